@@ -1,0 +1,1 @@
+"""Cases, measurement, tables, plots and the command line."""

@@ -1,0 +1,1 @@
+"""Compiled samplers, one module a family; nothing here knows of benchmarks."""

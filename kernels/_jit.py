@@ -1,0 +1,103 @@
+"""Every Numba flag of the project, and the one way to run a kernel on several threads.
+
+A row kernel is a jitted `rows(lo, hi, *arrays)` that does rows lo to hi - 1 of a batch and
+calls `isolate()` first. `RowKernel` runs it over the whole batch, serially or in fixed chunks.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba import njit, prange, types
+from numba.extending import intrinsic
+
+# Without contract a chain of multiply-adds costs 7 cycles a step instead of 4; without reassoc
+# a sum over a row does not vectorise. nnan and ninf stay out: NaN and inf are data.
+_FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
+_CHUNK_ELEMENTS = 16384  # about 10 to 50 microseconds of work for each chunk of a parallel run
+_parallel_lock = threading.Lock()  # Numba's workqueue layer aborts on concurrent parallel regions
+
+
+def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function` with the fast-math subset: sums may be reordered, NaN and inf hold."""
+    return _typed(njit(error_model="numpy", fastmath=_FAST, nogil=True)(function))
+
+
+def jit_exact(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function` without fast-math: each operation rounds as written, in every context."""
+    return _typed(njit(error_model="numpy", nogil=True)(function))
+
+
+def _typed(dispatcher: Any) -> Callable[..., Any]:
+    compiled: Callable[..., Any] = dispatcher
+    return compiled
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba ships no types
+def isolate(typing_context: Any) -> Any:
+    """Keep the calling kernel one function in every driver, so that its bits are the same in all.
+
+    Inlined into a serial, a parallel and a fused driver, the optimiser could sum a row in three
+    different orders.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba ships no types
+def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+    """a * b + c with one rounding, for three floats of one type."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fma(*arguments)
+
+    return (a(a, b, c), codegen) if a == b == c and isinstance(a, types.Float) else None
+
+
+@jit
+def tile_rows(dim: Any) -> Any:
+    """Rows of a scratch tile that stays in the first-level cache, a multiple of 4."""
+    return 4 * max(1, 1024 // dim)
+
+
+class RowKernel:
+    """Runs `rows(lo, hi, *arrays)` over a batch; the result does not depend on `threads`."""
+
+    def __init__(self, rows: Callable[..., Any]) -> None:
+        self.rows = rows
+        self._parallel = _parallel_driver(rows)
+
+    def __call__(self, threads: int, count: int, dim: int, *arrays: Any) -> None:
+        """Do rows 0 to count - 1 of width `dim` on at most `threads` threads."""
+        if threads == 1:  # never starts the thread pool
+            self.rows(0, count, *arrays)
+            return
+        chunk = 4 * max(1, _CHUNK_ELEMENTS // (4 * dim))
+        with _parallel_lock:
+            before = numba.get_num_threads()
+            numba.set_num_threads(threads)
+            try:
+                self._parallel(count, chunk, arrays)
+            finally:
+                numba.set_num_threads(before)
+
+
+def _parallel_driver(rows: Callable[..., Any]) -> Callable[..., Any]:
+    @njit(error_model="numpy", parallel=True)  # type: ignore[untyped-decorator]  # numba ships no types
+    def parallel(count: Any, chunk: Any, arrays: Any) -> None:
+        for index in prange((count + chunk - 1) // chunk):
+            lo = np.int64(index) * chunk  # prange indices are unsigned
+            rows(lo, min(lo + chunk, count), *arrays)
+
+    return _typed(parallel)
+
+
+def threads_available() -> int:
+    """The largest `threads` that the kernels take: fixed when Numba starts."""
+    return int(numba.config.NUMBA_NUM_THREADS)

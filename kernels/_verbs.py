@@ -1,0 +1,120 @@
+"""The four verbs, built from a family's two row kernels; the modules add names and docstrings."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from seqgap.kernels import _check
+from seqgap.kernels._check import Array
+from seqgap.kernels._jit import RowKernel, isolate, jit, tile_rows
+from seqgap.kernels.normal import fill
+
+
+class Verbs:
+    """forward, inverse, log_prob and sample of one family.
+
+    arrays(params, dtype, dim) validates a `Params` and returns the arrays of the row kernels, which
+    are `rows(lo, hi, source, target, log_det, *arrays)`. A family whose Params do not fix D checks
+    what it can.
+    """
+
+    def __init__(
+        self,
+        arrays: Callable[[Any, np.dtype[Any], int], tuple[Any, ...]],
+        forward_rows: Callable[..., Any],
+        inverse_rows: Callable[..., Any],
+    ) -> None:
+        self._arrays = arrays
+        self._forward = RowKernel(forward_rows)
+        self._inverse = RowKernel(inverse_rows)
+        self._log_prob = RowKernel(_log_prob_rows(inverse_rows))
+        self._sample = RowKernel(_sample_rows(forward_rows))
+
+    def forward(self, z: Any, params: Any, out: Any, threads: int) -> tuple[Array, Array]:
+        """Latent to data."""
+        return self._transform(self._forward, "z", z, params, out, threads)
+
+    def inverse(self, x: Any, params: Any, out: Any, threads: int) -> tuple[Array, Array]:
+        """Data to latent."""
+        return self._transform(self._inverse, "x", x, params, out, threads)
+
+    def _transform(
+        self, kernel: RowKernel, name: str, given: Any, params: Any, out: Any, threads: int
+    ) -> tuple[Array, Array]:
+        source = _check.batch(name, given)
+        n, dim = source.shape
+        arrays = self._arrays(params, source.dtype, dim)
+        threads = _check.threads(threads)
+        target, source = _check.output_like(out, source, name, given, **_named(params, out))
+        log_det = np.empty(n, source.dtype)
+        kernel(threads, n, dim, source, target, log_det, *arrays)
+        return target, log_det
+
+    def log_prob(self, x: Any, params: Any, threads: int) -> Array:
+        """Log density of the rows of x."""
+        source = _check.batch("x", x)
+        n, dim = source.shape
+        arrays = self._arrays(params, source.dtype, dim)
+        threads = _check.threads(threads)
+        density = np.empty(n, source.dtype)
+        self._log_prob(threads, n, dim, source, density, *arrays)
+        return density
+
+    def sample(
+        self, n: int, dim: int, dtype: Any, params: Any, seed: int, first_row: int, out: Any, threads: int
+    ) -> Array:
+        """Rows first_row to first_row + n - 1 of the sample of a seed."""
+        n = _check.count("n", n)
+        arrays = self._arrays(params, dtype, dim)
+        key, row = _check.seed(seed), _check.first_row(first_row, n)
+        threads = _check.threads(threads)
+        target = _check.output(out, dtype, (n, dim), **_named(params, out))
+        self._sample(threads, n, dim, target, row, key, *arrays)
+        return target
+
+
+def _named(params: Any, out: Any) -> dict[str, Any]:
+    """The fields of `params` by name, for the overlap check, where there is an `out` to check."""
+    return {} if out is None else {f"params.{key}": value for key, value in params._asdict().items()}
+
+
+def _log_prob_rows(inverse_rows: Callable[..., Any]) -> Callable[..., Any]:
+    half_log_2_pi = 0.5 * math.log(2 * math.pi)
+
+    @jit
+    def log_prob_rows(lo: Any, hi: Any, x: Any, density: Any, *arrays: Any) -> None:
+        isolate()
+        dim = x.shape[1]
+        tile = tile_rows(dim)
+        z = np.empty((tile, dim), x.dtype)
+        half = x.dtype.type(0.5)
+        constant = x.dtype.type(half_log_2_pi * dim)
+        for first in range(lo, hi, tile):
+            last = min(first + tile, hi)
+            inverse_rows(0, last - first, x[first:last], z, density[first:last], *arrays)
+            for n in range(last - first):
+                squares = x.dtype.type(0)
+                for d in range(dim):
+                    squares += z[n, d] * z[n, d]
+                density[first + n] -= half * squares + constant
+
+    return log_prob_rows
+
+
+def _sample_rows(forward_rows: Callable[..., Any]) -> Callable[..., Any]:
+    @jit
+    def sample_rows(lo: Any, hi: Any, x: Any, first_row: Any, seed: Any, *arrays: Any) -> None:
+        isolate()
+        dim = x.shape[1]
+        tile = tile_rows(dim)
+        z, log_det = np.empty((tile, dim), x.dtype), np.empty(tile, x.dtype)
+        for first in range(lo, hi, tile):
+            last = min(first + tile, hi)
+            rows = last - first
+            fill(z[:rows], first_row + first, seed, np.uint32(0))
+            forward_rows(0, rows, z, x[first:last], log_det, *arrays)
+
+    return sample_rows
+

@@ -1,0 +1,202 @@
+"""Affine coupling with element-wise conditioners (RealNVP's smallest section).
+
+The first D - D//2 entries are kept, the rest transformed; entry j of the transformed part is
+conditioned on entry j of the kept part: s_j = clamp(a_s[j] z_j + b_s[j], -5, 5),
+t_j = a_t[j] z_j + b_t[j], x_b = z_b exp(s) + t. Dinh, Sohl-Dickstein and Bengio, "Density estimation
+using Real NVP" (2017), equations 4 to 8. log_det sums the clamped s, the one the map uses.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from seqgap.kernels import _check
+from seqgap.kernels._check import FLOAT64, Array
+from seqgap.kernels._jit import fma, isolate, jit
+from seqgap.kernels._vecmath import exp
+from seqgap.kernels._verbs import Verbs
+from seqgap.kernels.normal import standard_normal
+
+_S_LIMIT = 5.0  # s is clamped to [-5, 5]
+_FIT_LIMIT = 2.5  # fit clamps a_s and b_s to [-2.5, 2.5]
+
+
+class Params(NamedTuple):
+    """Conditioners of the transformed entries, float64 or float32."""
+
+    a_s: Array  # (D//2,)
+    b_s: Array  # (D//2,)
+    a_t: Array  # (D//2,)
+    b_t: Array  # (D//2,)
+
+
+def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Params:
+    """Well-conditioned parameters from normals of `seed`: s of size 0.5, t of size 1."""
+    dim, kind = _check.count("dim", dim, 1), _check.dtype(dtype)
+    a_s, b_s, a_t, b_t = standard_normal(4, dim, seed, stream=1)[:, : dim // 2].astype(kind)
+    return Params(a_s * kind.type(0.4), b_s * kind.type(0.3), a_t, b_t)
+
+
+def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:
+    _check.instance("params", params, Params)
+    a_s, b_s, a_t, b_t = params
+    shape = (dim // 2,)
+    return (
+        _check.shaped("params.a_s", a_s, dtype, shape),
+        _check.shaped("params.b_s", b_s, dtype, shape),
+        _check.shaped("params.a_t", a_t, dtype, shape),
+        _check.shaped("params.b_t", b_t, dtype, shape),
+    )
+
+
+@jit
+def _clamp(s: Any, limit: Any) -> Any:
+    return -limit if s < -limit else (limit if s > limit else s)  # NaN stays NaN
+
+
+@jit
+def _forward_rows(
+    lo: Any, hi: Any, z: Any, x: Any, log_det: Any, a_s: Any, b_s: Any, a_t: Any, b_t: Any
+) -> None:
+    isolate()
+    half = a_s.shape[0]
+    kept = z.shape[1] - half
+    limit = z.dtype.type(_S_LIMIT)
+    for n in range(lo, hi):
+        total = z.dtype.type(0)
+        x[n, :kept] = z[n, :kept]
+        for j in range(half):
+            s = _clamp(fma(a_s[j], z[n, j], b_s[j]), limit)
+            total += s
+            x[n, kept + j] = fma(z[n, kept + j], exp(s), fma(a_t[j], z[n, j], b_t[j]))
+        log_det[n] = total
+
+
+@jit
+def _inverse_rows(
+    lo: Any, hi: Any, x: Any, z: Any, log_det: Any, a_s: Any, b_s: Any, a_t: Any, b_t: Any
+) -> None:
+    isolate()
+    half = a_s.shape[0]
+    kept = x.shape[1] - half
+    limit = x.dtype.type(_S_LIMIT)
+    for n in range(lo, hi):
+        total = x.dtype.type(0)
+        z[n, :kept] = x[n, :kept]
+        for j in range(half):
+            s = _clamp(fma(a_s[j], x[n, j], b_s[j]), limit)
+            total -= s
+            z[n, kept + j] = (x[n, kept + j] - fma(a_t[j], x[n, j], b_t[j])) * exp(-s)
+        log_det[n] = total
+
+
+_verbs = Verbs(_arrays, _forward_rows, _inverse_rows)
+
+
+def forward(z: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1) -> tuple[Array, Array]:
+    """Latent to data: (x, log_det), shapes (N, D) and (N,), dtype of z.
+
+    x_a = z_a, x_b = z_b exp(s) + t, log_det = sum s with the clamped s. z: (N, D), float64 or float32
+    (integers become float64); D = 1 is the identity. Raises TypeError or ValueError for wrong
+    arguments.
+    """
+    return _verbs.forward(z, params, out, threads)
+
+
+def inverse(x: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1) -> tuple[Array, Array]:
+    """Data to latent: (z, log_det), shapes (N, D) and (N,), dtype of x.
+
+    z_a = x_a, z_b = (x_b - t) exp(-s), log_det = -sum s with the clamped s. Errors as `forward`.
+    """
+    return _verbs.inverse(x, params, out, threads)
+
+
+def log_prob(x: ArrayLike, params: Params, *, threads: int = 1) -> Array:
+    """log p(x) = log N(z; 0, I) + log_det of `inverse`, shape (N,), dtype of x; errors as `forward`."""
+    return _verbs.log_prob(x, params, threads)
+
+
+def sample(
+    n: int,
+    params: Params,
+    seed: int,
+    *,
+    dim: int | None = None,
+    first_row: int = 0,
+    out: Array | None = None,
+    threads: int = 1,
+) -> Array:
+    """`forward` of the normals of `seed`, drawn on the way: (n, D), dtype of params.a_s.
+
+    D is `dim`, by default twice the length of a_s; parameters of length D//2 leave it open by one.
+    Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. Errors as `forward`.
+    """
+    _check.instance("params", params, Params)
+    a_s = _check.floats("params.a_s", params.a_s, 1)
+    dim = max(1, 2 * a_s.size) if dim is None else _check.count("dim", dim, 1)
+    return _verbs.sample(n, dim, a_s.dtype, params, seed, first_row, out, threads)
+
+
+def nll(x: ArrayLike, params: Params) -> float:
+    """Negative log-likelihood: minus the mean of `log_prob`; N at least 1. Errors as `forward`."""
+    density = log_prob(x, params)
+    if not density.size:
+        raise ValueError("x: expected at least 1 row, got none")
+    return -float(np.mean(density, dtype=np.float64))
+
+
+@jit
+def _gradient(x: Any, theta: Any, gradient: Any) -> Any:
+    """Write d NLL / d theta, theta (4, D//2) in the order of Params; return the NLL."""
+    half, n_rows = theta.shape[1], x.shape[0]
+    kept = x.shape[1] - half
+    gradient[:] = 0.0
+    total = 0.5 * np.log(2 * np.pi) * x.shape[1] * n_rows
+    for n in range(n_rows):
+        for j in range(kept):
+            total += 0.5 * x[n, j] * x[n, j]
+        for j in range(half):
+            raw = theta[0, j] * x[n, j] + theta[1, j]
+            s = _clamp(raw, _S_LIMIT)
+            rate = exp(-s)
+            z = (x[n, kept + j] - theta[2, j] * x[n, j] - theta[3, j]) * rate
+            total += 0.5 * z * z + s
+            by_s = 1.0 - z * z if s == raw else 0.0  # the clamp passes no gradient
+            gradient[0, j] += by_s * x[n, j]
+            gradient[1, j] += by_s
+            gradient[2, j] -= z * rate * x[n, j]
+            gradient[3, j] -= z * rate
+    gradient /= n_rows
+    return total / n_rows
+
+
+def fit(x: ArrayLike, *, steps: int = 261, lr: float = 0.03) -> tuple[Params, Array]:
+    """Maximum likelihood by gradient descent: (params, history), history (steps,) of the NLL.
+
+    Start: a_s = 0.05, a_t = 0.1, b_s = b_t = 0. Each step moves every parameter by -lr times the
+    gradient of the NLL, then clamps a_s and b_s to [-2.5, 2.5]; history holds the NLL after each.
+    d/ds = 1 - z_b^2 (0 where s is clamped), d/dt = -z_b exp(-s). Computed in float64, returned in
+    the dtype of x.
+
+    Raises TypeError or ValueError for a wrong x (N, D), steps (at least 1) or lr (positive), and
+    ValueError naming lr where the descent diverges.
+    """
+    given = _check.batch("x", x)
+    data = given.astype(FLOAT64)
+    n, dim = data.shape
+    _check.count("x rows", n, 1)
+    steps, lr = _check.count("steps", steps, 1), _check.positive("lr", lr)
+    theta = np.repeat([[0.05], [0.0], [0.1], [0.0]], dim // 2, axis=1)
+    gradient = np.empty_like(theta)
+    history = np.empty(steps)
+    _gradient(data, theta, gradient)
+    for step in range(steps):
+        theta -= lr * gradient
+        np.clip(theta[:2], -_FIT_LIMIT, _FIT_LIMIT, out=theta[:2])
+        history[step] = _gradient(data, theta, gradient)
+        if not np.isfinite(history[step]):
+            raise ValueError(
+                f"lr: expected a rate that converges, got {lr} (NLL {history[step]}, step {step})"
+            )
+    return Params(*theta.astype(given.dtype)), history

@@ -1,0 +1,272 @@
+"""Diffusion noising: x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps_t, for t = 1 to T.
+
+Closed form: x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, alpha_bar_t = prod (1 - beta).
+Ho, Jain and Abbeel, "Denoising diffusion probabilistic models" (2020), equations 2 and 4. t counts
+from 1 as there; t = 0 is the data, alpha_bar_0 = 1. Tables are float64; a kernel rounds each
+coefficient once to the dtype of its data.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+from numpy.typing import ArrayLike
+
+from seqgap.kernels import _check
+from seqgap.kernels._check import FLOAT32, FLOAT64, Array
+from seqgap.kernels._jit import RowKernel, fma, isolate, jit, tile_rows
+from seqgap.kernels.normal import fill
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """The tables of a noise schedule, from betas (T,), each 0 < beta < 1; read-only float64.
+
+    alpha_bar has T + 1 entries, alpha_bar[0] = 1. Raises TypeError or ValueError for other betas.
+    """
+
+    betas: Array  # (T,), betas[t - 1] is that of step t
+    alpha_bar: Array = field(init=False)  # (T + 1,)
+    # For each dtype: (T, 2) of sqrt(1 - beta), sqrt(beta) and (T + 1, 2) of sqrt(alpha_bar),
+    # sqrt(1 - alpha_bar).
+    _step: dict[np.dtype[Any], Array] = field(init=False, repr=False)
+    _closed: dict[np.dtype[Any], Array] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        betas = np.array(_check.floats("betas", self.betas, 1), FLOAT64)
+        if betas.size == 0:
+            raise ValueError("betas: expected at least 1 step, got none")
+        if not np.all((betas > 0) & (betas < 1)):
+            raise ValueError("betas: expected values above 0 and below 1, got others")
+        alpha_bar = np.concatenate([[1.0], np.cumprod(1 - betas)])
+        for name, table in (("betas", betas), ("alpha_bar", alpha_bar)):
+            table.flags.writeable = False
+            object.__setattr__(self, name, table)
+        step = np.column_stack([np.sqrt(1 - betas), np.sqrt(betas)])
+        closed = np.column_stack([np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar)])
+        object.__setattr__(self, "_step", {d: step.astype(d) for d in (FLOAT64, FLOAT32)})
+        object.__setattr__(self, "_closed", {d: closed.astype(d) for d in (FLOAT64, FLOAT32)})
+
+
+def linear_betas(steps: int = 1000) -> Array:
+    """Betas from 1e-4 to 0.02 in equal steps, shape (steps,). Ho et al. (2020), section 4."""
+    return np.linspace(1e-4, 0.02, _check.count("steps", steps, 1))
+
+
+def cosine_betas(steps: int = 1000) -> Array:
+    """beta_t = min(1 - f(t) / f(t - 1), 0.999), f(t) = cos^2((t/T + 0.008) / 1.008 pi / 2).
+
+    Shape (steps,). Nichol and Dhariwal, "Improved denoising diffusion probabilistic models" (2021),
+    equation 17.
+    """
+    steps = _check.count("steps", steps, 1)
+    f = np.cos((np.arange(steps + 1) / steps + 0.008) / 1.008 * (np.pi / 2)) ** 2
+    return np.minimum(1 - f[1:] / f[:-1], 0.999)
+
+
+def _at(t: Any, n: Any) -> Any:
+    """t of row n, where t is one integer for all rows or an array; for jitted code only."""
+    raise TypeError("_at is for jitted code only")
+
+
+@overload(_at)
+def _at_overload(t: Any, n: Any) -> Any:
+    def one(t: Any, n: Any) -> Any:
+        return t
+
+    def each(t: Any, n: Any) -> Any:
+        return t[n]
+
+    return one if isinstance(t, types.Integer) else each
+
+
+@jit
+def _noise_rows(lo: Any, hi: Any, x0: Any, eps: Any, t: Any, table: Any, x: Any) -> None:
+    isolate()
+    for n in range(lo, hi):
+        signal, sigma = table[_at(t, n), 0], table[_at(t, n), 1]
+        for d in range(x0.shape[1]):
+            x[n, d] = fma(signal, x0[n, d], sigma * eps[n, d])
+
+
+@jit
+def _sample_noisy_rows(
+    lo: Any, hi: Any, x0: Any, t: Any, table: Any, x: Any, first_row: Any, seed: Any
+) -> None:
+    isolate()
+    dim = x0.shape[1]
+    tile = tile_rows(dim)
+    eps = np.empty((tile, dim), x0.dtype)
+    for first in range(lo, hi, tile):
+        last = min(first + tile, hi)
+        fill(eps[: last - first], first_row + first, seed, np.uint32(0))
+        for n in range(first, last):
+            signal, sigma = table[_at(t, n), 0], table[_at(t, n), 1]
+            for d in range(dim):
+                x[n, d] = fma(signal, x0[n, d], sigma * eps[n - first, d])
+
+
+@jit
+def _trajectory_rows(lo: Any, hi: Any, x0: Any, eps: Any, table: Any, states: Any) -> None:
+    isolate()
+    states[0, lo:hi] = x0[lo:hi]
+    for t in range(table.shape[0]):
+        signal, sigma = table[t, 0], table[t, 1]
+        for n in range(lo, hi):
+            for d in range(x0.shape[1]):
+                states[t + 1, n, d] = fma(signal, states[t, n, d], sigma * eps[t, n, d])
+
+
+@jit
+def _reverse_rows(lo: Any, hi: Any, x_last: Any, eps: Any, table: Any, x: Any) -> None:
+    isolate()
+    x[lo:hi] = x_last[lo:hi]
+    for t in range(table.shape[0] - 1, -1, -1):
+        rate, sigma = x.dtype.type(1) / table[t, 0], -table[t, 1]
+        for n in range(lo, hi):
+            for d in range(x.shape[1]):
+                x[n, d] = fma(sigma, eps[t, n, d], x[n, d]) * rate
+
+
+@jit
+def _reverse_naive_rows(lo: Any, hi: Any, x_last: Any, table: Any, x: Any) -> None:
+    isolate()
+    x[lo:hi] = x_last[lo:hi]
+    for t in range(table.shape[0] - 1, -1, -1):
+        rate = x.dtype.type(1) / table[t, 0]
+        for n in range(lo, hi):
+            for d in range(x.shape[1]):
+                x[n, d] *= rate
+
+
+_noise = RowKernel(_noise_rows)
+_sample_noisy = RowKernel(_sample_noisy_rows)
+_trajectory = RowKernel(_trajectory_rows)
+_reverse = RowKernel(_reverse_rows)
+_reverse_naive = RowKernel(_reverse_naive_rows)
+
+
+def _times(t: Any, schedule: Schedule, rows: int) -> int | Array:
+    """t as one integer, or as int64 of shape (rows,)."""
+    last = schedule.betas.size
+    if type(t) is int or np.ndim(t) == 0:
+        return _check.integer("t", t, 0, last)
+    times = np.asarray(t)
+    if times.dtype.kind not in "iu" and times.size:
+        raise TypeError(f"t: expected integers, got dtype {times.dtype}")
+    if times.shape != (rows,):
+        raise ValueError(f"t: expected one integer or shape ({rows},), got shape {times.shape}")
+    if times.size and not (0 <= times.min() and times.max() <= last):
+        raise ValueError(f"t: expected integers from 0 to {last}, got {times.min()} to {times.max()}")
+    return np.ascontiguousarray(times, np.int64)
+
+
+def noise(
+    x0: ArrayLike,
+    eps: ArrayLike,
+    t: int | ArrayLike,
+    schedule: Schedule,
+    *,
+    out: Array | None = None,
+    threads: int = 1,
+) -> Array:
+    """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, shape (N, D), dtype of x0.
+
+    x0, eps: (N, D). t: one integer or one for each row (N,), 0 to T. Raises TypeError or ValueError
+    for wrong arguments.
+    """
+    _check.instance("schedule", schedule, Schedule)
+    data = _check.batch("x0", x0)
+    noises = _check.shaped("eps", eps, data.dtype, data.shape)
+    times = _times(t, schedule, data.shape[0])
+    threads = _check.threads(threads)
+    x, data = _check.output_like(out, data, "x0", x0, eps=eps, t=t)
+    _noise(threads, *data.shape, data, noises, times, schedule._closed[data.dtype], x)
+    return x
+
+
+def sample_noisy(
+    x0: ArrayLike,
+    t: int | ArrayLike,
+    schedule: Schedule,
+    seed: int,
+    *,
+    first_row: int = 0,
+    out: Array | None = None,
+    threads: int = 1,
+) -> Array:
+    """`noise` with the normals of `seed` for eps, drawn on the way: shape (N, D), dtype of x0.
+
+    Row i of x0 takes row first_row + i of the normals. Arguments and errors as in `noise`.
+    """
+    _check.instance("schedule", schedule, Schedule)
+    data = _check.batch("x0", x0)
+    n, dim = data.shape
+    times = _times(t, schedule, n)
+    key, row = _check.seed(seed), _check.first_row(first_row, n)
+    threads = _check.threads(threads)
+    x, data = _check.output_like(out, data, "x0", x0, t=t)
+    _sample_noisy(threads, n, dim, data, times, schedule._closed[data.dtype], x, row, key)
+    return x
+
+
+def trajectory(
+    x0: ArrayLike, eps: ArrayLike, schedule: Schedule, *, out: Array | None = None, threads: int = 1
+) -> Array:
+    """All states x_0 to x_T, shape (T + 1, N, D), dtype of x0, from eps (T, N, D).
+
+    x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps[t - 1]. Raises TypeError or ValueError for
+    wrong arguments.
+    """
+    _check.instance("schedule", schedule, Schedule)
+    data = _check.batch("x0", x0)
+    steps = schedule.betas.size
+    noises = _check.shaped("eps", eps, data.dtype, (steps, *data.shape))
+    threads = _check.threads(threads)
+    states = _check.output(out, data.dtype, (steps + 1, *data.shape), x0=x0, eps=eps)
+    _trajectory(threads, *data.shape, data, noises, schedule._step[data.dtype], states)
+    return states
+
+
+def reverse(
+    x_T: ArrayLike,  # noqa: N803  # the paper's symbol
+    eps: ArrayLike,
+    schedule: Schedule,
+    *,
+    out: Array | None = None,
+    threads: int = 1,
+) -> Array:
+    """Undo `trajectory` with its true noise: x_{t-1} = (x_t - sqrt(beta_t) eps_t) / sqrt(1 - beta_t).
+
+    x_T: (N, D); eps: (T, N, D); returns x_0, shape (N, D), dtype of x_T. Rounding errors grow by
+    1 / sqrt(alpha_bar_T). Raises TypeError or ValueError for wrong arguments.
+    """
+    _check.instance("schedule", schedule, Schedule)
+    data = _check.batch("x_T", x_T)
+    noises = _check.shaped("eps", eps, data.dtype, (schedule.betas.size, *data.shape))
+    threads = _check.threads(threads)
+    x, data = _check.output_like(out, data, "x_T", x_T, eps=eps)
+    _reverse(threads, *data.shape, data, noises, schedule._step[data.dtype], x)
+    return x
+
+
+def reverse_naive(
+    x_T: ArrayLike,  # noqa: N803  # the paper's symbol
+    schedule: Schedule,
+    *,
+    out: Array | None = None,
+    threads: int = 1,
+) -> Array:
+    """x_T / sqrt(alpha_bar_T) step by step, the noise ignored: shows what the true noise is for.
+
+    x_T: (N, D); returns shape (N, D), dtype of x_T; not x_0 unless the noise was 0. Raises TypeError
+    or ValueError for wrong arguments.
+    """
+    _check.instance("schedule", schedule, Schedule)
+    data = _check.batch("x_T", x_T)
+    threads = _check.threads(threads)
+    x, data = _check.output_like(out, data, "x_T", x_T)
+    _reverse_naive(threads, *data.shape, data, schedule._step[data.dtype], x)
+    return x

@@ -1,0 +1,72 @@
+"""What the references share: float32 rounding, and writing into a caller's `out`."""
+
+import math
+import struct
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+Vector: TypeAlias = list[float]
+Matrix: TypeAlias = list[Vector]
+
+HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
+
+
+def round32(value: float) -> float:
+    """The float32 nearest to `value`."""
+    rounded: float = struct.unpack("f", struct.pack("f", value))[0]
+    return rounded
+
+
+def exp(value: float) -> float:
+    """math.exp with inf where it overflows, as IEEE arithmetic has it."""
+    try:
+        return math.exp(value)
+    except OverflowError:
+        return math.inf
+
+
+def clamp(value: float, limit: float) -> float:
+    """`value` held to [-limit, limit]; NaN stays NaN."""
+    return -limit if value < -limit else (limit if value > limit else value)
+
+
+def deliver(rows: Matrix, out: Matrix | None) -> Matrix:
+    """`rows`, written into the lists of `out` where one is given."""
+    if out is None:
+        return rows
+    for target, row in zip(out, rows, strict=True):
+        target[:] = row
+    return out
+
+
+def log_prob_rows(z: Matrix, log_det: Vector) -> Vector:
+    """log N(z; 0, I) + log_det of each row."""
+    return [
+        ld - sum(0.5 * value * value + HALF_LOG_2_PI for value in row)
+        for row, ld in zip(z, log_det, strict=True)
+    ]
+
+
+def descend(
+    nll: Callable[[Vector], float], start: Vector, limits: Sequence[tuple[float, float] | None], steps: int, lr: float
+) -> tuple[Vector, Vector]:
+    """Gradient descent by central differences: (theta, NLL after each update).
+
+    limits: for each parameter what it is clamped to after an update, as (low, high), or None.
+    """
+    h = 1e-4
+    theta, history = list(start), []
+    for _ in range(steps):
+        gradient = []
+        for i in range(len(theta)):
+            up, down = list(theta), list(theta)
+            up[i] += h
+            down[i] -= h
+            gradient.append((nll(up) - nll(down)) / (2 * h))
+        theta = [value - lr * slope for value, slope in zip(theta, gradient, strict=True)]
+        theta = [
+            value if limit is None else min(max(value, limit[0]), limit[1])
+            for value, limit in zip(theta, limits, strict=True)
+        ]
+        history.append(nll(theta))
+    return theta, history

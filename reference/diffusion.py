@@ -1,0 +1,127 @@
+"""Diffusion noising and its oracle and naive reversals, one value at a time."""
+
+import math
+from dataclasses import dataclass, field
+
+from seqgap.reference._plain import Matrix, Vector, deliver
+from seqgap.reference.normal import standard_normal
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The tables of a noise schedule, from betas (T,); alpha_bar has T + 1 entries."""
+
+    betas: Vector
+    alpha_bar: Vector = field(init=False)
+
+    def __post_init__(self) -> None:
+        alpha_bar = [1.0]
+        for beta in self.betas:
+            alpha_bar.append(alpha_bar[-1] * (1 - beta))
+        object.__setattr__(self, "alpha_bar", alpha_bar)
+
+
+def linear_betas(steps: int = 1000) -> Vector:
+    """Betas from 1e-4 to 0.02 in equal steps."""
+    return [1e-4 + (0.02 - 1e-4) * i / max(steps - 1, 1) for i in range(steps)]
+
+
+def cosine_betas(steps: int = 1000) -> Vector:
+    """beta_t = min(1 - f(t) / f(t - 1), 0.999), f(t) = cos^2((t/T + 0.008) / 1.008 pi / 2)."""
+    f = [math.cos((t / steps + 0.008) / 1.008 * math.pi / 2) ** 2 for t in range(steps + 1)]
+    return [min(1 - f[t] / f[t - 1], 0.999) for t in range(1, steps + 1)]
+
+
+def noise(
+    x0: Matrix,
+    eps: Matrix,
+    t: int | list[int],
+    schedule: Schedule,
+    *,
+    out: Matrix | None = None,
+    threads: int = 1,
+) -> Matrix:
+    """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps."""
+    times = [t] * len(x0) if isinstance(t, int) else t
+    rows = []
+    for row, e_row, step in zip(x0, eps, times, strict=True):
+        a = schedule.alpha_bar[step]
+        rows.append(
+            [math.sqrt(a) * x + math.sqrt(1 - a) * e for x, e in zip(row, e_row, strict=True)]
+        )
+    return deliver(rows, out)
+
+
+def sample_noisy(
+    x0: Matrix,
+    t: int | list[int],
+    schedule: Schedule,
+    seed: int,
+    *,
+    first_row: int = 0,
+    out: Matrix | None = None,
+    threads: int = 1,
+    dtype: str = "float64",
+) -> Matrix:
+    """`noise` with the normals of `seed`."""
+    dim = len(x0[0]) if x0 else 1
+    eps = standard_normal(len(x0), dim, seed, first_row=first_row, dtype=dtype)
+    return noise(x0, eps, t, schedule, out=out)
+
+
+def trajectory(
+    x0: Matrix,
+    eps: list[Matrix],
+    schedule: Schedule,
+    *,
+    out: list[Matrix] | None = None,
+    threads: int = 1,
+) -> list[Matrix]:
+    """All states x_0 to x_T."""
+    states = [[list(row) for row in x0]]
+    for beta, e_state in zip(schedule.betas, eps, strict=True):
+        signal, sigma = math.sqrt(1 - beta), math.sqrt(beta)
+        states.append(
+            [
+                [signal * x + sigma * e for x, e in zip(row, e_row, strict=True)]
+                for row, e_row in zip(states[-1], e_state, strict=True)
+            ]
+        )
+    if out is None:
+        return states
+    for target, state in zip(out, states, strict=True):
+        deliver(state, target)
+    return out
+
+
+def reverse(
+    x_T: Matrix,  # noqa: N803  # the paper's symbol
+    eps: list[Matrix],
+    schedule: Schedule,
+    *,
+    out: Matrix | None = None,
+    threads: int = 1,
+) -> Matrix:
+    """Undo `trajectory` with its true noise: x_0."""
+    rows = [list(row) for row in x_T]
+    for beta, e_state in zip(reversed(schedule.betas), reversed(eps), strict=True):
+        signal, sigma = math.sqrt(1 - beta), math.sqrt(beta)
+        rows = [
+            [(x - sigma * e) / signal for x, e in zip(row, e_row, strict=True)]
+            for row, e_row in zip(rows, e_state, strict=True)
+        ]
+    return deliver(rows, out)
+
+
+def reverse_naive(
+    x_T: Matrix,  # noqa: N803  # the paper's symbol
+    schedule: Schedule,
+    *,
+    out: Matrix | None = None,
+    threads: int = 1,
+) -> Matrix:
+    """x_T / sqrt(alpha_bar_T) step by step, the noise ignored."""
+    rows = [list(row) for row in x_T]
+    for beta in reversed(schedule.betas):
+        rows = [[x / math.sqrt(1 - beta) for x in row] for row in rows]
+    return deliver(rows, out)
