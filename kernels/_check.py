@@ -63,9 +63,13 @@ def dtype(value: DTypeLike) -> np.dtype[Any]:
 
 def floats(name: str, value: Any, ndim: int) -> Array:
     """`value` as a C-contiguous array of float64 or float32 with `ndim` dimensions."""
-    if type(value) is np.ndarray and value.ndim == ndim and value.flags.c_contiguous:
-        if value.dtype is FLOAT64 or value.dtype is FLOAT32:
-            return value
+    if (
+        type(value) is np.ndarray
+        and (value.dtype is FLOAT64 or value.dtype is FLOAT32)
+        and value.ndim == ndim
+        and value.flags.c_contiguous
+    ):
+        return value
     array = _as_array(name, value)
     if array.ndim != ndim:
         raise ValueError(f"{name}: expected {ndim} dimensions, got shape {array.shape}")
@@ -83,21 +87,25 @@ def batch(name: str, value: Any) -> Array:
 
 def shaped(name: str, value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
     """`value` as a C-contiguous array of exactly `shape`, converted to `dtype`."""
+    array: Array = value
     if type(value) is not np.ndarray or value.dtype is not dtype or not value.flags.c_contiguous:
-        value = np.array(_as_array(name, value), dtype=dtype, order="C", copy=None)
-    if value.shape != shape:
-        raise ValueError(f"{name}: expected shape {shape}, got {value.shape}")
-    return value
+        array = np.array(_as_array(name, value), dtype=dtype, order="C", copy=None)
+    if array.shape != shape:
+        raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
+    return array
 
 
 def number(name: str, value: Any) -> float:
     """`value` as a float."""
+    if type(value) is float:
+        return float(value)
     if isinstance(value, bool | np.bool_ | str | bytes) or np.ndim(value) != 0:
         raise TypeError(f"{name}: expected a number, got {_kind(value)}")
     try:
-        return float(value)
+        result: float = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name}: expected a number, got {_kind(value)}") from None
+    return result
 
 
 def positive(name: str, value: Any) -> float:
@@ -151,10 +159,9 @@ def _as_array(name: str, value: Any) -> Array:
         array = np.asarray(value)
     except ValueError as error:  # ragged lists
         raise ValueError(f"{name}: expected a regular array of numbers, got {error}") from None
-    if array.dtype.kind not in "iuf" or array.dtype.itemsize > 8 or array.dtype == np.float16:
-        if array.size:
-            expected = "float32, float64 or integers"
-            raise TypeError(f"{name}: expected {expected}, got dtype {array.dtype}")
+    known = array.dtype.kind in "iu" or array.dtype in (FLOAT64, FLOAT32)
+    if array.size and not known:  # an empty list has no dtype of its own
+        raise TypeError(f"{name}: expected float32, float64 or integers, got dtype {array.dtype}")
     return array
 
 

@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 _VECTOR_BYTES = 64
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]  # numba ships no types
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]  # numba is not followed for types
 def dots(typing_context: Any, weights: Any, rows: Any, first: Any, lines: Any, count: Any) -> Any:
     """The sums over k < count of weights[k] * rows[first + r, k], for r < lines (a literal).
 

@@ -35,7 +35,7 @@ def _typed(dispatcher: Any) -> Callable[..., Any]:
     return compiled
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba ships no types
+@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
 def isolate(typing_context: Any) -> Any:
     """Keep the calling kernel one function in every driver, so that its bits are the same in all.
 
@@ -50,7 +50,7 @@ def isolate(typing_context: Any) -> Any:
     return types.void(), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba ships no types
+@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
 def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     """a * b + c with one rounding, for three floats of one type."""
 
@@ -89,7 +89,7 @@ class RowKernel:
 
 
 def _parallel_driver(rows: Callable[..., Any]) -> Callable[..., Any]:
-    @njit(error_model="numpy", parallel=True)  # type: ignore[untyped-decorator]  # numba ships no types
+    @njit(error_model="numpy", parallel=True)  # type: ignore[untyped-decorator]  # numba is not followed for types
     def parallel(count: Any, chunk: Any, arrays: Any) -> None:
         for index in prange((count + chunk - 1) // chunk):
             lo = np.int64(index) * chunk  # prange indices are unsigned

@@ -24,7 +24,7 @@ from numba.extending import intrinsic, overload
 from seqgap.kernels._jit import fma, jit_exact
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba ships no types
+@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
 def _polynomial(typing_context: Any, x: Any, coefficients: Any) -> Any:
     """Horner's rule by fused multiply-adds, unrolled; coefficients from the constant upwards."""
 
@@ -191,12 +191,14 @@ def sincos_turns(x: Any) -> Any:
 
 def _register(stub: Callable[..., Any], table: dict[Any, Callable[..., Any]]) -> None:
     def choose(x: Any) -> Any:
-        function = table.get(x)
+        if x not in table:
+            return None
+        function = table[x]
 
         def call(x: Any) -> Any:
             return function(x)
 
-        return None if function is None else call
+        return call
 
     overload(stub)(choose)
 

@@ -117,4 +117,3 @@ def _sample_rows(forward_rows: Callable[..., Any]) -> Callable[..., Any]:
             forward_rows(0, rows, z, x[first:last], log_det, *arrays)
 
     return sample_rows
-

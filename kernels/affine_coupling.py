@@ -94,7 +94,9 @@ def _inverse_rows(
 _verbs = Verbs(_arrays, _forward_rows, _inverse_rows)
 
 
-def forward(z: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1) -> tuple[Array, Array]:
+def forward(
+    z: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1
+) -> tuple[Array, Array]:
     """Latent to data: (x, log_det), shapes (N, D) and (N,), dtype of z.
 
     x_a = z_a, x_b = z_b exp(s) + t, log_det = sum s with the clamped s. z: (N, D), float64 or float32
@@ -104,7 +106,9 @@ def forward(z: ArrayLike, params: Params, *, out: Array | None = None, threads: 
     return _verbs.forward(z, params, out, threads)
 
 
-def inverse(x: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1) -> tuple[Array, Array]:
+def inverse(
+    x: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1
+) -> tuple[Array, Array]:
     """Data to latent: (z, log_det), shapes (N, D) and (N,), dtype of x.
 
     z_a = x_a, z_b = (x_b - t) exp(-s), log_det = -sum s with the clamped s. Errors as `forward`.

@@ -35,7 +35,7 @@ class Schedule:
     _closed: dict[np.dtype[Any], Array] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        betas = np.array(_check.floats("betas", self.betas, 1), FLOAT64)
+        betas: Array = np.array(_check.floats("betas", self.betas, 1), FLOAT64)
         if betas.size == 0:
             raise ValueError("betas: expected at least 1 step, got none")
         if not np.all((betas > 0) & (betas < 1)):
@@ -63,7 +63,8 @@ def cosine_betas(steps: int = 1000) -> Array:
     """
     steps = _check.count("steps", steps, 1)
     f = np.cos((np.arange(steps + 1) / steps + 0.008) / 1.008 * (np.pi / 2)) ** 2
-    return np.minimum(1 - f[1:] / f[:-1], 0.999)
+    betas: Array = np.minimum(1 - f[1:] / f[:-1], 0.999)
+    return betas
 
 
 def _at(t: Any, n: Any) -> Any:
@@ -71,7 +72,7 @@ def _at(t: Any, n: Any) -> Any:
     raise TypeError("_at is for jitted code only")
 
 
-@overload(_at)
+@overload(_at)  # type: ignore[untyped-decorator]  # numba is not followed for types
 def _at_overload(t: Any, n: Any) -> Any:
     def one(t: Any, n: Any) -> Any:
         return t
@@ -158,7 +159,7 @@ def _times(t: Any, schedule: Schedule, rows: int) -> int | Array:
         raise TypeError(f"t: expected integers, got dtype {times.dtype}")
     if times.shape != (rows,):
         raise ValueError(f"t: expected one integer or shape ({rows},), got shape {times.shape}")
-    if times.size and not (0 <= times.min() and times.max() <= last):
+    if times.size and not (times.min() >= 0 and times.max() <= last):
         raise ValueError(f"t: expected integers from 0 to {last}, got {times.min()} to {times.max()}")
     return np.ascontiguousarray(times, np.int64)
 

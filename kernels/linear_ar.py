@@ -64,8 +64,7 @@ def _check_strictly_lower(weight: Array) -> None:
         return
     if not _is_strictly_lower(weight):
         raise ValueError(
-            "params.weight: expected a strictly lower triangular matrix,"
-            " got values on or above the diagonal"
+            "params.weight: expected a strictly lower triangular matrix, got values on or above the diagonal"
         )
     if weight.base is None and not weight.flags.writeable:
         _known_lower[key] = weakref.ref(weight, lambda _: _known_lower.pop(key, None))
@@ -137,7 +136,9 @@ def _inverse_rows(
 _verbs = Verbs(_arrays, _forward_rows, _inverse_rows)
 
 
-def forward(z: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1) -> tuple[Array, Array]:
+def forward(
+    z: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1
+) -> tuple[Array, Array]:
     """Latent to data, D dependent steps: (x, log_det), shapes (N, D) and (N,), dtype of z.
 
     x_d = bias_d + sum_{k<d} W[d, k] x_k + exp(log_scale_d) z_d; log_det = sum_d log_scale_d.
@@ -147,7 +148,9 @@ def forward(z: ArrayLike, params: Params, *, out: Array | None = None, threads: 
     return _verbs.forward(z, params, out, threads)
 
 
-def inverse(x: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1) -> tuple[Array, Array]:
+def inverse(
+    x: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1
+) -> tuple[Array, Array]:
     """Data to latent, one parallel pass: (z, log_det), shapes (N, D) and (N,), dtype of x.
 
     z_d = (x_d - bias_d - sum_{k<d} W[d, k] x_k) exp(-log_scale_d); log_det = -sum_d log_scale_d.

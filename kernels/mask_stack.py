@@ -63,9 +63,7 @@ def _layer(row: Any, mask: Any, theta: Any) -> Any:
 
 
 @jit
-def _forward_rows(
-    lo: Any, hi: Any, z: Any, x: Any, log_det: Any, masks: Any, theta: Any
-) -> None:
+def _forward_rows(lo: Any, hi: Any, z: Any, x: Any, log_det: Any, masks: Any, theta: Any) -> None:
     isolate()
     for n in range(lo, hi):
         total = z.dtype.type(0)
@@ -82,9 +80,7 @@ def _forward_rows(
 
 
 @jit
-def _inverse_rows(
-    lo: Any, hi: Any, x: Any, z: Any, log_det: Any, masks: Any, theta: Any
-) -> None:
+def _inverse_rows(lo: Any, hi: Any, x: Any, z: Any, log_det: Any, masks: Any, theta: Any) -> None:
     isolate()
     for n in range(lo, hi):
         total = x.dtype.type(0)
@@ -103,7 +99,9 @@ def _inverse_rows(
 _verbs = Verbs(_arrays, _forward_rows, _inverse_rows)
 
 
-def forward(z: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1) -> tuple[Array, Array]:
+def forward(
+    z: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1
+) -> tuple[Array, Array]:
     """Latent to data through layers 0 to K - 1: (x, log_det), shapes (N, D) and (N,), dtype of z.
 
     z: (N, D), float64 or float32 (integers become float64). Raises TypeError or ValueError for wrong
@@ -112,7 +110,9 @@ def forward(z: ArrayLike, params: Params, *, out: Array | None = None, threads: 
     return _verbs.forward(z, params, out, threads)
 
 
-def inverse(x: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1) -> tuple[Array, Array]:
+def inverse(
+    x: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1
+) -> tuple[Array, Array]:
     """Data to latent through layers K - 1 to 0: (z, log_det), shapes (N, D) and (N,), dtype of x.
 
     z_i = (x_i - t) exp(-s) for the transformed entries of each layer. Errors as `forward`.

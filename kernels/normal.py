@@ -28,7 +28,7 @@ _WEYL = (0x9E3779B9, 0xBB67AE85)
 _32, _21, _11 = np.uint64(32), np.uint64(21), np.uint64(11)
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba ships no types
+@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
 def _philox(typing_context: Any, c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
     """Ten rounds on uint32 words, written out: a loop of rounds keeps callers from vectorising."""
 
@@ -109,7 +109,7 @@ def fill(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
     raise TypeError("fill is for jitted code only")
 
 
-@overload(fill)
+@overload(fill)  # type: ignore[untyped-decorator]  # numba is not followed for types
 def _fill(out: Any, first_row: Any, seed: Any, stream: Any) -> Any:
     function = {types.float64: _fill64, types.float32: _fill32}[out.dtype]
 
@@ -191,6 +191,6 @@ def _words(name: str, value: Any, ndim: int) -> Array:
         raise TypeError(f"{name}: expected 32-bit words, got dtype {array.dtype}")
     if array.ndim != ndim:
         raise ValueError(f"{name}: expected {ndim} dimensions, got shape {array.shape}")
-    if array.size and not (0 <= array.min() and array.max() < 2**32):
+    if array.size and not (array.min() >= 0 and array.max() < 2**32):
         raise ValueError(f"{name}: expected words from 0 to 2**32 - 1, got others")
     return np.ascontiguousarray(array, np.uint32)

@@ -48,7 +48,11 @@ def log_prob_rows(z: Matrix, log_det: Vector) -> Vector:
 
 
 def descend(
-    nll: Callable[[Vector], float], start: Vector, limits: Sequence[tuple[float, float] | None], steps: int, lr: float
+    nll: Callable[[Vector], float],
+    start: Vector,
+    limits: Sequence[tuple[float, float] | None],
+    steps: int,
+    lr: float,
 ) -> tuple[Vector, Vector]:
     """Gradient descent by central differences: (theta, NLL after each update).
 

@@ -46,9 +46,7 @@ def noise(
     rows = []
     for row, e_row, step in zip(x0, eps, times, strict=True):
         a = schedule.alpha_bar[step]
-        rows.append(
-            [math.sqrt(a) * x + math.sqrt(1 - a) * e for x, e in zip(row, e_row, strict=True)]
-        )
+        rows.append([math.sqrt(a) * x + math.sqrt(1 - a) * e for x, e in zip(row, e_row, strict=True)])
     return deliver(rows, out)
 
 

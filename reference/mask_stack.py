@@ -35,12 +35,12 @@ def forward(
     """Latent to data through layers 0 to K - 1: (x, log_det)."""
     rows, log_det = [], []
     for row in z:
-        total = 0.0
+        x, total = list(row), 0.0
         for mask, theta in zip(params.masks, params.theta, strict=True):
-            s, t = _scale_shift(row, mask, theta)
-            row = [v if keep else v * math.exp(s) + t for v, keep in zip(row, mask, strict=True)]
+            s, t = _scale_shift(x, mask, theta)
+            x = [v if keep else v * math.exp(s) + t for v, keep in zip(x, mask, strict=True)]
             total += s * mask.count(False)
-        rows.append(list(row))
+        rows.append(x)
         log_det.append(total)
     return deliver(rows, out), log_det
 
@@ -51,12 +51,12 @@ def inverse(
     """Data to latent through layers K - 1 to 0: (z, log_det)."""
     rows, log_det = [], []
     for row in x:
-        total = 0.0
+        z, total = list(row), 0.0
         for mask, theta in zip(reversed(params.masks), reversed(params.theta), strict=True):
-            s, t = _scale_shift(row, mask, theta)
-            row = [v if keep else (v - t) * math.exp(-s) for v, keep in zip(row, mask, strict=True)]
+            s, t = _scale_shift(z, mask, theta)
+            z = [v if keep else (v - t) * math.exp(-s) for v, keep in zip(z, mask, strict=True)]
             total -= s * mask.count(False)
-        rows.append(list(row))
+        rows.append(z)
         log_det.append(total)
     return deliver(rows, out), log_det
 

@@ -1,0 +1,143 @@
+"""Diffusion noising: the closed form in one step, the chain and its reversal in T steps."""
+
+from typing import Any
+
+import numpy as np
+
+from seqgap.bench.registry import (
+    NORMAL_FLOPS,
+    Call,
+    Case,
+    Dtype,
+    Operation,
+    Thunk,
+    direct,
+    rounding,
+)
+from seqgap.kernels import diffusion
+from seqgap.kernels.normal import standard_normal
+
+_STEPS = 16  # of the schedules here: T + 1 states of (1024, 1024) still fit in memory
+
+
+def _schedule() -> diffusion.Schedule:
+    return diffusion.Schedule(diffusion.linear_betas(_STEPS))
+
+
+def _noise(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
+    x0, eps = (standard_normal(count, dim, seed, stream=s, dtype=dtype) for s in (8, 9))
+    return Call((x0, eps, _STEPS, _schedule()))
+
+
+def _sample_noisy(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
+    x0 = standard_normal(count, dim, seed, stream=8, dtype=dtype)
+    return Call((x0, _STEPS, _schedule(), seed), {"first_row": 0})
+
+
+def _chain(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
+    x0 = standard_normal(count, dim, seed, stream=8, dtype=dtype)
+    eps = standard_normal(_STEPS * count, dim, seed, stream=9, dtype=dtype)
+    return Call((x0, eps.reshape(_STEPS, count, dim), _schedule()))
+
+
+def _naive(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
+    x0, _, schedule = _chain(dim, count, dtype, seed).args
+    return Call((x0, schedule))
+
+
+def _coefficients(schedule: diffusion.Schedule, t: Any, dtype: Dtype) -> tuple[Any, Any]:
+    alpha_bar = schedule.alpha_bar[t]
+    signal, sigma = np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar)
+    if np.ndim(t) == 0:
+        return dtype.type(signal), dtype.type(sigma)
+    return signal[:, None].astype(dtype), sigma[:, None].astype(dtype)
+
+
+def numpy_noise(x0: Any, eps: Any, t: Any, schedule: diffusion.Schedule) -> Any:
+    """The closed form as an array expression."""
+    signal, sigma = _coefficients(schedule, t, x0.dtype)
+    return signal * x0 + sigma * eps
+
+
+def numpy_trajectory(x0: Any, eps: Any, schedule: diffusion.Schedule) -> Any:
+    """T array expressions."""
+    states = np.empty((len(eps) + 1, *x0.shape), x0.dtype)
+    states[0] = x0
+    for t, beta in enumerate(schedule.betas.astype(x0.dtype)):
+        states[t + 1] = np.sqrt(1 - beta) * states[t] + np.sqrt(beta) * eps[t]
+    return states
+
+
+def numpy_reverse(x_last: Any, eps: Any, schedule: diffusion.Schedule) -> Any:
+    """T array expressions, last step first."""
+    x = x_last
+    betas = schedule.betas.astype(x.dtype)
+    for t in range(len(eps) - 1, -1, -1):
+        x = (x - np.sqrt(betas[t]) * eps[t]) / np.sqrt(1 - betas[t])
+    return x
+
+
+def numpy_reverse_naive(x_last: Any, schedule: diffusion.Schedule) -> Any:
+    """T divisions."""
+    x = x_last
+    for beta in schedule.betas[::-1].astype(x.dtype):
+        x = x / np.sqrt(1 - beta)
+    return x
+
+
+def _numpy_sample_noisy(call: Call, dim: int, dtype: Dtype) -> Thunk:
+    x0, t, schedule, seed = call.args
+    draw = np.random.default_rng(seed).standard_normal
+    return lambda: numpy_noise(x0, draw(x0.shape, dtype=dtype), t, schedule)
+
+
+def _drawn(output: Any, call: Call) -> Any:
+    x0, t, schedule, _ = call.args
+    signal, sigma = _coefficients(schedule, t, x0.dtype)
+    return (output - signal * x0) / sigma
+
+
+def _betas(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
+    return Call((dim,))
+
+
+def _tables(name: str) -> Operation:
+    return Operation(
+        name, _betas, lambda dim: 1, lambda dim: 4 * dim, lambda dim: dim,
+        rounding(lambda dim: 16), timed=False,
+    )  # fmt: skip
+
+
+CASE = Case(
+    "diffusion",
+    (
+        Operation(
+            "noise", _noise, lambda dim: 1, lambda dim: 3 * dim, lambda dim: 3 * dim,
+            rounding(lambda dim: 4),
+            rows=(0, 0, 0, None), implementations={"numpy": direct(numpy_noise)},
+        ),
+        Operation(
+            "sample_noisy", _sample_noisy, lambda dim: 1, lambda dim: (3 + NORMAL_FLOPS) * dim,
+            lambda dim: 2 * dim, rounding(lambda dim: 20),
+            rows=(0, 0, None, None), implementations={"numpy": _numpy_sample_noisy}, noise=_drawn,
+        ),
+        Operation(
+            "trajectory", _chain, lambda dim: _STEPS, lambda dim: 3 * _STEPS * dim,
+            lambda dim: (2 * _STEPS + 2) * dim, rounding(lambda dim: 3 * _STEPS),
+            rows=(0, 1, None), output_axis=1, implementations={"numpy": direct(numpy_trajectory)},
+        ),
+        Operation(
+            "reverse", _chain, lambda dim: _STEPS, lambda dim: 3 * _STEPS * dim,
+            lambda dim: (_STEPS + 2) * dim, rounding(lambda dim: 4 * _STEPS),
+            rows=(0, 1, None), implementations={"numpy": direct(numpy_reverse)},
+        ),
+        Operation(
+            "reverse_naive", _naive, lambda dim: _STEPS, lambda dim: _STEPS * dim,
+            lambda dim: 2 * dim, rounding(lambda dim: 4 * _STEPS),
+            rows=(0, None), implementations={"numpy": direct(numpy_reverse_naive)},
+        ),
+        _tables("linear_betas"),
+        _tables("cosine_betas"),
+    ),
+    sampler="noise",
+)  # fmt: skip

@@ -1,0 +1,47 @@
+"""The generator of standard normals: what every sampler pays before its own work."""
+
+import numpy as np
+
+from seqgap.bench.registry import (
+    COUNT,
+    EXACT,
+    NORMAL_FLOPS,
+    Call,
+    Case,
+    Dtype,
+    Operation,
+    Thunk,
+    rounding,
+)
+
+
+def _normals(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
+    return Call((count, dim, seed), {"first_row": 0, "dtype": dtype})
+
+
+def _numpy(call: Call, dim: int, dtype: Dtype) -> Thunk:
+    draw = np.random.default_rng(call.args[2]).standard_normal
+    return lambda: draw(call.args[:2], dtype=dtype)
+
+
+def _words(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
+    generator = np.random.default_rng(seed)
+    words = generator.integers(0, 2**32, (count, 4), dtype=np.uint32)
+    return Call((words, generator.integers(0, 2**32, 2, dtype=np.uint32)))
+
+
+CASE = Case(
+    "normal",
+    (
+        Operation(
+            "standard_normal", _normals, lambda dim: 1, lambda dim: NORMAL_FLOPS * dim,
+            lambda dim: dim, rounding(lambda dim: 16),
+            rows=(COUNT, None, None), implementations={"numpy": _numpy},
+            noise=lambda output, call: output,
+        ),
+        Operation(
+            "philox4x32", _words, lambda dim: 1, lambda dim: 0, lambda dim: 8, EXACT,
+            rows=(0, None), timed=False,
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,255 @@
+"""The command line. Heavy modules are imported inside the commands, so that --help is quick."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from seqgap.bench.plan import Options
+    from seqgap.bench.results import RunFolder
+
+_PIPED_WIDTH = 150  # of tables that do not go to a terminal
+_LARGEST_SIZE = 2**24
+
+
+def _numbers(low: int, high: int = _LARGEST_SIZE) -> Callable[..., tuple[int, ...] | None]:
+    """A click callback for a comma-separated list of integers in [low, high]."""
+
+    def parse(context: Any, parameter: Any, text: str | None) -> tuple[int, ...] | None:
+        if text is None:
+            return None
+        try:
+            found = tuple(dict.fromkeys(int(part) for part in text.split(",")))
+        except ValueError:
+            raise click.BadParameter(f"expected integers separated by commas, got {text!r}") from None
+        for value in found:
+            if not low <= value <= high:
+                raise click.BadParameter(f"expected integers from {low} to {high}, got {value}")
+        return found
+
+    return parse
+
+
+def _words(context: Any, parameter: Any, text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="seqgap", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Measure what it costs to sample one dimension at a time."""
+
+
+@cli.command()
+@click.option(
+    "--profile", type=click.Choice(["smoke", "quick", "full"]), help="Which sizes. [default: quick]"
+)
+@click.option(
+    "--case", multiple=True, metavar="GLOB", help="Only matching stems or stem.operations; repeatable."
+)
+@click.option("--impl", callback=_words, metavar="NAMES", help="Implementations, such as python,numpy,numba.")
+@click.option("--dim", callback=_numbers(1), metavar="D,...", help="Dimensions.")
+@click.option("--batch", callback=_numbers(1), metavar="N,...", help="Batch sizes.")
+@click.option("--threads", callback=_numbers(1), metavar="T,...", help="Thread counts.")
+@click.option("--dtype", callback=_words, metavar="NAMES", help="float64,float32 or one of them.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**64 - 1), help="Seed of inputs and parameters. [default: 25]"
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Result folder. [default: seqgap-results/DATE]")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Finish the run in DIR.")
+def run(out: Path | None, resume: Path | None, **choices: Any) -> None:
+    """Time the cases, print the gap table, draw the curves.
+
+    Every finished cell is on disk at once; --resume DIR goes on where a run was stopped.
+    """
+    chosen = {key: value for key, value in choices.items() if value not in (None, ())}
+    console = _console()
+    if resume is not None:
+        given = [f"--{key}" for key in [*chosen, *(["out"] if out else [])]]
+        if given:
+            raise click.UsageError(f"--resume takes its options from DIR; drop {', '.join(given)}")
+        folder, options, done = _resume(resume)
+    else:
+        folder, options, done = *_start(out, chosen), set()
+    finished = _measure(console, folder, options, done)
+    if not finished:
+        console.print(f"Stopped. Go on with: seqgap run --resume {folder.path}", soft_wrap=True)
+        sys.exit(130)
+    _report(console, folder)
+
+
+def _start(out: Path | None, chosen: dict[str, Any]) -> "tuple[RunFolder, Options]":
+    from seqgap.bench.environment import environment
+    from seqgap.bench.plan import implementation_names, plan, profile
+    from seqgap.bench.results import RunFolder
+    from seqgap.kernels._jit import threads_available
+
+    threads = threads_available()
+    options = replace(profile(chosen.pop("profile", "quick"), threads), **chosen)
+    _known("--impl", options.impl, implementation_names())
+    _known("--dtype", options.dtype, ["float64", "float32"])
+    if max(options.threads) > threads:
+        raise click.UsageError(f"--threads: expected at most {threads}, got {max(options.threads)}")
+    if not plan(options):
+        raise click.UsageError(f"--case: nothing matches {' '.join(options.case)}; see seqgap list")
+    return RunFolder.create(out or _dated(), environment(), options), options
+
+
+def _resume(path: Path) -> "tuple[RunFolder, Options, set[Any]]":
+    from seqgap.bench.environment import environment
+    from seqgap.bench.results import ResultError, RunFolder, read_environment
+
+    here, there = environment(), read_environment(path)
+    for key in ("machine", "versions"):
+        if here[key] != there.get(key):
+            raise ResultError(f"{path}: measured with other {key}; start a new run")
+    return RunFolder.resume(path)
+
+
+def _known(name: str, given: tuple[str, ...], known: list[str]) -> None:
+    for value in given:
+        if value not in known:
+            raise click.UsageError(f"{name}: expected some of {', '.join(known)}, got {value!r}")
+
+
+def _dated() -> Path:
+    from datetime import datetime
+
+    now = datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    names = (Path("seqgap-results") / f"{now}{suffix}" for suffix in ("", *(f"-{i}" for i in range(2, 100))))
+    return next(path for path in names if not path.exists())
+
+
+def _measure(console: "Console", folder: "RunFolder", options: "Options", done: set[Any]) -> bool:
+    """Time what is not done yet; False if interrupted."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from seqgap.bench.plan import plan, too_slow
+    from seqgap.bench.results import Row
+    from seqgap.bench.session import Session, SessionError
+    from seqgap.bench.session import run as run_session
+
+    planned = plan(options)
+    todo = []
+    for cell in planned:
+        if cell in done:
+            continue
+        reason = too_slow(cell, options)
+        if reason:
+            folder.append(Row(cell, "skipped", reason=reason))
+        else:
+            todo.append(cell)
+    if not todo:
+        return True
+    console.print(f"{len(todo)} of {len(planned)} cells to measure, results in {folder.path}", soft_wrap=True)
+    columns = [
+        BarColumn(30), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    ]  # fmt: skip
+    # No refresh thread: it would take time from what is measured.
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+        task = progress.add_task(str(todo[0]), total=len(todo))
+
+        def finished(row: Row) -> None:
+            folder.append(row)
+            progress.update(task, advance=1, description=str(row.cell), refresh=True)
+
+        try:
+            return run_session(Session(options, todo, finished))
+        except SessionError as error:
+            raise click.ClickException(f"the measurement ended early:\n{error}") from None
+
+
+def _report(console: "Console", folder: "RunFolder") -> None:
+    from seqgap.bench.gap import gaps, write_csv
+    from seqgap.bench.plot import draw
+    from seqgap.bench.report import print_gaps, print_other_rows
+    from seqgap.bench.results import read_rows
+
+    rows = read_rows(folder.path)
+    found = gaps(rows)
+    write_csv(found, folder.path / "gap.csv")
+    print_gaps(console, found)
+    print_other_rows(console, rows)
+    written = draw([folder.path], folder.path) if any(row.status == "ok" for row in rows) else []
+    names = ["rows.jsonl", "environment.json", "gap.csv", *(path.name for path in written)]
+    console.print(f"Written to {folder.path}: {', '.join(names)}", soft_wrap=True)
+    if any(row.status == "failed" for row in rows):
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder for the pictures. [default: the first of RESULTS]"
+)
+def plot(results: tuple[Path, ...], out: Path | None) -> None:
+    """Draw the curves of one or more result folders, from their files alone."""
+    from seqgap.bench.plot import draw
+
+    target = out or results[0]
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    for path in draw(results, target):
+        click.echo(path)
+
+
+@cli.command()
+def verify() -> None:
+    """Compare every operation with its plain-Python reference; exit code 1 if one is wrong."""
+    from seqgap.bench.report import print_verdicts
+    from seqgap.bench.verify import verify as verdicts
+
+    if not print_verdicts(_console(), verdicts()):
+        sys.exit(1)
+
+
+@cli.command(name="list")
+@click.option(
+    "--dim",
+    type=click.IntRange(1, _LARGEST_SIZE),
+    default=64,
+    show_default=True,
+    help="Dimension of the costs.",
+)
+def list_cases(dim: int) -> None:
+    """List the operations with their depth, flops and implementations."""
+    from seqgap.bench.report import print_cases
+
+    print_cases(_console(), dim)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_PIPED_WIDTH)
+
+
+def main() -> None:
+    """Entry point: every error is one line on standard error and exit code 2."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = 0
+    except click.ClickException as error:
+        code = _fail(error.format_message())
+    except click.Abort:
+        code = 130
+    except OSError as error:
+        code = _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str) -> int:
+    click.echo(f"seqgap: {message}", err=True)
+    return 2

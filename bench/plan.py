@@ -1,0 +1,137 @@
+"""Which cells a run measures: profiles, options, and what is too slow to be worth its time."""
+
+import fnmatch
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from seqgap.bench.registry import Case, Operation, cases
+
+# Seconds for each floating-point operation, to leave out cells that would take too long; rough on
+# purpose, an order of magnitude is enough.
+_SECONDS_PER_FLOP = {"python": 2e-8, "numpy": 1.5e-10, "numba": 5e-11}
+_LARGEST_BYTES = 2**31  # of input and output
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything that decides which cells a run has; stored with it, so that it can be resumed."""
+
+    profile: str = "quick"
+    case: tuple[str, ...] = ("*",)
+    impl: tuple[str, ...] = ("python", "numpy", "numba")
+    dim: tuple[int, ...] = (2, 8, 64, 256, 1024)
+    batch: tuple[int, ...] = (1, 1024)
+    threads: tuple[int, ...] = (1,)
+    dtype: tuple[str, ...] = ("float64",)
+    seed: int = 25
+    seconds: float = 0.04  # of timing for each cell
+    longest: float = 0.2  # expected seconds of one call above which a cell is left out
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "Options":
+        """The options of `to_json`; TypeError where names or types do not fit."""
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+        for key, value in values.items():
+            if type(value) is not type(getattr(cls(), key, None)):
+                raise TypeError(f"{key}: not an option")
+        return cls(**values)
+
+
+def profile(name: str, threads: int) -> Options:
+    """The options of a profile on a machine with that many threads."""
+    quick = Options()
+    if name == "smoke":
+        return replace(quick, profile=name, dim=(2, 16), batch=(1, 64), seconds=0.005, longest=0.02)
+    if name == "full":
+        return replace(
+            quick,
+            profile=name,
+            dim=tuple(2**k for k in range(11)),
+            batch=(1, 64, 1024, 16384),
+            threads=tuple(sorted({1, threads})),
+            dtype=("float64", "float32"),
+            seconds=0.5,
+            longest=2.0,
+        )
+    return quick
+
+
+PROFILES = ("smoke", "quick", "full")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One measured point."""
+
+    case: str
+    operation: str
+    impl: str
+    dtype: str
+    dim: int
+    batch: int
+    threads: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.case}.{self.operation}-{self.impl}-{self.dtype}-D{self.dim}-N{self.batch}-t{self.threads}"
+        )
+
+    @property
+    def name(self) -> str:
+        """stem.operation."""
+        return f"{self.case}.{self.operation}"
+
+    def lookup(self) -> tuple[Case, Operation]:
+        """The case and the operation of this cell."""
+        case = cases()[self.case]
+        return case, case.operation(self.operation)
+
+
+def matches(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether `stem.operation` fits a glob on it or on its stem."""
+    return any(fnmatch.fnmatchcase(name, p) or fnmatch.fnmatchcase(name.split(".")[0], p) for p in patterns)
+
+
+def plan(options: Options) -> list[Cell]:
+    """Every cell of the options, those that share D, N and threads next to each other."""
+    return [
+        Cell(case.stem, operation.name, impl, dtype, dim, batch, threads)
+        for dtype in options.dtype
+        for threads in options.threads
+        for batch in options.batch
+        for dim in options.dim
+        for case, operation in _operations(options)
+        for impl in operation.implementation_names
+        if impl in options.impl and not (impl == "python" and threads > 1)
+    ]
+
+
+def implementation_names() -> list[str]:
+    """Every implementation that some operation has."""
+    found = [n for c in cases().values() for o in c.operations for n in o.implementation_names]
+    return list(dict.fromkeys(found))
+
+
+def too_slow(cell: Cell, options: Options) -> str | None:
+    """Why a cell is left out, or None."""
+    _, operation = cell.lookup()
+    rate = _SECONDS_PER_FLOP.get(cell.impl, _SECONDS_PER_FLOP["numpy"])
+    expected = rate * cell.batch * (operation.flops(cell.dim) + operation.elements(cell.dim))
+    if expected > options.longest:
+        return f"about {expected:.2g} s for one call, above {options.longest:g} s"
+    size = cell.batch * operation.elements(cell.dim) * np.dtype(cell.dtype).itemsize
+    return f"{size / 2**30:.1f} GiB of data, above 2 GiB" if size > _LARGEST_BYTES else None
+
+
+def _operations(options: Options) -> Iterator[tuple[Case, Operation]]:
+    for case in cases().values():
+        for operation in case.operations:
+            if operation.timed and matches(f"{case.stem}.{operation.name}", options.case):
+                yield case, operation

@@ -1,0 +1,89 @@
+"""pytest-benchmark run from Python: one test for each cell, each result stored as it comes."""
+
+import contextlib
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqgap.bench.plan import Cell, Options
+from seqgap.bench.results import Row
+
+PLUGIN = "seqgap-session"
+
+
+class Session:
+    """The pytest plugin that hands the cells to bench/test_speed.py and takes the rows."""
+
+    def __init__(self, options: Options, cells: list[Cell], finished: Callable[[Row], None]) -> None:
+        self.options = options
+        self.cells = cells
+        self.finished = finished
+
+
+class SessionError(Exception):
+    """pytest ended early; the message holds the end of its output."""
+
+
+def run(session: Session) -> bool:
+    """Measure the cells of `session`; False if interrupted from the keyboard."""
+    arguments = [
+        str(Path(__file__).with_name("test_speed.py")),
+        "-p", "pytest_benchmark.plugin",
+        "-p", "no:cacheprovider",
+        "-c", os.devnull,
+        "--rootdir", str(Path(__file__).parent),
+        "--noconftest",
+        "--import-mode=importlib",
+        "--override-ini", "consider_namespace_packages=true",
+        "--capture=no",
+        "--exitfirst",
+        "--benchmark-only",
+        "--benchmark-disable-gc",
+        "--benchmark-columns=median",
+        f"--benchmark-max-time={session.options.seconds}",
+        f"--benchmark-min-time={session.options.seconds / 100}",
+        "--benchmark-min-rounds=3",
+        "--benchmark-warmup=off",  # each cell is called before its timing
+    ]  # fmt: skip
+    output = io.StringIO()
+    with _own_settings(), contextlib.redirect_stdout(output):
+        code = pytest.main(arguments, plugins=[_Named(session)])
+    if code == pytest.ExitCode.INTERRUPTED:
+        return False
+    if code != pytest.ExitCode.OK:
+        raise SessionError("\n".join(output.getvalue().splitlines()[-30:]))
+    return True
+
+
+class _Named:
+    """Registers the session under the name that the tests look for."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def pytest_configure(self, config: Any) -> None:
+        config.pluginmanager.register(self._session, PLUGIN)
+
+
+@contextlib.contextmanager
+def _own_settings() -> Iterator[None]:
+    """Without the caller's pytest options and plugins, which could change or stop the timing."""
+    names = {"PYTEST_ADDOPTS": None, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    before = {name: os.environ.get(name) for name in names}
+    _set(names)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(variables: dict[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
