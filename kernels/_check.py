@@ -159,6 +159,7 @@ def _as_array(name: str, value: Any) -> Array:
         array = np.asarray(value)
     except ValueError as error:  # ragged lists
         raise ValueError(f"{name}: expected a regular array of numbers, got {error}") from None
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     known = array.dtype.kind in "iu" or array.dtype in (FLOAT64, FLOAT32)
     if array.size and not known:  # an empty list has no dtype of its own
         raise TypeError(f"{name}: expected float32, float64 or integers, got dtype {array.dtype}")

@@ -9,7 +9,7 @@ import numpy as np
 from seqgap.kernels import _check
 from seqgap.kernels._check import Array
 from seqgap.kernels._jit import RowKernel, isolate, jit, tile_rows
-from seqgap.kernels.normal import fill
+from seqgap.kernels._philox import fill
 
 
 class Verbs:

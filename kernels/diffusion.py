@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from seqgap.kernels import _check
 from seqgap.kernels._check import FLOAT32, FLOAT64, Array
 from seqgap.kernels._jit import RowKernel, fma, isolate, jit, tile_rows
-from seqgap.kernels.normal import fill
+from seqgap.kernels._philox import fill
 
 
 @dataclass(frozen=True, eq=False)

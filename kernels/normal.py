@@ -13,110 +13,12 @@ one rounding and v = float32(w' as signed) / 2**32, from words 0 and 1, then 2 a
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic, overload
 from numpy.typing import DTypeLike
 
 from seqgap.kernels import _check
 from seqgap.kernels._check import Array
-from seqgap.kernels._jit import RowKernel, fma, isolate, jit_exact
-from seqgap.kernels._vecmath import log_normal, sincos_turns
-
-_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
-_WEYL = (0x9E3779B9, 0xBB67AE85)
-_32, _21, _11 = np.uint64(32), np.uint64(21), np.uint64(11)
-
-
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
-def _philox(typing_context: Any, c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
-    """Ten rounds on uint32 words, written out: a loop of rounds keeps callers from vectorising."""
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        words, keys = list(arguments[:4]), list(arguments[4:])
-        word, wide = words[0].type, ir.IntType(64)
-        for _ in range(10):
-            left, right = (
-                builder.mul(builder.zext(value, wide), wide(factor))
-                for value, factor in zip(words[::2], _MULTIPLIERS, strict=True)
-            )
-            high = [builder.trunc(builder.lshr(x, wide(32)), word) for x in (right, left)]
-            mixed = [builder.xor(builder.xor(high[i], words[2 * i + 1]), keys[i]) for i in (0, 1)]
-            words = [mixed[0], builder.trunc(right, word), mixed[1], builder.trunc(left, word)]
-            keys = [builder.add(key, word(step)) for key, step in zip(keys, _WEYL, strict=True)]
-        return context.make_tuple(builder, signature.return_type, words)
-
-    return types.UniTuple(types.uint32, 4)(*[types.uint32] * 6), codegen
-
-
-@jit_exact
-def _uniforms64(high: Any, low: Any) -> Any:
-    bits = (np.uint64(high) << _21) | (np.uint64(low) >> _11)
-    return np.float64(np.int64(bits)) * np.float64(2.0**-53)
-
-
-@jit_exact
-def _pair64(w0: Any, w1: Any, w2: Any, w3: Any) -> Any:
-    u = _uniforms64(w0, w1) + np.float64(2.0**-53)
-    sine, cosine = sincos_turns(_uniforms64(w2, w3))
-    radius = np.sqrt(np.float64(-2.0) * log_normal(u))
-    return radius * cosine, radius * sine
-
-
-@jit_exact
-def _pair32(w0: Any, w1: Any) -> Any:
-    u = fma(np.float32(w0), np.float32(2.0**-32), np.float32(2.0**-33))
-    sine, cosine = sincos_turns(np.float32(np.int32(w1)) * np.float32(2.0**-32))
-    radius = np.sqrt(np.float32(-2.0) * log_normal(u))
-    return radius * cosine, radius * sine
-
-
-@jit_exact
-def _fill64(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
-    dim = out.shape[1]
-    k0, k1 = np.uint32(seed), np.uint32(seed >> _32)
-    for i in range(out.shape[0]):
-        row = np.uint64(first_row + i)
-        r0, r1 = np.uint32(row), np.uint32(row >> _32)
-        for block in range(dim // 2):
-            w0, w1, w2, w3 = _philox(np.uint32(block), r0, r1, stream, k0, k1)
-            out[i, 2 * block], out[i, 2 * block + 1] = _pair64(w0, w1, w2, w3)
-        if dim % 2:
-            w0, w1, w2, w3 = _philox(np.uint32(dim // 2), r0, r1, stream, k0, k1)
-            out[i, dim - 1] = _pair64(w0, w1, w2, w3)[0]
-
-
-@jit_exact
-def _fill32(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
-    dim = out.shape[1]
-    k0, k1 = np.uint32(seed), np.uint32(seed >> _32)
-    for i in range(out.shape[0]):
-        row = np.uint64(first_row + i)
-        r0, r1 = np.uint32(row), np.uint32(row >> _32)
-        for block in range(dim // 4):
-            w0, w1, w2, w3 = _philox(np.uint32(block), r0, r1, stream, k0, k1)
-            out[i, 4 * block], out[i, 4 * block + 1] = _pair32(w0, w1)
-            out[i, 4 * block + 2], out[i, 4 * block + 3] = _pair32(w2, w3)
-        if dim % 4:
-            w0, w1, w2, w3 = _philox(np.uint32(dim // 4), r0, r1, stream, k0, k1)
-            rest = _pair32(w0, w1) + _pair32(w2, w3)
-            for column in range(dim % 4):
-                out[i, dim - dim % 4 + column] = rest[column]
-
-
-def fill(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
-    """Fill `out` with the normals of rows first_row, first_row + 1, ...; for jitted code only."""
-    raise TypeError("fill is for jitted code only")
-
-
-@overload(fill)  # type: ignore[untyped-decorator]  # numba is not followed for types
-def _fill(out: Any, first_row: Any, seed: Any, stream: Any) -> Any:
-    function = {types.float64: _fill64, types.float32: _fill32}[out.dtype]
-
-    def call(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
-        function(out, first_row, seed, stream)
-
-    return call
+from seqgap.kernels._jit import RowKernel, isolate, jit_exact
+from seqgap.kernels._philox import fill, philox
 
 
 @jit_exact
@@ -163,7 +65,7 @@ def standard_normal(
 @jit_exact
 def _philox_rows(counter: Any, key: Any, out: Any) -> None:
     for i in range(counter.shape[0]):
-        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = _philox(
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = philox(
             counter[i, 0], counter[i, 1], counter[i, 2], counter[i, 3], key[0], key[1]
         )
 

@@ -1,0 +1,56 @@
+"""Settings and helpers shared by the tests."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from seqgap.bench.registry import Case, Operation, cases
+
+# The first examples compile kernels, so there is no deadline; the same examples in every run.
+settings.register_profile("seqgap", deadline=None, derandomize=True, max_examples=30)
+settings.load_profile("seqgap")
+
+OPERATIONS = [(case, operation) for case in cases().values() for operation in case.operations]
+FLOWS = [case for case in cases().values() if {"forward", "inverse"} <= {o.name for o in case.operations}]
+
+
+def _name(value: Case | Operation) -> str:
+    return value.stem if isinstance(value, Case) else value.name
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every operation, row-wise operation, flow and dtype of the registry, by argument name."""
+    names = metafunc.fixturenames
+    if "operation" in names:
+        metafunc.parametrize(("case", "operation"), OPERATIONS, ids=_name)
+    if "row_operation" in names:
+        chosen = [(c, o) for c, o in OPERATIONS if o.rows is not None and o.timed]
+        metafunc.parametrize(("case", "row_operation"), chosen, ids=_name)
+    if "flow" in names:
+        metafunc.parametrize("flow", FLOWS, ids=lambda case: case.stem)
+    if "dtype" in names:
+        metafunc.parametrize("dtype", [np.dtype(np.float64), np.dtype(np.float32)], ids=str)
+
+
+@pytest.fixture
+def fresh_python() -> Callable[..., str]:
+    """Runs a program in a new interpreter and returns what it printed."""
+
+    def run(program: str, **variables: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **variables},
+            cwd=Path(sys.prefix),  # nowhere near the sources
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

@@ -1,0 +1,125 @@
+"""What holds for every family with the four verbs."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from seqgap.bench.registry import Case, Dtype
+from seqgap.kernels.normal import standard_normal
+
+
+def params_and_batch(flow: Case, dim: int, batch: int, dtype: Dtype, seed: int = 3) -> tuple[Any, Any]:
+    z, params = flow.operation("forward").inputs(dim, batch, dtype, seed).args
+    return params, z
+
+
+def draw(flow: Case, n: int, dim: int, seed: int) -> tuple[Any, Any]:
+    made = flow.operation("sample").inputs(dim, n, np.dtype(np.float64), seed)
+    return flow.kernel("sample")(*made.args, **made.kwargs), made.args[1]
+
+
+@pytest.mark.parametrize("dim", [1, 2, 5, 12, 33])
+def test_round_trips(flow: Case, dtype: Dtype, dim: int) -> None:
+    params, z = params_and_batch(flow, dim, 50, dtype)
+    forward, inverse = flow.kernel("forward"), flow.kernel("inverse")
+    allowed = 500 * np.finfo(dtype).eps * max(1, np.abs(z).max())
+    x, log_det = forward(z, params)
+    back, log_det_back = inverse(x, params)
+    assert np.abs(back - z).max() < allowed * max(1, np.abs(x).max())
+    assert np.abs(log_det + log_det_back).max() < allowed * max(1, np.abs(x).max())
+    y, _ = inverse(z, params)
+    again, _ = forward(y, params)
+    assert np.abs(again - z).max() < allowed * max(1, np.abs(y).max())
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, 8, 12])
+@pytest.mark.parametrize("verb", ["forward", "inverse"])
+def test_log_det_is_that_of_the_numerical_jacobian(flow: Case, dim: int, verb: str) -> None:
+    params, z = params_and_batch(flow, dim, 4, np.dtype(np.float64))
+    transform, h = flow.kernel(verb), 1e-5
+    _, log_det = transform(z, params)
+    for row, expected in zip(z, log_det, strict=True):
+        steps = h * np.eye(dim)
+        jacobian = (transform(row + steps, params)[0] - transform(row - steps, params)[0]) / (2 * h)
+        sign, found = np.linalg.slogdet(jacobian.T)
+        assert sign == 1
+        assert found == pytest.approx(expected, abs=1e-7)
+
+
+def test_log_prob_is_the_change_of_variables(flow: Case, dtype: Dtype) -> None:
+    params, x = params_and_batch(flow, 7, 20, dtype)
+    z, log_det = flow.kernel("inverse")(x, params)
+    expected = stats.norm.logpdf(z.astype(float)).sum(axis=1) + log_det
+    found = flow.kernel("log_prob")(x, params)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, expected, rtol=200 * np.finfo(dtype).eps)
+
+
+def test_log_prob_integrates_to_one(flow: Case) -> None:
+    def reach_of(drawn: tuple[Any, Any]) -> float:
+        return float(np.abs(drawn[0]).max() / stats.iqr(drawn[0]))
+
+    # The mildest of some parameters: no grid follows the tails of a stack of exponentials.
+    sample, params = min((draw(flow, 5000, 2, seed) for seed in range(8)), key=reach_of)
+    middle, width = np.median(sample, axis=0), 0.3 * stats.iqr(sample, axis=0)
+    # x = middle + width sinh(u): fine where the mass is, far enough out for heavy tails.
+    reach = np.arcsinh(4 * np.abs(sample - middle).max(axis=0) / width)
+    u = [np.linspace(-end, end, 1501) for end in reach]
+    axes = [m + w * np.sinh(v) for m, w, v in zip(middle, width, u, strict=True)]
+    slopes = [w * np.cosh(v) for w, v in zip(width, u, strict=True)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    density = np.exp(flow.kernel("log_prob")(grid, params)).reshape(1501, 1501) * np.outer(*slopes)
+    total = integrate.simpson(integrate.simpson(density, u[1], axis=1), u[0])
+    assert total == pytest.approx(1, abs=1e-4)
+
+
+def test_sample_is_forward_of_the_normals(flow: Case, dtype: Dtype) -> None:
+    for dim in (1, 2, 9):
+        made = flow.operation("sample").inputs(dim, 300, dtype, 2**63 + 1)
+        sample = flow.kernel("sample")(*made.args, **made.kwargs)
+        z = standard_normal(300, dim, 2**63 + 1, dtype=dtype)
+        x, _ = flow.kernel("forward")(z, made.args[1])
+        np.testing.assert_array_equal(sample, x)
+
+
+def test_samples_have_independent_standard_normal_latents(flow: Case) -> None:
+    """Mean, covariance, distribution of each entry, and no correlation of neighbouring rows."""
+    n, dim = 40_000, 6
+    sample, params = draw(flow, n, dim, 11)
+    z, _ = flow.kernel("inverse")(sample, params)
+    noise = 5 / np.sqrt(n)  # five standard errors
+    assert np.abs(z.mean(axis=0)).max() < noise
+    assert np.abs(np.cov(z.T) - np.eye(dim)).max() < noise * np.sqrt(2)
+    assert min(stats.kstest(column, "norm").pvalue for column in z.T) > 1e-5
+    for lag in (1, 2, 4):
+        assert np.abs(z[:-lag].T @ z[lag:] / n).max() < noise
+
+
+def test_samples_follow_log_prob(flow: Case) -> None:
+    """The mean of -log_prob over a sample is the entropy: that of z plus the mean log_det."""
+    n, dim = 40_000, 5
+    sample, params = draw(flow, n, dim, 12)
+    z = np.random.default_rng(1).standard_normal((n, dim))
+    _, log_det = flow.kernel("forward")(z, params)
+    entropy = 0.5 * dim * np.log(2 * np.pi * np.e) + log_det.mean()
+    density = flow.kernel("log_prob")(sample, params)
+    error = np.sqrt((density.var() + log_det.var()) / n)
+    assert -density.mean() == pytest.approx(entropy, abs=6 * error)
+
+
+def test_moments_of_samples_match_independent_numpy_samples(flow: Case) -> None:
+    """Mean and covariance in data space against forward in NumPy, of normals from NumPy."""
+    n, dim = 60_000, 4
+    sample, _ = draw(flow, n, dim, 13)
+    operation = flow.operation("sample")
+    made = operation.inputs(dim, n, np.dtype(np.float64), 13)
+    other = operation.implementations["numpy"](made, dim, np.dtype(np.float64))()
+    spread = sample.std(axis=0)
+    assert np.abs((sample.mean(axis=0) - other.mean(axis=0)) / spread).max() < 7 / np.sqrt(n)
+    ranks = [stats.ks_2samp(a, b).pvalue for a, b in zip(sample.T, other.T, strict=True)]
+    assert min(ranks) > 1e-5
+    clipped = [np.clip(s, *np.quantile(sample, [0.001, 0.999], axis=0)) for s in (sample, other)]
+    first, second = (np.cov((c / spread).T) for c in clipped)
+    assert np.abs(first - second).max() < 0.06

@@ -1,0 +1,73 @@
+"""Compiled against plain Python, over the whole registry."""
+
+import functools
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqgap.bench.compare import difference
+from seqgap.bench.registry import Case, Dtype, Operation
+from seqgap.bench.verify import differences
+
+
+def test_every_operation_equals_its_reference(case: Case, operation: Operation, dtype: Dtype) -> None:
+    found = list(differences(case, operation, dtype))
+    assert len(found) >= 6
+    assert {size: d.used for size, d in found if d.used > 1} == {}
+
+
+def test_any_shape_and_seed(case: Case, row_operation: Operation, dtype: Dtype) -> None:
+    @given(st.integers(1, 40), st.integers(0, 12), st.integers(0, 2**64 - 1))
+    def holds(dim: int, batch: int, seed: int) -> None:
+        made = row_operation.inputs(dim, batch, dtype, seed)
+        actual = case.kernel(row_operation.name)(*made.args, **made.kwargs)
+        plain = case.plain(row_operation.name, made, dtype)
+        expected = case.reference(row_operation.name)(*plain.args, **plain.kwargs)
+        # A seed may draw parameters that amplify rounding more than those that `verify` uses.
+        relative = 30 * row_operation.tolerance.of(dim, dtype)
+        assert difference(actual, expected, relative, dtype).used <= 1
+
+    holds()
+
+
+VALUES = st.floats(-1e6, 1e6, width=32)
+
+
+def test_any_values(flow: Case, dtype: Dtype) -> None:
+    """Batches of arbitrary values, the clamps and large arguments among them."""
+
+    @given(
+        st.sampled_from(["forward", "inverse", "log_prob"]),
+        st.lists(st.lists(VALUES, min_size=5, max_size=5), min_size=1, max_size=4),
+    )
+    def holds(name: str, rows: list[list[float]]) -> None:
+        operation = flow.operation(name)
+        made = operation.inputs(5, 1, dtype, 3)
+        made = type(made)((np.array(rows, dtype), *made.args[1:]))
+        actual = flow.kernel(operation.name)(*made.args)
+        plain = flow.plain(operation.name, made, dtype)
+        expected = flow.reference(operation.name)(*plain.args)
+        relative = 30 * operation.tolerance.of(5, dtype)
+        parts = [actual, expected] if isinstance(actual, tuple) else [(actual,), (expected,)]
+        for row in range(len(rows)):  # each row on its own scale
+            one, other = (tuple(np.asarray(p)[row : row + 1] for p in side) for side in parts)
+            assert difference(one, other, relative, dtype).used <= 1
+
+    holds()
+
+
+def test_references_write_into_out(case: Case, row_operation: Operation) -> None:
+    """The references have `out` too; they fill the lists they are given."""
+    reference = case.reference(row_operation.name)
+    made = row_operation.inputs(3, 2, np.dtype(np.float64), 1)
+    plain = case.plain(row_operation.name, made, np.dtype(np.float64))
+    call = functools.partial(reference, *plain.args, **plain.kwargs)
+    expected = call()
+    if row_operation.name == "log_prob":
+        return
+    array = expected[0] if isinstance(expected, tuple) else expected
+    out = np.full(np.shape(array), np.nan).tolist()
+    result = call(out=out)
+    assert (result[0] if isinstance(result, tuple) else result) is out
+    assert out == array

@@ -1,0 +1,149 @@
+"""The guards that keep kernels, references and cases in step."""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+
+from seqgap.bench import registry
+from seqgap.bench.registry import Case, cases, comparisons, stems
+
+MODULES = ("kernels", "reference", "bench", "bench.cases")
+
+
+def public(module: ModuleType) -> dict[str, object]:
+    """Functions and classes that a module defines itself and does not hide."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and (inspect.isfunction(value) or inspect.isclass(value))
+        and value.__module__ == module.__name__
+    }
+
+
+def mismatches(kernel: ModuleType, reference: ModuleType) -> list[str]:
+    """How the public names and parameters of twins differ.
+
+    The reference may take a dtype besides, since its lists carry none.
+    """
+    ours, theirs = public(kernel), public(reference)
+    found = sorted(set(ours) ^ set(theirs))
+    for name in set(ours) & set(theirs):
+        left, right = (inspect.signature(side[name]).parameters for side in (ours, theirs))
+        kinds = [{key: p.kind for key, p in side.items()} for side in (left, right)]
+        if "dtype" not in kinds[0]:
+            kinds[1].pop("dtype", None)
+        if list(kinds[0].items()) != list(kinds[1].items()):
+            found.append(f"{name}({', '.join(left)}) against ({', '.join(right)})")
+    return found
+
+
+def without_operation(case: Case, kernel: ModuleType) -> set[str]:
+    """Public functions that no operation of the case covers."""
+    functions = {name for name, value in public(kernel).items() if inspect.isfunction(value)}
+    return functions - {operation.name for operation in case.operations}
+
+
+def test_every_kernel_has_a_reference_and_a_case() -> None:
+    assert stems("kernels") == stems("reference") == stems("bench.cases") == sorted(cases())
+
+
+@pytest.mark.parametrize("stem", stems("kernels"))
+def test_twins_have_the_same_names_and_parameters(stem: str) -> None:
+    kernel, reference = (importlib.import_module(f"seqgap.{p}.{stem}") for p in ("kernels", "reference"))
+    assert mismatches(kernel, reference) == []
+
+
+@pytest.mark.parametrize("stem", stems("kernels"))
+def test_every_public_function_has_a_case(stem: str) -> None:
+    kernel = importlib.import_module(f"seqgap.kernels.{stem}")
+    assert without_operation(cases()[stem], kernel) == set()
+    assert cases()[stem].stem == stem
+
+
+def test_the_guards_notice_what_they_guard_against() -> None:
+    def module(name: str, source: str) -> ModuleType:
+        made = ModuleType(name)
+        exec(source, vars(made))
+        return made
+
+    kernel = module("a", "def forward(z, *, out=None): ...\ndef extra(): ...")
+    assert mismatches(kernel, module("b", "def forward(z, *, out=None): ...")) == ["extra"]
+    renamed = module("b", "def forward(x, *, out=None): ...\ndef extra(): ...")
+    assert mismatches(kernel, renamed) == ["forward(z, out) against (x, out)"]
+    positional = module("b", "def forward(z, out=None): ...\ndef extra(): ...")
+    assert len(mismatches(kernel, positional)) == 1
+    assert without_operation(cases()["linear_ar"], kernel) == {"extra"}
+
+
+def test_the_top_level_folders_are_not_importable_names(fresh_python: Callable[..., str]) -> None:
+    program = f"""
+import importlib, pkgutil, sys
+for package in {MODULES}:
+    found = importlib.import_module("seqgap." + package)
+    for module in pkgutil.iter_modules(found.__path__):
+        importlib.import_module(found.__name__ + "." + module.name)
+print([name for name in ("kernels", "bench", "reference") if name in sys.modules])
+"""
+    assert fresh_python(program) == "[]\n"
+
+
+def test_references_use_no_numpy_and_no_kernel(fresh_python: Callable[..., str]) -> None:
+    program = f"""
+import importlib, sys
+for stem in {stems("reference")}:
+    importlib.import_module("seqgap.reference." + stem)
+print([name for name in ("numpy", "numba", "seqgap.kernels") if name in sys.modules])
+"""
+    assert fresh_python(program) == "[]\n"
+
+
+def test_kernels_know_nothing_of_benchmarks_and_change_no_setting(fresh_python: Callable[..., str]) -> None:
+    program = f"""
+import importlib, os, sys
+import numba
+names = [n for n in dir(numba.config) if n.isupper()]
+before = {{n: getattr(numba.config, n) for n in names}}, numba.get_num_threads(), dict(os.environ)
+for stem in {stems("kernels")}:
+    importlib.import_module("seqgap.kernels." + stem)
+after = {{n: getattr(numba.config, n) for n in names}}, numba.get_num_threads(), dict(os.environ)
+print(before == after, [n for n in sys.modules if n.startswith(("seqgap.bench", "seqgap.reference"))])
+"""
+    assert fresh_python(program) == "True []\n"
+
+
+def test_comparisons_are_of_sequential_and_parallel_operations() -> None:
+    found = comparisons()
+    matched = {(c.sequential, c.parallel) for c in found if c.kind == "matched"}
+    assert matched == {
+        ("linear_ar.forward", "linear_ar.inverse"),
+        ("ar_process.forward", "ar_process.inverse"),
+    }
+    family = {(c.sequential, c.parallel) for c in found if c.kind == "family"}
+    for stem in ("affine_coupling.forward", "mask_stack.forward", "diffusion.noise"):
+        assert ("linear_ar.forward", stem) in family
+    for comparison in found:
+        sides = [comparison.sequential.split("."), comparison.parallel.split(".")]
+        kinds = [cases()[stem].operation(name).sequential for stem, name in sides]
+        assert kinds == [True, False]
+
+
+def test_costs_are_positive_and_grow() -> None:
+    for case in cases().values():
+        for operation in case.operations:
+            if operation.timed:
+                assert 0 < operation.depth(8) <= operation.depth(64)
+                assert 0 < operation.flops(8) < operation.flops(64)
+                assert 0 < operation.elements(8) < operation.elements(64)
+
+
+def test_matched_pairs_count_the_same_arithmetic() -> None:
+    for comparison in comparisons():
+        if comparison.kind == "matched":
+            stem, forward = comparison.sequential.split(".")
+            case, inverse = registry.cases()[stem], comparison.parallel.split(".")[1]
+            for dim in (1, 2, 64):
+                assert case.operation(forward).flops(dim) == case.operation(inverse).flops(dim)
