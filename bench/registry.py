@@ -135,8 +135,8 @@ class Case:
     matched: tuple[tuple[str, str], ...] = ()
 
     def operation(self, name: str) -> Operation:
-        """The operation of that name."""
-        return next(operation for operation in self.operations if operation.name == name)
+        """The operation of that name; KeyError where there is none."""
+        return {operation.name: operation for operation in self.operations}[name]
 
     def kernel(self, name: str) -> Callable[..., Any]:
         """The compiled function of an operation."""

@@ -120,7 +120,7 @@ def _parse(line: str, place: str) -> Row:
         stored = json.loads(line)
         if not isinstance(stored, dict) or not {"cell", "status"} <= set(stored) <= names:
             raise ValueError
-        row = Row(**{**stored, "cell": Cell(**stored["cell"]), "rounds": tuple(stored["rounds"])})
+        row = Row(**{**stored, "cell": _cell(stored["cell"]), "rounds": tuple(stored["rounds"])})
         if row.status not in ("ok", "failed", "skipped") or (row.status == "ok") != bool(row.rounds):
             raise ValueError
         if not all(isinstance(r, float) and 0 < r < float("inf") for r in row.rounds):
@@ -128,6 +128,17 @@ def _parse(line: str, place: str) -> Row:
     except (ValueError, TypeError, KeyError):
         raise ResultError(f"{place}: not a result row") from None
     return row
+
+
+def _cell(stored: dict[str, Any]) -> Cell:
+    cell = Cell(**stored)
+    cell.lookup()
+    for size in (cell.dim, cell.batch, cell.threads):
+        if type(size) is not int or size < 1:
+            raise ValueError
+    if cell.dtype not in ("float64", "float32"):
+        raise ValueError
+    return cell
 
 
 def _drop_torn_line(file: Path) -> None:

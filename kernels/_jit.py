@@ -13,8 +13,8 @@ import numpy as np
 from numba import njit, prange, types
 from numba.extending import intrinsic
 
-# Without contract a chain of multiply-adds costs 7 cycles a step instead of 4; without reassoc
-# a sum over a row does not vectorise. nnan and ninf stay out: NaN and inf are data.
+# Without reassoc a sum over a row does not vectorise. nnan and ninf stay out: NaN and inf are data.
+# Where no sum is to be reordered, jit_exact and an explicit fma say the same without leaving a choice.
 _FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
 _CHUNK_ELEMENTS = 16384  # about 10 to 50 microseconds of work for each chunk of a parallel run
 _parallel_lock = threading.Lock()  # Numba's workqueue layer aborts on concurrent parallel regions
@@ -26,8 +26,12 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def jit_exact(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` without fast-math: each operation rounds as written, in every context."""
-    return _typed(njit(error_model="numpy", nogil=True)(function))
+    """Compile `function` without fast-math: each operation rounds as written, in every context.
+
+    fastmath=False is not the default: without it Numba hands on the flags of whichever caller is
+    compiled first, and the bits depend on what else the process has run.
+    """
+    return _typed(njit(error_model="numpy", fastmath=False, nogil=True)(function))
 
 
 def _typed(dispatcher: Any) -> Callable[..., Any]:

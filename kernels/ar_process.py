@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from seqgap.kernels import _check
 from seqgap.kernels._check import Array
-from seqgap.kernels._jit import fma, isolate, jit
+from seqgap.kernels._jit import fma, isolate, jit_exact
 from seqgap.kernels._verbs import Verbs
 from seqgap.kernels.normal import standard_normal
 
@@ -48,7 +48,7 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
     return coefficients, np.array((bias, scale), dtype)
 
 
-@jit
+@jit_exact
 def _forward_rows(lo: Any, hi: Any, z: Any, x: Any, log_det: Any, coefficients: Any, affine: Any) -> None:
     isolate()
     bias, scale = affine[0], affine[1]
@@ -65,7 +65,7 @@ def _forward_rows(lo: Any, hi: Any, z: Any, x: Any, log_det: Any, coefficients: 
         log_det[n] = np.log(scale) * z.dtype.type(dim)
 
 
-@jit
+@jit_exact
 def _inverse_rows(lo: Any, hi: Any, x: Any, z: Any, log_det: Any, coefficients: Any, affine: Any) -> None:
     isolate()
     bias, scale = affine[0], affine[1]

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from seqgap.kernels import _check
 from seqgap.kernels._check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._jit import RowKernel, fma, isolate, jit, tile_rows
+from seqgap.kernels._jit import RowKernel, fma, isolate, jit_exact, tile_rows
 from seqgap.kernels._philox import fill
 
 
@@ -83,7 +83,7 @@ def _at_overload(t: Any, n: Any) -> Any:
     return one if isinstance(t, types.Integer) else each
 
 
-@jit
+@jit_exact
 def _noise_rows(lo: Any, hi: Any, x0: Any, eps: Any, t: Any, table: Any, x: Any) -> None:
     isolate()
     for n in range(lo, hi):
@@ -92,7 +92,7 @@ def _noise_rows(lo: Any, hi: Any, x0: Any, eps: Any, t: Any, table: Any, x: Any)
             x[n, d] = fma(signal, x0[n, d], sigma * eps[n, d])
 
 
-@jit
+@jit_exact
 def _sample_noisy_rows(
     lo: Any, hi: Any, x0: Any, t: Any, table: Any, x: Any, first_row: Any, seed: Any
 ) -> None:
@@ -109,7 +109,7 @@ def _sample_noisy_rows(
                 x[n, d] = fma(signal, x0[n, d], sigma * eps[n - first, d])
 
 
-@jit
+@jit_exact
 def _trajectory_rows(lo: Any, hi: Any, x0: Any, eps: Any, table: Any, states: Any) -> None:
     isolate()
     states[0, lo:hi] = x0[lo:hi]
@@ -120,7 +120,7 @@ def _trajectory_rows(lo: Any, hi: Any, x0: Any, eps: Any, table: Any, states: An
                 states[t + 1, n, d] = fma(signal, states[t, n, d], sigma * eps[t, n, d])
 
 
-@jit
+@jit_exact
 def _reverse_rows(lo: Any, hi: Any, x_last: Any, eps: Any, table: Any, x: Any) -> None:
     isolate()
     x[lo:hi] = x_last[lo:hi]
@@ -131,7 +131,7 @@ def _reverse_rows(lo: Any, hi: Any, x_last: Any, eps: Any, table: Any, x: Any) -
                 x[n, d] = fma(sigma, eps[t, n, d], x[n, d]) * rate
 
 
-@jit
+@jit_exact
 def _reverse_naive_rows(lo: Any, hi: Any, x_last: Any, table: Any, x: Any) -> None:
     isolate()
     x[lo:hi] = x_last[lo:hi]

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from seqgap.kernels import _check
 from seqgap.kernels._check import FLOAT32, FLOAT64, Array
 from seqgap.kernels._dot import dots
-from seqgap.kernels._jit import fma, isolate, jit
+from seqgap.kernels._jit import fma, isolate, jit_exact
 from seqgap.kernels._vecmath import exp
 from seqgap.kernels._verbs import Verbs
 from seqgap.kernels.normal import standard_normal
@@ -38,7 +38,7 @@ def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Para
     return Params(_read_only(weight.astype(kind)), bias.astype(kind), (0.3 * log_scale).astype(kind))
 
 
-@jit
+@jit_exact
 def _is_strictly_lower(weight: Any) -> Any:
     for row in range(weight.shape[0]):
         rest = weight[row, row:]
@@ -83,7 +83,7 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]
     return weight, bias, _check.shaped("params.log_scale", params.log_scale, dtype, (dim,))
 
 
-@jit
+@jit_exact
 def _exp(values: Any) -> Any:
     result = np.empty_like(values)
     for d in range(values.shape[0]):
@@ -91,7 +91,7 @@ def _exp(values: Any) -> Any:
     return result
 
 
-@jit
+@jit_exact
 def _log_det(log_scale: Any) -> Any:
     total = log_scale.dtype.type(0)
     for d in range(log_scale.shape[0]):
@@ -99,7 +99,7 @@ def _log_det(log_scale: Any) -> Any:
     return total
 
 
-@jit
+@jit_exact
 def _forward_rows(
     lo: Any, hi: Any, z: Any, x: Any, log_det: Any, weight: Any, bias: Any, log_scale: Any
 ) -> None:
@@ -116,7 +116,7 @@ def _forward_rows(
     log_det[lo:hi] = _log_det(log_scale)
 
 
-@jit
+@jit_exact
 def _inverse_rows(
     lo: Any, hi: Any, x: Any, z: Any, log_det: Any, weight: Any, bias: Any, log_scale: Any
 ) -> None:

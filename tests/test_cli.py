@@ -1,0 +1,389 @@
+"""The command line as its users meet it, most of it in a process of its own."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from seqgap.bench import registry
+from seqgap.bench.cli import cli
+from seqgap.bench.plan import Options, plan, too_slow
+from seqgap.bench.results import read_environment, read_rows
+from seqgap.kernels import diffusion
+from seqgap.kernels._jit import threads_available
+
+SEQGAP = str(Path(sysconfig.get_path("scripts")) / "seqgap")
+SMALL = ["--profile", "smoke", "--case", "ar_process.*", "--case", "diffusion.noise", "--impl", "numpy,numba"]
+
+
+def seqgap(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([SEQGAP, *arguments], capture_output=True, text=True, cwd=cwd, timeout=250)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A result folder and what its run printed."""
+    folder = tmp_path_factory.mktemp("run") / "results"
+    done = seqgap("run", *SMALL, "--out", str(folder), cwd=folder.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done.stdout
+
+
+def test_help_imports_nothing_heavy(fresh_python: Callable[..., str]) -> None:
+    program = """
+import sys
+from click.testing import CliRunner
+from seqgap.bench.cli import cli
+for arguments in (["--help"], ["run", "--help"], ["plot", "--help"], ["--version"]):
+    assert CliRunner().invoke(cli, arguments).exit_code == 0
+print([name for name in ("numba", "matplotlib", "numpy", "scipy", "pytest", "rich") if name in sys.modules])
+"""
+    assert fresh_python(program) == "[]\n"
+
+
+def test_version_is_that_of_the_package(tmp_path: Path) -> None:
+    from importlib.metadata import version
+
+    assert seqgap("--version", cwd=tmp_path).stdout == f"seqgap {version('seqgap')}\n"
+
+
+def test_run_writes_what_it_says(finished: tuple[Path, str]) -> None:
+    folder, printed = finished
+    names = {"rows.jsonl", "environment.json", "gap.csv", "curves.png", "curves.svg"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert all(name in printed for name in names)
+    assert str(folder) in printed
+    assert "Matched pairs" in printed
+    assert "Families" in printed
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (folder / "curves.svg").read_text()
+
+
+def test_rows_are_all_cells_with_all_rounds(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    options = Options.from_json(read_environment(folder)["options"])
+    rows = read_rows(folder)
+    assert [row.cell for row in rows] == plan(options)
+    assert {row.status for row in rows} == {"ok"}
+    for row in rows:
+        assert len(row.rounds) >= 3
+        assert row.iterations >= 1
+        assert row.first_call > 0
+    compiled = [row for row in rows if row.cell.impl == "numba" and row.compile > 0]
+    assert len({row.cell.name for row in compiled}) == len({row.cell.name for row in rows})
+
+
+def test_environment_names_machine_versions_and_options(finished: tuple[Path, str]) -> None:
+    stored = read_environment(finished[0])
+    assert stored["machine"]["cpu"]
+    assert stored["machine"]["threads"] == os.cpu_count()
+    assert {"python", "numpy", "numba", "llvmlite", "seqgap"} <= set(stored["versions"])
+    assert stored["options"]["seed"] == 25
+    assert stored["options"]["impl"] == ["numpy", "numba"]
+
+
+def test_gap_csv_has_both_times_and_their_ratio(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    medians = {row.cell: row.median for row in read_rows(folder)}
+    with (folder / "gap.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert {line["kind"] for line in lines} == {"matched", "family"}
+    for line in lines:
+        one, other = float(line["sequential_per_call"]), float(line["parallel_per_call"])
+        assert {one, other} <= set(medians.values())
+        assert float(line["ratio"]) == pytest.approx(one / other)
+        assert float(line["ratio_low"]) <= float(line["ratio"]) <= float(line["ratio_high"])
+        assert float(line["sequential_per_sample"]) == pytest.approx(one / int(line["batch"]))
+        assert line["verdict"]
+
+
+def wait_for_rows(folder: Path, count: int, process: subprocess.Popen[Any]) -> None:
+    rows = folder / "rows.jsonl"
+    for _ in range(4000):
+        if rows.exists() and rows.read_bytes().count(b"\n") >= count:
+            return
+        assert process.poll() is None, "ended before it could be stopped"
+        time.sleep(0.02)
+    raise AssertionError("no rows came")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_run_is_resumed_without_loss_or_repeat(tmp_path: Path, how: signal.Signals) -> None:
+    folder = tmp_path / "results"
+    process = subprocess.Popen(
+        [SEQGAP, "run", *SMALL, "--out", str(folder)], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    wait_for_rows(folder, 7, process)
+    process.send_signal(how)
+    printed, _ = process.communicate(timeout=60)
+    if how is signal.SIGINT:
+        assert process.returncode == 130
+        assert f"seqgap run --resume {folder}" in printed.replace("\n", "")
+    before = (folder / "rows.jsonl").read_bytes()
+    options = Options.from_json(read_environment(folder)["options"])
+    assert 7 <= before.count(b"\n") < len(plan(options))
+    with (folder / "rows.jsonl").open("ab") as file:
+        file.write(b'{"cell": {"case": "ar_pro')  # as if killed in the middle of a write
+
+    done = seqgap("run", "--resume", str(folder), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    after = (folder / "rows.jsonl").read_bytes()
+    assert after.startswith(before)
+    assert sorted(map(str, plan(options))) == sorted(str(row.cell) for row in read_rows(folder))
+    assert (folder / "curves.png").exists()
+    assert "Matched pairs" in done.stdout
+
+    again = seqgap("run", "--resume", str(folder), cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert (folder / "rows.jsonl").read_bytes() == after
+
+
+def test_run_ignores_the_pytest_settings_of_the_caller(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --benchmark-disable -n 4\n")
+    (tmp_path / "conftest.py").write_text("raise SystemExit('loaded')\n")
+    done = subprocess.run(
+        [SEQGAP, "run", "--profile", "smoke", "--case", "normal", "--dim", "2", "--impl", "numpy"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTEST_ADDOPTS": "--benchmark-skip"},
+    )
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "seqgap-results").iterdir()
+    assert {row.status for row in read_rows(folder)} == {"ok"}
+    assert "No comparison" in done.stdout
+
+
+WRONG_OPTIONS = [
+    (["run", "--profile", "huge"], "--profile"),
+    (["run", "--case", "no_such"], "--case"),
+    (["run", "--impl", "fortran"], "--impl"),
+    (["run", "--dim", "2,x"], "--dim"),
+    (["run", "--dim", "0"], "--dim"),
+    (["run", "--dim", ""], "--dim"),
+    (["run", "--batch", "-1"], "--batch"),
+    (["run", "--threads", str(threads_available() + 1)], "--threads"),
+    (["run", "--threads", "0"], "--threads"),
+    (["run", "--dtype", "float16"], "--dtype"),
+    (["run", "--seed", "-1"], "--seed"),
+    (["run", "--seed", str(2**64)], "--seed"),
+    (["run", "--seed", "x"], "--seed"),
+    (["run", "--no-such-option"], "--no-such-option"),
+    (["run", "--resume", "nowhere"], "nowhere"),
+    (["run", "--resume", "nowhere", "--dim", "2"], "--dim"),
+    (["run", "--out", "file/below"], "file"),
+    (["run", "--out", "full"], "full"),
+    (["plot"], "RESULTS"),
+    (["plot", "nowhere"], "nowhere"),
+    (["plot", "empty"], "empty"),
+    (["plot", "file"], "file"),
+    (["list", "--dim", "0"], "--dim"),
+    (["no-such-command"], "no-such-command"),
+]
+
+
+@pytest.fixture(scope="module")
+def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wrong")
+    (folder / "file").write_text("not a folder")
+    (folder / "empty").mkdir()
+    (folder / "full").mkdir()
+    (folder / "full" / "something").touch()
+    return folder
+
+
+@pytest.mark.parametrize(("arguments", "named"), WRONG_OPTIONS, ids=lambda v: " ".join(v) if v else v)
+def test_wrong_options_give_one_line_and_code_2(surroundings: Path, arguments: list[str], named: str) -> None:
+    done = seqgap(*arguments, cwd=surroundings)
+    assert done.returncode == 2, done.stdout
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("seqgap: ")
+    assert named in done.stderr
+    assert not (surroundings / "seqgap-results").exists()
+
+
+def damage(folder: Path, name: str, change: Callable[[str], str]) -> None:
+    file = folder / name
+    file.write_text(change(file.read_text()))
+
+
+def drop_key(key: str) -> Callable[[str], str]:
+    def change(text: str) -> str:
+        stored = json.loads(text)
+        del stored[key]
+        return json.dumps(stored)
+
+    return change
+
+
+def second_line(line: str) -> Callable[[str], str]:
+    return lambda text: "\n".join([*text.split("\n")[:1], line, *text.split("\n")[2:]])
+
+
+SIZE = '"impl": "c", "dtype": "float64", "dim": 1, "batch": 1, "threads": 1}'
+ROW = '{"cell": {"case": "normal", "operation": "standard_normal", ' + SIZE
+FOREIGN = '{"cell": {"case": "a", "operation": "b", ' + SIZE
+DAMAGED = [
+    ("rows.jsonl", lambda text: "", "no timed cells"),
+    ("rows.jsonl", second_line("{"), "rows.jsonl:2"),
+    ("rows.jsonl", second_line("[]"), "rows.jsonl:2"),
+    ("rows.jsonl", second_line('{"cell": {}, "status": "ok"}'), "rows.jsonl:2"),
+    ("rows.jsonl", second_line('{"cell": 3, "status": "ok", "rounds": [1.0]}'), "rows.jsonl:2"),
+    ("rows.jsonl", second_line(ROW + ', "status": "ok", "rounds": [NaN]}'), "rows.jsonl:2"),
+    ("rows.jsonl", second_line(ROW + ', "status": "ok", "rounds": []}'), "rows.jsonl:2"),
+    ("rows.jsonl", second_line(ROW + ', "status": "ok", "rounds": ["x"]}'), "rows.jsonl:2"),
+    ("rows.jsonl", second_line(ROW + ', "status": "other", "rounds": []}'), "rows.jsonl:2"),
+    ("rows.jsonl", second_line(FOREIGN + ', "status": "ok", "rounds": [1.0]}'), "rows.jsonl:2"),
+    ("rows.jsonl", lambda text: text.replace('"dim": 2', '"dim": "2"'), "rows.jsonl:1"),
+    ("rows.jsonl", lambda text: text.replace('"dim": 2', '"dim": 0'), "rows.jsonl:1"),
+    ("rows.jsonl", lambda text: text.replace('"float64"', '"float16"'), "rows.jsonl:1"),
+    ("environment.json", lambda text: "", "environment.json"),
+    ("environment.json", lambda text: "{}", "environment.json"),
+    ("environment.json", lambda text: "[1]", "environment.json"),
+    ("environment.json", lambda text: text[: len(text) // 2], "environment.json"),
+    ("environment.json", drop_key("machine"), "environment.json"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "named"), DAMAGED)
+def test_damaged_files_give_one_line(
+    finished: tuple[Path, str], tmp_path: Path, name: str, change: Callable[[str], str], named: str
+) -> None:
+    folder = tmp_path / "results"
+    shutil.copytree(finished[0], folder)
+    damage(folder, name, change)
+    result = CliRunner().invoke(cli, ["plot", str(folder)])
+    assert result.exit_code != 0
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert named in result.output
+    assert result.output.count("\n") == 1
+    assert (finished[0] / name).read_text() != (folder / name).read_text()
+
+
+@pytest.mark.parametrize("change", [drop_key("options"), lambda t: t.replace('"seed": 25', '"seed": "x"')])
+def test_resume_refuses_damaged_options(
+    finished: tuple[Path, str], tmp_path: Path, change: Callable[[str], str]
+) -> None:
+    folder = tmp_path / "results"
+    shutil.copytree(finished[0], folder)
+    damage(folder, "environment.json", change)
+    done = seqgap("run", "--resume", str(folder), cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "environment.json" in done.stderr
+
+
+def test_resume_refuses_another_machine(finished: tuple[Path, str], tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    shutil.copytree(finished[0], folder)
+    stored = json.loads((folder / "environment.json").read_text())
+    stored["machine"]["cpu"] = "another"
+    (folder / "environment.json").write_text(json.dumps(stored))
+    done = seqgap("run", "--resume", str(folder), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "other machine" in done.stderr
+
+
+def test_plot_needs_the_files_alone_and_repeats_itself(finished: tuple[Path, str], tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    for name in ("rows.jsonl", "environment.json"):
+        shutil.copy(finished[0] / name, folder)
+    pictures = []
+    for _ in range(2):
+        result = CliRunner().invoke(cli, ["plot", str(folder)])
+        assert result.exit_code == 0, result.output
+        assert result.output.split() == [str(folder / "curves.png"), str(folder / "curves.svg")]
+        pictures.append([(folder / f"curves.{kind}").read_bytes() for kind in ("png", "svg")])
+    assert pictures[0] == pictures[1]
+
+
+def test_plot_overlays_folders(finished: tuple[Path, str], tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(finished[0], other)
+    result = CliRunner().invoke(cli, ["plot", str(finished[0]), str(other), "--out", str(tmp_path / "both")])
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "both" / "curves.svg").read_text()
+    alone = (finished[0] / "curves.svg").read_text()
+    assert "other (--)" in text
+    assert "other" not in alone
+    for name in ("ar_process.forward", "ar_process.inverse", "diffusion.noise"):
+        assert text.count(f">{name}<") == alone.count(f">{name}<") > 0
+
+
+def test_curves_name_lines_axes_guides_and_machine(finished: tuple[Path, str]) -> None:
+    text = (finished[0] / "curves.svg").read_text()
+    cpu = read_environment(finished[0])["machine"]["cpu"]
+    for part in ("seconds for one sample", "samples for each second", "dimension D", "∝ D", "∝ D²", cpu):
+        assert part in text
+    for panel in ("numpy, batch N = 1", "numba, batch N = 64"):
+        assert panel in text
+
+
+def test_list_names_every_operation() -> None:
+    result = CliRunner().invoke(cli, ["list"])
+    assert result.exit_code == 0
+    for case in registry.cases().values():
+        for operation in case.operations:
+            assert f"{case.stem}.{operation.name}" in result.output
+
+
+def test_verify_fails_when_a_kernel_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    only = {"diffusion": registry.cases()["diffusion"]}
+    monkeypatch.setattr("seqgap.bench.verify.cases", lambda: only)
+    right = CliRunner().invoke(cli, ["verify"])
+    assert right.exit_code == 0, right.output
+    assert "14 of 14 within tolerance" in right.output
+    noise = diffusion.noise
+    monkeypatch.setattr(diffusion, "noise", lambda *a, **k: noise(*a, **k) * (1 + 1e-5))
+    wrong = CliRunner().invoke(cli, ["verify"])
+    assert wrong.exit_code == 1
+    assert wrong.output.count("WRONG") == 2
+    assert "12 of 14 within tolerance" in wrong.output
+
+
+BENCH = str(Path(__file__).parents[1] / "bench")
+
+
+def pytest_bench(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", BENCH, "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=250)
+
+
+def test_pytest_bench_and_compare_work_as_their_users_expect(tmp_path: Path) -> None:
+    storage = ["--benchmark-storage", f"file://{tmp_path}/stored"]
+    quick = ["--benchmark-max-time=0.01", "-k", "standard_normal and D2", *storage, "--benchmark-autosave"]
+    for _ in range(2):
+        done = pytest_bench("--benchmark-only", *quick, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout
+        assert "6 passed" in done.stdout
+    compared = subprocess.run(
+        ["pytest-benchmark", "--storage", f"file://{tmp_path}/stored", "compare"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"},
+    )
+    assert compared.returncode == 0, compared.stderr
+    assert compared.stdout.count("standard_normal-numba-float64-D2-N64-t1") >= 2
+
+
+def test_every_smoke_cell_runs_once_without_timing(tmp_path: Path) -> None:
+    done = pytest_bench("--benchmark-disable", "-q", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    from seqgap.bench.plan import profile
+
+    options = profile("smoke", 1)
+    expected = sum(not too_slow(cell, options) for cell in plan(options))
+    assert f"{expected} passed" in done.stdout

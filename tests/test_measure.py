@@ -1,0 +1,217 @@
+"""Plans, the gate before a timing, gaps and their verdicts."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqgap.bench.compare import WrongResultError, check, difference
+from seqgap.bench.gap import gaps
+from seqgap.bench.measure import measure
+from seqgap.bench.plan import Cell, Options, matches, plan, profile, too_slow
+from seqgap.bench.registry import Case, Operation, cases
+from seqgap.bench.report import si
+from seqgap.bench.results import ResultError, Row, RunFolder, read_rows
+from seqgap.kernels import linear_ar
+
+CELL = Cell("linear_ar", "forward", "numba", "float64", 6, 9, 1)
+FLOAT64 = np.dtype(np.float64)
+
+
+def never(thunk: Any) -> tuple[tuple[float, ...], int]:
+    raise AssertionError("timed")
+
+
+def once(thunk: Any) -> tuple[tuple[float, ...], int]:
+    thunk()
+    return (1.0, 2.0, 3.0), 4
+
+
+def test_a_right_cell_is_timed() -> None:
+    row = measure(CELL, 3, once)
+    assert (row.status, row.rounds, row.iterations, row.median) == ("ok", (1.0, 2.0, 3.0), 4, 2.0)
+    assert row.first_call >= row.compile >= 0
+
+
+def wrong_in_last_row(result: tuple[Any, Any]) -> tuple[Any, Any]:
+    result[0][-1, -1] += 1e-6
+    return result
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (wrong_in_last_row, "tolerance"),
+        (lambda r: (r[0], r[1] + 1e-6), "tolerance"),
+        (lambda r: (r[0].astype(np.float32), r[1]), "tolerance"),
+        (lambda r: (r[0][:, :-1], r[1]), "tolerance"),
+        (lambda r: (r[0] * np.nan, r[1]), "tolerance"),
+        (lambda r: 1 / 0, "ZeroDivisionError"),
+    ],
+)
+def test_a_wrong_result_is_reported_and_never_timed(
+    monkeypatch: pytest.MonkeyPatch, spoil: Any, reason: str
+) -> None:
+    forward = linear_ar.forward
+    monkeypatch.setattr(linear_ar, "forward", lambda *a, **k: spoil(forward(*a, **k)))
+    row = measure(CELL, 3, never)
+    assert row.status == "failed"
+    assert reason in row.reason
+
+
+OWN_NOISE = [(c, o) for c in cases().values() for o in c.operations if o.noise is not None]
+
+
+@pytest.mark.parametrize(("case", "drawing"), OWN_NOISE, ids=lambda v: getattr(v, "stem", None) or v.name)
+def test_samplers_with_a_generator_of_their_own_are_gated_by_their_noise(
+    case: Case, drawing: Operation
+) -> None:
+    """The NumPy sampler passes; the same with noise of another spread, or shifted, does not."""
+    assert measure(Cell(case.stem, drawing.name, "numpy", "float64", 6, 500, 1), 3, once).status == "ok"
+    call = drawing.inputs(6, 500, FLOAT64, 3)
+    output = drawing.implementations["numpy"](call, 6, FLOAT64)()
+    right = drawing.noise
+    assert right is not None
+    check(case, drawing, output, call, 6, FLOAT64, own_noise=True)
+    for factor, shift in ((1.3, 0), (1, 0.3)):
+        wrong = replace(drawing, noise=lambda o, c, f=factor, s=shift: f * right(o, c) + s)
+        with pytest.raises(WrongResultError, match="not standard normal"):
+            check(case, wrong, output, call, 6, FLOAT64, own_noise=True)
+
+
+def test_every_numpy_implementation_equals_the_reference() -> None:
+    options = Options(impl=("numpy",), dim=(1, 2, 5), batch=(1, 12), dtype=("float64", "float32"))
+    for cell in plan(options):
+        assert measure(cell, 3, once).status == "ok", cell
+
+
+def test_difference_counts_shape_nan_and_inf() -> None:
+    same = np.array([1.0, np.nan, np.inf])
+    assert difference(same, [1.0, np.nan, np.inf], 0.0, FLOAT64).used == 0
+    assert difference(same, [1.0, np.nan, -np.inf], 1.0, FLOAT64).used == np.inf
+    assert difference(same, [1.0, 2.0, np.inf], 1.0, FLOAT64).used == np.inf
+    assert difference(np.zeros((2, 1)), [0.0, 0.0], 1.0, FLOAT64).used == np.inf
+    close = difference(np.array([1 + 2**-50]), [1.0], 1e-14, FLOAT64)
+    assert close.ulp == 4
+    assert close.used == pytest.approx(2**-50 / 1e-14)
+    assert difference(np.array([1], np.uint32), [2], 5.0, FLOAT64).used == np.inf
+
+
+def test_part_of_a_call_is_the_same_rows() -> None:
+    for case in cases().values():
+        for operation in case.operations:
+            if operation.rows is None:
+                continue
+            made = operation.inputs(4, 8, FLOAT64, 3)
+            whole = case.kernel(operation.name)(*made.args, **made.kwargs)
+            part = operation.part(made, 3, 5)
+            piece = case.kernel(operation.name)(*part.args, **part.kwargs)
+            first, second = (r[0] if isinstance(r, tuple) else r for r in (whole, piece))
+            wanted = np.take(first, range(3, 5), operation.output_axis)
+            np.testing.assert_array_equal(second, wanted)
+
+
+def test_plan_is_every_combination_once() -> None:
+    options = Options(case=("ar_process.forward", "diffusion"), dim=(2, 4), batch=(1,), threads=(1, 2))
+    cells = plan(options)
+    assert len(cells) == len(set(cells))
+    names = {cell.name for cell in cells}
+    assert names == {
+        "ar_process.forward", "diffusion.noise", "diffusion.sample_noisy", "diffusion.trajectory",
+        "diffusion.reverse", "diffusion.reverse_naive",
+    }  # fmt: skip
+    per_size = {"python": 1, "numpy": 2, "numba": 2}  # plain Python has one thread
+    for impl, threads in per_size.items():
+        assert sum(cell.impl == impl for cell in cells) == 6 * 2 * threads
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits"),
+    [("linear_ar", True), ("linear_ar.*", True), ("*.forward", True), ("l*", True), ("forward", False)],
+)
+def test_case_globs(pattern: str, fits: bool) -> None:
+    assert matches("linear_ar.forward", (pattern,)) is fits
+
+
+def test_profiles_grow() -> None:
+    smoke, quick, full = (len(plan(profile(name, 2))) for name in ("smoke", "quick", "full"))
+    assert smoke < quick < full
+    assert profile("quick", 2) == Options()
+    assert profile("full", 1).threads == (1,)
+
+
+def test_slow_and_large_cells_are_left_out_with_a_reason() -> None:
+    options = Options()
+    assert too_slow(Cell("linear_ar", "forward", "python", "float64", 1024, 1024, 1), options)
+    assert too_slow(Cell("linear_ar", "forward", "python", "float64", 64, 1024, 1), options) is None
+    large = Cell("diffusion", "trajectory", "numba", "float64", 4096, 4096, 1)
+    assert "GiB" in str(too_slow(large, replace(options, longest=1e9)))
+
+
+def rows_of(sequential: list[float], parallel: list[float]) -> list[Row]:
+    inverse = replace(CELL, operation="inverse")
+    return [Row(CELL, "ok", tuple(sequential), 1), Row(inverse, "ok", tuple(parallel), 1)]
+
+
+@pytest.mark.parametrize(
+    ("sequential", "parallel", "ratio", "verdict"),
+    [
+        ([2.0, 2.0, 2.0], [1.0, 1.0, 1.0], 2, "2x slower"),
+        ([1.0, 1.0, 1.0], [4.0, 4.0, 4.0], 0.25, "4x faster"),
+        ([1.0, 1.0, 1.0], [1.0, 1.0, 1.0], 1, "as fast"),
+        ([1.04, 1.04, 1.04], [1.0, 1.0, 1.0], 1.04, "as fast"),
+        ([1.0, 1.5, 2.0], [1.0, 1.2, 1.6], 1.25, "as fast"),
+        ([1.4, 1.5, 1.6], [1.0, 1.0, 1.0], 1.5, "1.5x slower"),
+    ],
+)
+def test_gap_and_verdict(sequential: list[float], parallel: list[float], ratio: float, verdict: str) -> None:
+    (gap,) = gaps(rows_of(sequential, parallel))
+    assert gap.kind == "matched"
+    assert (gap.sequential, gap.parallel) == ("linear_ar.forward", "linear_ar.inverse")
+    assert gap.ratio == pytest.approx(ratio)
+    assert gap.verdict == verdict
+    assert gap.sequential_per_sample == np.median(sequential) / 9
+
+
+def test_gaps_pair_equal_cells_only() -> None:
+    one, other = rows_of([1.0], [1.0])
+    for change in ({"dim": 7}, {"batch": 1}, {"threads": 2}, {"dtype": "float32"}, {"impl": "numpy"}):
+        assert gaps([one, replace(other, cell=replace(other.cell, **change))]) == []
+    assert gaps([one, Row(other.cell, "failed", reason="wrong")]) == []
+
+
+def test_a_folder_is_never_written_twice(tmp_path: Path) -> None:
+    RunFolder.create(tmp_path / "a", {}, Options()).append(Row(CELL, "ok", (1.0,), 1))
+    with pytest.raises(ResultError, match="not empty"):
+        RunFolder.create(tmp_path / "a", {}, Options())
+    assert read_rows(tmp_path / "a") == [Row(CELL, "ok", (1.0,), 1)]
+
+
+def test_rows_survive_being_written_and_read(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "a", {}, Options())
+    rows = [Row(CELL, "ok", (0.1, 1e-9), 7, 0.5, 0.25), Row(CELL, "skipped", reason='slow\n"x" µ')]
+    for row in rows:
+        folder.append(row)
+    assert read_rows(folder.path) == rows
+    resumed, options, done = RunFolder.resume(folder.path)
+    assert (resumed.path, options, done) == (folder.path, Options(), {CELL})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(2.5, "2.5 s"), (0.0123, "12.3 ms"), (4.56e-6, "4.56 us"), (7.8e-9, "7.8 ns"), (1e-12, "0.001 ns")],
+)
+def test_times_have_units(seconds: float, text: str) -> None:
+    assert si(seconds) == text
+
+
+def test_plain_calls_hold_no_arrays() -> None:
+    for case in cases().values():
+        for operation in case.operations:
+            made = operation.inputs(3, 5, FLOAT64, 1)
+            plain = case.plain(operation.name, made, FLOAT64)
+            for value in (*plain.args, *plain.kwargs.values()):
+                items = value if isinstance(value, tuple) else (value,)
+                assert not any(isinstance(item, np.ndarray | np.generic) for item in items)
