@@ -155,7 +155,14 @@ def _measure(console: "Console", folder: "RunFolder", options: "Options", done: 
         TextColumn("{task.description}"),
     ]  # fmt: skip
     # No refresh thread: it would take time from what is measured.
-    with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+    with Progress(
+        *columns,
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ) as progress:
         task = progress.add_task(str(todo[0]), total=len(todo))
 
         def finished(row: Row) -> None:
@@ -165,7 +172,9 @@ def _measure(console: "Console", folder: "RunFolder", options: "Options", done: 
         try:
             return run_session(Session(options, todo, finished))
         except SessionError as error:
-            raise click.ClickException(f"the measurement ended early:\n{error}") from None
+            log = folder.path / "pytest.log"
+            log.write_text(error.output, encoding="utf-8")
+            raise click.ClickException(f"the measurement ended early: {error}; see {log}") from None
 
 
 def _report(console: "Console", folder: "RunFolder") -> None:
@@ -205,10 +214,15 @@ def plot(results: tuple[Path, ...], out: Path | None) -> None:
 @cli.command()
 def verify() -> None:
     """Compare every operation with its plain-Python reference; exit code 1 if one is wrong."""
+    from rich.progress import track
+
     from seqgap.bench.report import print_verdicts
+    from seqgap.bench.verify import count
     from seqgap.bench.verify import verify as verdicts
 
-    if not print_verdicts(_console(), verdicts()):
+    console = _console()
+    found = list(track(verdicts(), "Comparing", count(), console=console, transient=True))
+    if not print_verdicts(console, found):
         sys.exit(1)
 
 
@@ -230,8 +244,11 @@ def list_cases(dim: int) -> None:
 def _console() -> "Console":
     from rich.console import Console
 
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_PIPED_WIDTH)
+    # The stream as it is now: pytest's output is sent elsewhere later, the progress is not.
+    console = Console(file=sys.stdout, highlight=False)
+    if not console.is_terminal:
+        console.width = _PIPED_WIDTH
+    return console
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from seqgap.bench.gap import Gap
@@ -42,28 +43,37 @@ def print_gaps(console: Console, found: Sequence[Gap]) -> None:
             of_kind, key=lambda gap: (gap.sequential, gap.parallel, gap.dtype, gap.threads)
         ):
             plural = "s" * (threads > 1)
-            title = f"{sequential} (sequential) against {parallel}, {dtype}, {threads} thread{plural}"
+            title = f"seq. {sequential}, par. {parallel} ({dtype}, {threads} thread{plural})"
             console.print(_gap_table(title, group))
+            console.print()
     others = sorted({gap.impl for gap in found} - {impl})
     if others:
         console.print(f"The same for {' and '.join(others)}: gap.csv.")
 
 
 def _gap_table(title: str, group: Iterable[Gap]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE, padding=(0, 1))
-    columns = (
-        "N", "D", "sequential\n/sample", "parallel\n/sample", "sequential\n/call", "parallel\n/call",
-        "ratio", "spread",
-    )  # fmt: skip
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("the sequential one is", no_wrap=True)
+    names = ("N", "D", "seq.\n/sample", "par.\n/sample", "seq.\n/call", "par.\n/call", "ratio", "spread")
+    table = _table(title, names, "seq. is")
     for gap in group:
         table.add_row(
             str(gap.batch), str(gap.dim), si(gap.sequential_per_sample), si(gap.parallel_per_sample),
             si(gap.sequential_per_call), si(gap.parallel_per_call),
             f"{gap.ratio:.3g}", f"{gap.ratio_low:.3g}-{gap.ratio_high:.3g}", gap.verdict,
         )  # fmt: skip
+    return table
+
+
+def _table(title: str | None, numbers: Sequence[str], last: str, first: str | None = None) -> Table:
+    """A table of right-aligned columns between two of text, narrow enough for 80 characters."""
+    table = Table(
+        title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0),
+        show_edge=False,
+    )  # fmt: skip
+    if first is not None:
+        table.add_column(first, no_wrap=True)
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column(last, no_wrap=True)
     return table
 
 
@@ -76,27 +86,21 @@ def print_other_rows(console: Console, rows: Iterable[Row]) -> None:
         console.print(f"Left out as too slow or too large: {sum(skipped.values())} cells ({counts}).")
     for row in rows:
         if row.status == "failed":
-            console.print(f"[bold]Wrong, not timed[/bold] {row.cell}: {row.reason}", soft_wrap=True)
+            console.print(f"[bold]Wrong, not timed[/bold] {row.cell}: {escape(row.reason)}", soft_wrap=True)
 
 
-def print_verdicts(console: Console, verdicts: Iterable[Verdict]) -> bool:
-    """The verification table, row by row as it comes; True if all are within tolerance."""
-    table = Table(box=box.SIMPLE)
-    table.add_column("operation", no_wrap=True)
-    table.add_column("dtype")
-    for name in ("largest error", "in ULP", "tolerance", "used", "where"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict")
-    found = list(verdicts)
+def print_verdicts(console: Console, found: Sequence[Verdict]) -> bool:
+    """The verification table; True if all are within tolerance."""
+    table = _table(None, ("dtype", "error", "ULP", "tolerance", "used", "size"), "", first="operation")
     for v in found:
         table.add_row(
-            v.name, v.dtype.name, f"{v.absolute:.1e}", f"{v.ulp:.2g}", f"{v.tolerance:.1e}",
-            f"{v.used:.1%}", v.size, "ok" if v.ok else "[bold]WRONG[/bold]",
+            v.name, v.dtype.name, f"{v.absolute:.1e}", f"{v.ulp:.1e}", f"{v.tolerance:.1e}",
+            f"{v.used:.0%}", v.size, "ok" if v.ok else "[bold]WRONG[/bold]",
         )  # fmt: skip
     console.print(table)
     console.print(
-        "tolerance: for the size (where) that uses most of it, times max(1, largest value). ULP: largest"
-        " over all values, also those near 0 that are differences of larger ones."
+        "\nerror, ULP: the largest over all sizes; ULP counts values near 0 that are differences of larger"
+        " ones.\ntolerance, used: at the size that uses most of its tolerance. Why it is what it is:"
     )
     for reason in dict.fromkeys(v.reason for v in found):
         console.print(f"- {reason}")
@@ -107,19 +111,14 @@ def print_verdicts(console: Console, verdicts: Iterable[Verdict]) -> bool:
 
 def print_cases(console: Console, dim: int) -> None:
     """Every operation with its cost for one sample at a dimension."""
-    table = Table(
-        title=f"Cost of one sample at D = {dim}; bytes in float64, parameters not counted", box=box.SIMPLE
-    )
-    table.add_column("operation", no_wrap=True)
-    table.add_column("kind")
-    for name in ("depth", "flops", "bytes"):
-        table.add_column(name, justify="right")
-    table.add_column("implementations", no_wrap=True)
+    title = f"Cost of one sample at D = {dim}; bytes in float64, parameters not counted"
+    table = _table(title, ("kind", "depth", "flops", "bytes"), "implementations", first="operation")
     for case in cases().values():
         for op in case.operations:
             table.add_row(
-                f"{case.stem}.{op.name}", "sequential" if op.sequential else "parallel",
+                f"{case.stem}.{op.name}", "seq." if op.sequential else "par.",
                 f"{op.depth(dim):g}", f"{op.flops(dim):g}", f"{8 * op.elements(dim):g}",
-                ", ".join(op.implementation_names) + ("" if op.timed else " (verified, not timed)"),
+                ", ".join(op.implementation_names) + ("" if op.timed else " *"),
             )  # fmt: skip
     console.print(table)
+    console.print("seq.: the depth grows with D; par.: it does not. * verified, not timed")

@@ -25,7 +25,13 @@ class Session:
 
 
 class SessionError(Exception):
-    """pytest ended early; the message holds the end of its output."""
+    """pytest ended early; the message is its last error line, `output` all it printed."""
+
+    def __init__(self, output: str) -> None:
+        lines = output.splitlines() or ["no output"]
+        errors = [line[1:].strip() for line in lines if line.startswith("E  ")]
+        super().__init__((errors or lines)[-1])
+        self.output = output
 
 
 def run(session: Session) -> bool:
@@ -55,7 +61,7 @@ def run(session: Session) -> bool:
     if code == pytest.ExitCode.INTERRUPTED:
         return False
     if code != pytest.ExitCode.OK:
-        raise SessionError("\n".join(output.getvalue().splitlines()[-30:]))
+        raise SessionError(output.getvalue())
     return True
 
 

@@ -32,6 +32,11 @@ class Verdict(NamedTuple):
         return self.used <= 1
 
 
+def count() -> int:
+    """How many verdicts `verify` gives."""
+    return len(DTYPES) * sum(len(case.operations) for case in cases().values())
+
+
 def verify() -> Iterator[Verdict]:
     """One verdict for each operation and dtype."""
     for case in cases().values():

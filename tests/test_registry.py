@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable
 from types import ModuleType
 
@@ -89,6 +90,7 @@ for package in {MODULES}:
 print([name for name in ("kernels", "bench", "reference") if name in sys.modules])
 """
     assert fresh_python(program) == "[]\n"
+    assert not {"kernels", "bench", "reference"} & set(sys.modules)
 
 
 def test_references_use_no_numpy_and_no_kernel(fresh_python: Callable[..., str]) -> None:
