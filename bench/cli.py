@@ -163,11 +163,12 @@ def _measure(console: "Console", folder: "RunFolder", options: "Options", done: 
         redirect_stdout=False,
         redirect_stderr=False,
     ) as progress:
-        task = progress.add_task(str(todo[0]), total=len(todo))
+        coming = iter(map(str, todo))
+        task = progress.add_task(next(coming), total=len(todo))
 
         def finished(row: Row) -> None:
             folder.append(row)
-            progress.update(task, advance=1, description=str(row.cell), refresh=True)
+            progress.update(task, advance=1, description=next(coming, ""), refresh=True)
 
         try:
             return run_session(Session(options, todo, finished))

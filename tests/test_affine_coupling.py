@@ -92,6 +92,16 @@ def test_fit_recovers_a_teacher_of_odd_dimension() -> None:
         np.testing.assert_allclose(found, expected, atol=0.06)
 
 
+def test_fit_gradient_is_zero_through_the_clamp() -> None:
+    """Rows far out have s at the clamp; one step against the central differences of the reference."""
+    x = [[200.0, 1.0, 3.0, -1.0], [0.5, -300.0, 1.0, 2.0], [0.3, -0.2, 0.7, 0.1]]
+    params, history = affine_coupling.fit(x, steps=1, lr=1e-3)
+    expected, expected_history = reference.fit(x, steps=1, lr=1e-3)
+    for found, wanted in zip(params, expected, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-7)
+    assert history == pytest.approx(expected_history, rel=1e-9)
+
+
 @pytest.mark.parametrize("b_s", [5.5, -5.5, 8.0, -8.0, 1000.0])
 def test_log_det_sums_the_clamped_s(b_s: float) -> None:
     """The slip is to clamp inside exp alone: density and map then disagree outside the clamp."""

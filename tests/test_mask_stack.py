@@ -66,3 +66,14 @@ def test_random_masks_alternate_and_cover() -> None:
     masks = mask_stack.random_params(5, 1).masks
     assert np.array_equal(masks[0], ~masks[1])
     assert not masks.all(axis=0).any()
+
+
+def test_nan_and_inf_in_a_transformed_entry_do_not_reach_the_condition() -> None:
+    params = mask_stack.Params(np.array([[True, False, False]]), np.array([THETA]))
+    for bad in (np.nan, np.inf):
+        for verb in (mask_stack.forward, mask_stack.inverse):
+            clean, log_det = verb([[1.0, 2.0, 3.0]], params)
+            dirty, log_det_dirty = verb([[1.0, bad, 3.0]], params)
+            assert np.isfinite(dirty[0]).tolist() == [True, False, True]
+            assert dirty[0, [0, 2]].tolist() == clean[0, [0, 2]].tolist()
+            assert log_det_dirty == log_det
