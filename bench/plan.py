@@ -28,7 +28,7 @@ class Options:
     dtype: tuple[str, ...] = ("float64",)
     seed: int = 25
     seconds: float = 0.04  # of timing for each cell
-    longest: float = 0.2  # expected seconds of one call above which a cell is left out
+    longest: float = 0.13  # expected seconds of one call above which a cell is left out
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
