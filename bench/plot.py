@@ -146,7 +146,9 @@ def _label_ends(axes: Any) -> None:
     ends = sorted(named, key=lambda line: line.get_ydata()[-1])
     heights = [np.log(line.get_ydata()[-1]) for line in ends]
     column = max(axes.get_xticks()) * 1.35
-    for line, height in zip(ends, _spread(heights, np.log(top / bottom) * 0.045), strict=True):
+    places = _spread(heights, np.log(top / bottom) * 0.045)
+    places -= max(0.0, places[-1] - np.log(top / 1.1))  # down again where they were pushed off the top
+    for line, height in zip(ends, places, strict=True):
         axes.annotate(
             line.get_label(), (line.get_xdata()[-1], line.get_ydata()[-1]), (column, np.exp(height)),
             color=line.get_color(), fontsize=7.5, va="center",

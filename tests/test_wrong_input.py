@@ -1,5 +1,6 @@
 """Wrong arguments of every public function: the type of the error, and the argument in its message."""
 
+import inspect
 import re
 from typing import Any
 
@@ -20,12 +21,8 @@ EPS = np.zeros((5, 4, 3))
 READ_ONLY = np.zeros((4, 3))
 READ_ONLY.flags.writeable = False
 MANY = threads_available() + 1
-FLOWS: list[tuple[Any, Any]] = [
-    (linear_ar, LINEAR),
-    (ar_process, PROCESS),
-    (affine_coupling, COUPLING),
-    (mask_stack, STACK),
-]
+FLOAT64 = np.dtype(np.float64)
+FLOWS = [case for case in cases().values() if "forward" in {o.name for o in case.operations}]
 
 # (function, arguments, keywords, error, argument that the message names)
 WRONG: list[tuple[Any, tuple[Any, ...], dict[str, Any], type[Exception], str]] = [
@@ -140,9 +137,18 @@ WRONG: list[tuple[Any, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     (diffusion.reverse_naive, ("x", SCHEDULE), {}, TypeError, "x_T"),
     (diffusion.reverse_naive, (Z, SCHEDULE), {"threads": -1}, ValueError, "threads"),
 ]
-for module, params in FLOWS:
+for case in cases().values():
+    for operation in case.operations:
+        # Nothing takes a bare object for its first argument.
+        function = case.kernel(operation.name)
+        made = operation.inputs(3, 5, FLOAT64, 1)
+        first = next(iter(inspect.signature(function).parameters))
+        args = (object(), *made.args[1:])
+        WRONG.append((function, args, dict(made.kwargs), TypeError, first))
+for case in FLOWS:
+    params = case.kernel("random_params")(3, 1)
     for verb in ("forward", "inverse", "log_prob"):
-        function = getattr(module, verb)
+        function = case.kernel(verb)
         name = "z" if verb == "forward" else "x"
         WRONG += [
             (function, (Z[0], params), {}, ValueError, name),
@@ -157,19 +163,20 @@ for module, params in FLOWS:
             (function, (Z, tuple(params)), {}, TypeError, "params"),
             (function, (Z, params), {"threads": 0}, ValueError, "threads"),
         ]
+    forward, sample = case.kernel("forward"), case.kernel("sample")
     WRONG += [
-        (module.forward, (Z, params), {"out": np.zeros((4, 4))}, ValueError, "out"),
-        (module.inverse, (Z, params), {"out": np.zeros((4, 3), int)}, TypeError, "out"),
-        (module.forward, (READ_ONLY, params), {"out": READ_ONLY}, ValueError, "out"),
+        (forward, (Z, params), {"out": np.zeros((4, 4))}, ValueError, "out"),
+        (case.kernel("inverse"), (Z, params), {"out": np.zeros((4, 3), int)}, TypeError, "out"),
+        (forward, (READ_ONLY, params), {"out": READ_ONLY}, ValueError, "out"),
     ]
-    more = {"dim": 3} if module is ar_process else {}
+    more = dict(case.operation("sample").inputs(3, 4, FLOAT64, 1).kwargs)
     WRONG += [
-        (module.sample, (-1, params, 0), more, ValueError, "n"),
-        (module.sample, (4, None, 0), more, TypeError, "params"),
-        (module.sample, (4, params, 0.5), more, TypeError, "seed"),
-        (module.sample, (4, params, 0), {**more, "first_row": 2**63}, ValueError, "first_row"),
-        (module.sample, (4, params, 0), {**more, "threads": MANY}, ValueError, "threads"),
-        (module.sample, (4, params, 0), {**more, "out": np.zeros((4, 9))}, ValueError, "out"),
+        (sample, (-1, params, 0), more, ValueError, "n"),
+        (sample, (4, None, 0), more, TypeError, "params"),
+        (sample, (4, params, 0.5), more, TypeError, "seed"),
+        (sample, (4, params, 0), {**more, "first_row": 2**63}, ValueError, "first_row"),
+        (sample, (4, params, 0), {**more, "threads": MANY}, ValueError, "threads"),
+        (sample, (4, params, 0), {**more, "out": np.zeros((4, 9))}, ValueError, "out"),
     ]
 
 
