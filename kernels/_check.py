@@ -110,10 +110,10 @@ def number(name: str, value: Any) -> float:
 
 def positive(name: str, value: Any) -> float:
     """`value` as a float that is finite and above 0."""
-    value = number(name, value)
-    if not 0 < value < float("inf"):
-        raise ValueError(f"{name}: expected a positive finite number, got {value}")
-    return value
+    found = number(name, value)
+    if not 0 < found < float("inf"):
+        raise ValueError(f"{name}: expected a positive finite number, got {found}")
+    return found
 
 
 def instance(name: str, value: Any, kind: type) -> None:

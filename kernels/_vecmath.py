@@ -1,4 +1,4 @@
-"""exp, log and sincos that inline into jitted loops and vectorise; for use in jitted code only.
+"""exp, log, sincos and a clamp that inline into jitted loops and vectorise; for use in jitted code only.
 
 Numba's wheels carry no vector math library: `math.exp` in a loop is one call of libm for each
 element. These are range reductions and polynomials of explicit fused multiply-adds, compiled
@@ -172,6 +172,12 @@ _SINCOS_TURNS = {
         ),
     ),
 }  # fmt: skip
+
+
+@jit_exact
+def clamp(x: Any, limit: Any) -> Any:
+    """x held to [-limit, limit]; NaN stays NaN, which min and max would not promise."""
+    return -limit if x < -limit else (limit if x > limit else x)
 
 
 def exp(x: Any) -> Any:

@@ -62,6 +62,13 @@ class Verbs:
         self._log_prob(threads, n, dim, source, density, *arrays)
         return density
 
+    def nll(self, x: Any, params: Any) -> float:
+        """Minus the mean log density of the rows of x, at least one."""
+        density = self.log_prob(x, params, 1)
+        if not density.size:
+            raise ValueError("x: expected at least 1 row, got none")
+        return -float(np.mean(density, dtype=np.float64))
+
     def sample(
         self, n: int, dim: int, dtype: Any, params: Any, seed: int, first_row: int, out: Any, threads: int
     ) -> Array:

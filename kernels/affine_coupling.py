@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from seqgap.kernels import _check
 from seqgap.kernels._check import FLOAT64, Array
 from seqgap.kernels._jit import fma, isolate, jit
-from seqgap.kernels._vecmath import exp
+from seqgap.kernels._vecmath import clamp, exp
 from seqgap.kernels._verbs import Verbs
 from seqgap.kernels.normal import standard_normal
 
@@ -51,11 +51,6 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]
 
 
 @jit
-def _clamp(s: Any, limit: Any) -> Any:
-    return -limit if s < -limit else (limit if s > limit else s)  # NaN stays NaN
-
-
-@jit
 def _forward_rows(
     lo: Any, hi: Any, z: Any, x: Any, log_det: Any, a_s: Any, b_s: Any, a_t: Any, b_t: Any
 ) -> None:
@@ -67,7 +62,7 @@ def _forward_rows(
         total = z.dtype.type(0)
         x[n, :kept] = z[n, :kept]
         for j in range(half):
-            s = _clamp(fma(a_s[j], z[n, j], b_s[j]), limit)
+            s = clamp(fma(a_s[j], z[n, j], b_s[j]), limit)
             total += s
             x[n, kept + j] = fma(z[n, kept + j], exp(s), fma(a_t[j], z[n, j], b_t[j]))
         log_det[n] = total
@@ -85,7 +80,7 @@ def _inverse_rows(
         total = x.dtype.type(0)
         z[n, :kept] = x[n, :kept]
         for j in range(half):
-            s = _clamp(fma(a_s[j], x[n, j], b_s[j]), limit)
+            s = clamp(fma(a_s[j], x[n, j], b_s[j]), limit)
             total -= s
             z[n, kept + j] = (x[n, kept + j] - fma(a_t[j], x[n, j], b_t[j])) * exp(-s)
         log_det[n] = total
@@ -144,10 +139,7 @@ def sample(
 
 def nll(x: ArrayLike, params: Params) -> float:
     """Negative log-likelihood: minus the mean of `log_prob`; N at least 1. Errors as `forward`."""
-    density = log_prob(x, params)
-    if not density.size:
-        raise ValueError("x: expected at least 1 row, got none")
-    return -float(np.mean(density, dtype=np.float64))
+    return _verbs.nll(x, params)
 
 
 @jit
@@ -162,7 +154,7 @@ def _gradient(x: Any, theta: Any, gradient: Any) -> Any:
             total += 0.5 * x[n, j] * x[n, j]
         for j in range(half):
             raw = theta[0, j] * x[n, j] + theta[1, j]
-            s = _clamp(raw, _S_LIMIT)
+            s = clamp(raw, _S_LIMIT)
             rate = exp(-s)
             z = (x[n, kept + j] - theta[2, j] * x[n, j] - theta[3, j]) * rate
             total += 0.5 * z * z + s

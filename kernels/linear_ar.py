@@ -199,10 +199,7 @@ def sample(
 
 def nll(x: ArrayLike, params: Params) -> float:
     """Negative log-likelihood: minus the mean of `log_prob`; N at least 1. Errors as `forward`."""
-    density = log_prob(x, params)
-    if not density.size:
-        raise ValueError("x: expected at least 1 row, got none")
-    return -float(np.mean(density, dtype=np.float64))
+    return _verbs.nll(x, params)
 
 
 def fit(x: ArrayLike, *, steps: int = 241, lr: float = 0.04) -> tuple[Params, Array]:

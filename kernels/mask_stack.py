@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from seqgap.kernels import _check
 from seqgap.kernels._check import FLOAT32, FLOAT64, Array
 from seqgap.kernels._jit import fma, isolate, jit
-from seqgap.kernels._vecmath import exp
+from seqgap.kernels._vecmath import clamp, exp
 from seqgap.kernels._verbs import Verbs
 from seqgap.kernels.normal import standard_normal
 
@@ -57,8 +57,7 @@ def _layer(row: Any, mask: Any, theta: Any) -> Any:
         total += row[d] if mask[d] else row.dtype.type(0)
     condition = total / row.dtype.type(max(kept, 1))
     limit = row.dtype.type(_S_LIMIT)
-    s = fma(theta[0], condition, theta[1])
-    s = -limit if s < -limit else (limit if s > limit else s)  # NaN stays NaN
+    s = clamp(fma(theta[0], condition, theta[1]), limit)
     return s, fma(theta[2], condition, theta[3]), row.dtype.type(row.shape[0] - kept)
 
 
