@@ -1,7 +1,6 @@
 """The command line. Heavy modules are imported inside the commands, so that --help is quick."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,25 +14,15 @@ if TYPE_CHECKING:
     from seqgap.bench.results import RunFolder
 
 _PIPED_WIDTH = 150  # of tables that do not go to a terminal
-_LARGEST_SIZE = 2**24
 
 
-def _numbers(low: int, high: int = _LARGEST_SIZE) -> Callable[..., tuple[int, ...] | None]:
-    """A click callback for a comma-separated list of integers in [low, high]."""
-
-    def parse(context: Any, parameter: Any, text: str | None) -> tuple[int, ...] | None:
-        if text is None:
-            return None
-        try:
-            found = tuple(dict.fromkeys(int(part) for part in text.split(",")))
-        except ValueError:
-            raise click.BadParameter(f"expected integers separated by commas, got {text!r}") from None
-        for value in found:
-            if not low <= value <= high:
-                raise click.BadParameter(f"expected integers from {low} to {high}, got {value}")
-        return found
-
-    return parse
+def _numbers(context: Any, parameter: Any, text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        raise click.BadParameter(f"expected integers separated by commas, got {text!r}") from None
 
 
 def _words(context: Any, parameter: Any, text: str | None) -> tuple[str, ...] | None:
@@ -56,9 +45,9 @@ def cli() -> None:
     "--case", multiple=True, metavar="GLOB", help="Only matching stems or stem.operations; repeatable."
 )
 @click.option("--impl", callback=_words, metavar="NAMES", help="Implementations, such as python,numpy,numba.")
-@click.option("--dim", callback=_numbers(1), metavar="D,...", help="Dimensions.")
-@click.option("--batch", callback=_numbers(1), metavar="N,...", help="Batch sizes.")
-@click.option("--threads", callback=_numbers(1), metavar="T,...", help="Thread counts.")
+@click.option("--dim", callback=_numbers, metavar="D,...", help="Dimensions.")
+@click.option("--batch", callback=_numbers, metavar="N,...", help="Batch sizes.")
+@click.option("--threads", callback=_numbers, metavar="T,...", help="Thread counts.")
 @click.option("--dtype", callback=_words, metavar="NAMES", help="float64,float32 or one of them.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**64 - 1), help="Seed of inputs and parameters. [default: 25]"
@@ -79,27 +68,30 @@ def run(out: Path | None, resume: Path | None, **choices: Any) -> None:
         folder, options, done = _resume(resume)
     else:
         folder, options, done = *_start(out, chosen), set()
-    finished = _measure(console, folder, options, done)
-    if not finished:
-        console.print(f"Stopped. Go on with: seqgap run --resume {folder.path}", soft_wrap=True)
+    try:
+        if not _measure(console, folder, options, done):
+            raise KeyboardInterrupt
+        _report(console, folder)
+    except KeyboardInterrupt:
+        click.echo(f"Stopped. Go on with: seqgap run --resume {folder.path}")
         sys.exit(130)
-    _report(console, folder)
 
 
 def _start(out: Path | None, chosen: dict[str, Any]) -> "tuple[RunFolder, Options]":
     from seqgap.bench.environment import environment
-    from seqgap.bench.plan import implementation_names, plan, profile
+    from seqgap.bench.plan import plan, profile
     from seqgap.bench.results import RunFolder
     from seqgap.kernels._jit import threads_available
 
-    threads = threads_available()
-    options = replace(profile(chosen.pop("profile", "quick"), threads), **chosen)
-    _known("--impl", options.impl, implementation_names())
-    _known("--dtype", options.dtype, ["float64", "float32"])
-    if max(options.threads) > threads:
-        raise click.UsageError(f"--threads: expected at most {threads}, got {max(options.threads)}")
+    options = replace(profile(chosen.pop("profile", "quick"), threads_available()), **chosen)
+    try:
+        options.validate()
+    except ValueError as error:
+        raise click.UsageError(f"--{error}") from None
     if not plan(options):
-        raise click.UsageError(f"--case: nothing matches {' '.join(options.case)}; see seqgap list")
+        if not plan(replace(options, impl=("numba",))):
+            raise click.UsageError(f"--case: nothing matches {' '.join(options.case)}; see seqgap list")
+        raise click.UsageError("--impl: python runs on one thread; choose another or --threads 1")
     return RunFolder.create(out or _dated(), environment(), options), options
 
 
@@ -112,12 +104,6 @@ def _resume(path: Path) -> "tuple[RunFolder, Options, set[Any]]":
         if here[key] != there.get(key):
             raise ResultError(f"{path}: measured with other {key}; start a new run")
     return RunFolder.resume(path)
-
-
-def _known(name: str, given: tuple[str, ...], known: list[str]) -> None:
-    for value in given:
-        if value not in known:
-            raise click.UsageError(f"{name}: expected some of {', '.join(known)}, got {value!r}")
 
 
 def _dated() -> Path:
@@ -149,7 +135,7 @@ def _measure(console: "Console", folder: "RunFolder", options: "Options", done: 
             todo.append(cell)
     if not todo:
         return True
-    console.print(f"{len(todo)} of {len(planned)} cells to measure, results in {folder.path}", soft_wrap=True)
+    click.echo(f"{len(todo)} of {len(planned)} cells to measure, results in {folder.path}")
     columns = [
         BarColumn(30), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn(),
         TextColumn("{task.description}"),
@@ -191,7 +177,7 @@ def _report(console: "Console", folder: "RunFolder") -> None:
     print_other_rows(console, rows)
     written = draw([folder.path], folder.path) if any(row.status == "ok" for row in rows) else []
     names = ["rows.jsonl", "environment.json", "gap.csv", *(path.name for path in written)]
-    console.print(f"Written to {folder.path}: {', '.join(names)}", soft_wrap=True)
+    click.echo(f"Written to {folder.path}: {', '.join(names)}")
     if any(row.status == "failed" for row in rows):
         sys.exit(1)
 
@@ -230,7 +216,7 @@ def verify() -> None:
 @cli.command(name="list")
 @click.option(
     "--dim",
-    type=click.IntRange(1, _LARGEST_SIZE),
+    type=click.IntRange(1, 2**24),
     default=64,
     show_default=True,
     help="Dimension of the costs.",
@@ -269,5 +255,5 @@ def main() -> None:
 
 
 def _fail(message: str) -> int:
-    click.echo(f"seqgap: {message}", err=True)
+    click.echo(f"seqgap: {' '.join(message.split())}", err=True)
     return 2

@@ -39,12 +39,14 @@ def flow(
     *,
     takes_dim: bool = False,
     matched: bool = False,
+    parameters: Callable[[int], float] = lambda dim: 4 * dim,
     more: tuple[Operation, ...] = (),
 ) -> Case:
     """A case with forward, inverse, log_prob, sample and random_params.
 
     random_params(dim, seed, dtype=...) is that of the kernels. takes_dim: `sample` needs dim, because
-    Params do not fix it. matched: forward and inverse are one matched pair.
+    Params do not fix it. matched: forward and inverse are one matched pair. parameters(dim): how many
+    numbers Params hold.
     """
     allowed = rounding(lambda dim: dim + 16)
 
@@ -69,7 +71,12 @@ def flow(
         return inverse.numpy(output, call.args[1])[0]
 
     transform = functools.partial(
-        Operation, inputs=batch, elements=lambda dim: 2 * dim + 1, tolerance=allowed, rows=(0, None)
+        Operation,
+        inputs=batch,
+        elements=lambda dim: 2 * dim + 1,
+        tolerance=allowed,
+        rows=(0, None),
+        parameters=parameters,
     )
     operations = (
         transform(
@@ -83,12 +90,13 @@ def flow(
         Operation(
             "log_prob", batch, inverse.depth, lambda dim: inverse.flops(dim) + 2 * dim + 1,
             lambda dim: dim + 1, allowed,
-            rows=(0, None), implementations={"numpy": direct(numpy_log_prob)},
+            rows=(0, None), implementations={"numpy": direct(numpy_log_prob)}, parameters=parameters,
         ),
         Operation(
             "sample", draw, forward.depth, lambda dim: forward.flops(dim) + NORMAL_FLOPS * dim,
             lambda dim: dim, allowed,
             rows=(COUNT, None, None), implementations={"numpy": numpy_sample}, noise=noise,
+            parameters=parameters,
         ),
         Operation(
             "random_params",

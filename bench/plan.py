@@ -1,18 +1,22 @@
 """Which cells a run measures: profiles, options, and what is too slow to be worth its time."""
 
 import fnmatch
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from seqgap.bench.registry import Case, Operation, cases
+from seqgap.kernels._jit import threads_available
 
 # Seconds for each floating-point operation, to leave out cells that would take too long; rough on
 # purpose, an order of magnitude is enough.
 _SECONDS_PER_FLOP = {"python": 2e-8, "numpy": 1.5e-10, "numba": 5e-11}
-_LARGEST_BYTES = 2**31  # of input and output
+_LARGEST_BYTES = 2**31  # of input, output and parameters
+_LIST_BYTES = 40  # of one parameter in the lists that the check hands to the reference
+_LARGEST_SIZE = 2**24  # of a dimension or a batch
+DTYPES = ("float64", "float32")
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,37 @@ class Options:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Options":
-        """The options of `to_json`; TypeError where names or types do not fit."""
+        """The options of `to_json`; TypeError or ValueError where they cannot be."""
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
         for key, value in values.items():
             if type(value) is not type(getattr(cls(), key, None)):
                 raise TypeError(f"{key}: not an option")
-        return cls(**values)
+        options = cls(**values)
+        options.validate()
+        return options
+
+    def validate(self) -> None:
+        """Raise ValueError naming the first option that no run can have."""
+        known, threads = implementation_names(), threads_available()
+        sizes = (lambda v: type(v) is int and 1 <= v <= _LARGEST_SIZE, f"integers from 1 to {_LARGEST_SIZE}")
+        duration = (lambda v: 0 < v < float("inf"), "a positive number of seconds")
+        allowed: dict[str, tuple[Callable[[Any], bool], str]] = {
+            "case": (lambda v: isinstance(v, str), "patterns"),
+            "impl": (lambda v: v in known, f"some of {', '.join(known)}"),
+            "dim": sizes,
+            "batch": sizes,
+            "threads": (lambda v: type(v) is int and 1 <= v <= threads, f"integers from 1 to {threads}"),
+            "dtype": (lambda v: v in DTYPES, f"some of {', '.join(DTYPES)}"),
+            "seed": (lambda v: 0 <= v < 2**64, "an integer from 0 to 2**64 - 1"),
+            "seconds": duration,
+            "longest": duration,
+        }
+        for name, (right, expected) in allowed.items():
+            value = getattr(self, name)
+            values = value if isinstance(value, tuple) else (value,)
+            wrong = [v for v in values if not right(v)]
+            if wrong or not values:
+                raise ValueError(f"{name}: expected {expected}, got {wrong[0] if wrong else 'none'!r}")
 
 
 def profile(name: str, threads: int) -> Options:
@@ -126,7 +155,9 @@ def too_slow(cell: Cell, options: Options) -> str | None:
     expected = rate * cell.batch * (operation.flops(cell.dim) + operation.elements(cell.dim))
     if expected > options.longest:
         return f"about {expected:.2g} s for one call, above {options.longest:g} s"
-    size = cell.batch * operation.elements(cell.dim) * np.dtype(cell.dtype).itemsize
+    itemsize = np.dtype(cell.dtype).itemsize
+    size = cell.batch * operation.elements(cell.dim) * itemsize
+    size += operation.parameters(cell.dim) * (itemsize + _LIST_BYTES)
     return f"{size / 2**30:.1f} GiB of data, above 2 GiB" if size > _LARGEST_BYTES else None
 
 

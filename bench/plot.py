@@ -1,5 +1,6 @@
 """Speed against dimension, drawn from result files alone."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ def draw(folders: Sequence[Path], target: Path) -> list[Path]:
             (folder, environment, [r for r in rows if (r.cell.dtype, r.cell.threads) == (dtype, threads)])
             for folder, environment, rows in runs
         ]
-        with matplotlib.rc_context(_STYLE):
+        with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph")  # a folder's name may be in any script
             figure = _figure(chosen, f"{dtype}, {threads} thread{'s' * (threads > 1)}")
             suffix = "" if (dtype, threads) == kinds[0] else f"-{dtype}-t{threads}"
             for kind, metadata in (("png", {}), ("svg", {"Date": None})):
@@ -95,7 +97,7 @@ def _figure(runs: Sequence[tuple[Path, dict[str, Any], list[Row]]], kind: str) -
         "filled marker: D dependent steps; open marker: all dimensions at once; same colour: same model",
         fontsize=11,
     )
-    figure.supxlabel(_footer(runs), fontsize=7, color="#555555")
+    figure.supxlabel(_footer(runs).replace("$", r"\$"), fontsize=7, color="#555555")
     return figure
 
 
@@ -105,7 +107,7 @@ def _reciprocal(values: Any) -> Any:
 
 
 def _panel(axes: Any, runs: Sequence[Any], names: Sequence[str], batch: int, impl: str) -> None:
-    axes.set(xscale="log", yscale="log", title=f"{impl}, batch N = {batch}")
+    axes.set(xscale="log", yscale="log", title=f"{impl}, batch N = {batch}".replace("$", r"\$"))
     stems = sorted({name.split(".")[0] for name in names})
     labelled: set[str] = set()
     for line, (_, _, rows) in zip(_LINES * len(runs), runs, strict=False):

@@ -91,6 +91,7 @@ class Operation:
     implementations: Mapping[str, Setup] = field(default_factory=dict)
     noise: Callable[[Any, Call], Any] | None = None
     timed: bool = True
+    parameters: Callable[[int], float] = lambda dim: dim  # array elements shared by the batch
     largest_dim: int | None = None  # above it the reference is too slow to verify
     smallest_batch: int = 0
 

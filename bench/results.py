@@ -13,10 +13,11 @@ from typing import Any
 import click
 import numpy as np
 
-from seqgap.bench.plan import Cell, Options
+from seqgap.bench.plan import DTYPES, Cell, Options
 
 ROWS, ENVIRONMENT = "rows.jsonl", "environment.json"
 _SCHEMA = 1
+_SHORTEST, _LONGEST = 1e-12, 1e9  # seconds that a round can last
 
 
 class ResultError(click.ClickException):
@@ -73,8 +74,8 @@ class RunFolder:
         environment = read_environment(path)
         try:
             options = Options.from_json(environment["options"])
-        except (KeyError, TypeError, AttributeError):
-            raise ResultError(f"{path / ENVIRONMENT}: no usable options") from None
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ResultError(f"{path / ENVIRONMENT}: no usable options ({error})") from None
         rows = read_rows(path)
         _drop_torn_line(path / ROWS)
         return cls(path), options, {row.cell for row in rows}
@@ -94,7 +95,7 @@ def read_environment(path: Path) -> dict[str, Any]:
         stored = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ResultError(f"{file}: cannot be read ({error.strerror})") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ResultError(f"{file}: not JSON") from None
     if not isinstance(stored, dict) or stored.get("schema") != _SCHEMA:
         raise ResultError(f"{file}: not an environment of schema {_SCHEMA}")
@@ -123,9 +124,11 @@ def _parse(line: str, place: str) -> Row:
         row = Row(**{**stored, "cell": _cell(stored["cell"]), "rounds": tuple(stored["rounds"])})
         if row.status not in ("ok", "failed", "skipped") or (row.status == "ok") != bool(row.rounds):
             raise ValueError
-        if not all(isinstance(r, float) and 0 < r < float("inf") for r in row.rounds):
+        if not all(isinstance(r, float) and _SHORTEST < r < _LONGEST for r in row.rounds):
             raise ValueError
-    except (ValueError, TypeError, KeyError):
+        if not isinstance(row.reason, str):
+            raise TypeError
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise ResultError(f"{place}: not a result row") from None
     return row
 
@@ -133,10 +136,10 @@ def _parse(line: str, place: str) -> Row:
 def _cell(stored: dict[str, Any]) -> Cell:
     cell = Cell(**stored)
     cell.lookup()
-    for size in (cell.dim, cell.batch, cell.threads):
-        if type(size) is not int or size < 1:
-            raise ValueError
-    if cell.dtype not in ("float64", "float32"):
+    sizes = (cell.dim, cell.batch, cell.threads)
+    if not all(type(size) is int and 1 <= size < 2**31 for size in sizes):
+        raise ValueError
+    if cell.dtype not in DTYPES or not isinstance(cell.impl, str):
         raise ValueError
     return cell
 

@@ -78,7 +78,12 @@ class _Named:
 @contextlib.contextmanager
 def _own_settings() -> Iterator[None]:
     """Without the caller's pytest options and plugins, which could change or stop the timing."""
-    names = {"PYTEST_ADDOPTS": None, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    names = {
+        "PYTEST_ADDOPTS": None,
+        "PYTEST_DEBUG": None,
+        "PYTEST_PLUGINS": None,
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
     before = {name: os.environ.get(name) for name in names}
     _set(names)
     try:

@@ -54,7 +54,7 @@ def dtype(value: DTypeLike) -> np.dtype[Any]:
     """float32 or float64."""
     try:
         found = np.dtype(value)
-    except TypeError:
+    except (TypeError, ValueError):
         raise TypeError(f"dtype: expected float32 or float64, got {value!r}") from None
     if value is None or found not in (FLOAT64, FLOAT32):
         raise TypeError(f"dtype: expected float32 or float64, got {value!r}")
@@ -99,13 +99,10 @@ def number(name: str, value: Any) -> float:
     """`value` as a float."""
     if type(value) is float:
         return float(value)
-    if isinstance(value, bool | np.bool_ | str | bytes) or np.ndim(value) != 0:
+    found = asarray(name, value)
+    if found.ndim or found.dtype.kind not in "iuf":
         raise TypeError(f"{name}: expected a number, got {_kind(value)}")
-    try:
-        result: float = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: expected a number, got {_kind(value)}") from None
-    return result
+    return float(found)
 
 
 def positive(name: str, value: Any) -> float:
@@ -126,8 +123,8 @@ def instance(name: str, value: Any, kind: type) -> None:
 def output(out: Any, dtype: np.dtype[Any], shape: tuple[int, ...], **inputs: Any) -> Array:
     """The array to write: `out`, or a new one; `out` must not share memory with `inputs`."""
     if out is None:
-        return np.empty(shape, dtype)
-    if not isinstance(out, np.ndarray):
+        return _empty(shape, dtype)
+    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise TypeError(f"out: expected a NumPy array, got {_kind(out)}")
     if out.dtype != dtype:
         raise TypeError(f"out: expected dtype {dtype}, got {out.dtype}")
@@ -136,9 +133,16 @@ def output(out: Any, dtype: np.dtype[Any], shape: tuple[int, ...], **inputs: Any
     if not (out.flags.c_contiguous and out.flags.writeable):
         raise ValueError("out: expected a writeable C-contiguous array, got one that is not")
     for name, value in inputs.items():
-        if isinstance(value, np.ndarray) and np.may_share_memory(out, value):
+        if np.may_share_memory(out, np.asarray(value)):  # also a memoryview, or what has __array__
             raise ValueError(f"out: expected no overlap with {name}, got overlapping memory")
     return out
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    try:
+        return np.empty(shape, dtype)
+    except ValueError:  # more bytes than an address can count
+        raise ValueError(f"n, dim: expected a shape that memory can hold, got {shape}") from None
 
 
 def output_like(out: Any, source: Array, name: str, given: Any, **inputs: Any) -> tuple[Array, Array]:
@@ -154,11 +158,24 @@ def output_like(out: Any, source: Array, name: str, given: Any, **inputs: Any) -
     return output(out, source.dtype, source.shape, **{name: given}, **inputs), source
 
 
-def _as_array(name: str, value: Any) -> Array:
+def asarray(name: str, value: Any) -> Array:
+    """np.asarray with errors that name the argument; a mask would be lost, so it is refused."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected an array without a mask, got {_kind(value)}")
     try:
-        array = np.asarray(value)
+        return np.asarray(value)
     except ValueError as error:  # ragged lists
         raise ValueError(f"{name}: expected a regular array of numbers, got {error}") from None
+
+
+def finite(name: str, array: Array) -> None:
+    """Refuse NaN and inf."""
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{name}: expected finite values, got NaN or inf")
+
+
+def _as_array(name: str, value: Any) -> Array:
+    array = asarray(name, value)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     known = array.dtype.kind in "iu" or array.dtype in (FLOAT64, FLOAT32)
     if array.size and not known:  # an empty list has no dtype of its own

@@ -4,6 +4,7 @@ A row kernel is a jitted `rows(lo, hi, *arrays)` that does rows lo to hi - 1 of 
 calls `isolate()` first. `RowKernel` runs it over the whole batch, serially or in fixed chunks.
 """
 
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,23 @@ from numba.extending import intrinsic
 # Where no sum is to be reordered, jit_exact and an explicit fma say the same without leaving a choice.
 _FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
 _CHUNK_ELEMENTS = 16384  # about 10 to 50 microseconds of work for each chunk of a parallel run
-_parallel_lock = threading.Lock()  # Numba's workqueue layer aborts on concurrent parallel regions
+
+
+class _Pool:
+    """What must hold before a parallel region may run."""
+
+    lock = threading.Lock()  # Numba's workqueue layer aborts on concurrent parallel regions
+    started = False
+    forked = False  # from a process whose pool had started: GNU OpenMP would abort this one
+
+    @classmethod
+    def after_fork(cls) -> None:
+        """In the child: the lock may have been held, and the threads are gone."""
+        cls.lock = threading.Lock()
+        cls.forked = cls.started
+
+
+os.register_at_fork(after_in_child=_Pool.after_fork)
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,12 +95,16 @@ class RowKernel:
         self._parallel = _parallel_driver(rows)
 
     def __call__(self, threads: int, count: int, dim: int, *arrays: Any) -> None:
-        """Do rows 0 to count - 1 of width `dim` on at most `threads` threads."""
-        if threads == 1:  # never starts the thread pool
+        """Do rows 0 to count - 1 of width `dim` on at most `threads` threads.
+
+        On one in a process forked from one that has used several: there is no pool to be had.
+        """
+        if threads == 1 or _Pool.forked:  # never starts the thread pool
             self.rows(0, count, *arrays)
             return
         chunk = 4 * max(1, _CHUNK_ELEMENTS // (4 * dim))
-        with _parallel_lock:
+        with _Pool.lock:
+            _Pool.started = True
             before = numba.get_num_threads()
             numba.set_num_threads(threads)
             try:

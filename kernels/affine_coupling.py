@@ -175,13 +175,14 @@ def fit(x: ArrayLike, *, steps: int = 261, lr: float = 0.03) -> tuple[Params, Ar
     d/ds = 1 - z_b^2 (0 where s is clamped), d/dt = -z_b exp(-s). Computed in float64, returned in
     the dtype of x.
 
-    Raises TypeError or ValueError for a wrong x (N, D), steps (at least 1) or lr (positive), and
+    Raises TypeError or ValueError for a wrong x (N, D; finite), steps (at least 1) or lr (positive), and
     ValueError naming lr where the descent diverges.
     """
     given = _check.batch("x", x)
     data = given.astype(FLOAT64)
     n, dim = data.shape
     _check.count("x rows", n, 1)
+    _check.finite("x", data)
     steps, lr = _check.count("steps", steps, 1), _check.positive("lr", lr)
     theta = np.repeat([[0.05], [0.0], [0.1], [0.0]], dim // 2, axis=1)
     gradient = np.empty_like(theta)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from seqgap.kernels import _check
-from seqgap.kernels._check import Array
+from seqgap.kernels._check import FLOAT32, FLOAT64, Array
 from seqgap.kernels._jit import fma, isolate, jit_exact
 from seqgap.kernels._verbs import Verbs
 from seqgap.kernels.normal import standard_normal
@@ -37,6 +37,10 @@ def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Para
     return Params(coefficients, float(0.1 * bias), float(np.exp(0.3 * log_scale)))
 
 
+# What keeps its digits in a dtype, and whose reciprocal does: inverse multiplies by it.
+_SCALES = {d: (float(np.finfo(d).tiny), float(1 / np.finfo(d).tiny)) for d in (FLOAT64, FLOAT32)}
+
+
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
     _check.instance("params", params, Params)
     order = _check.floats("params.coefficients", params.coefficients, 1).size
@@ -44,6 +48,9 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
         raise ValueError("params.coefficients: expected at least 1 coefficient, got none")
     coefficients = _check.shaped("params.coefficients", params.coefficients, dtype, (order,))
     bias, scale = _check.number("params.bias", params.bias), _check.positive("params.scale", params.scale)
+    low, high = _SCALES[dtype]
+    if not low <= scale <= high:
+        raise ValueError(f"params.scale: expected {low:.3g} to {high:.3g} for {dtype}, got {scale}")
     # An array, since a NumPy scalar costs a microsecond to hand to compiled code.
     return coefficients, np.array((bias, scale), dtype)
 

@@ -41,13 +41,23 @@ class Schedule:
         if not np.all((betas > 0) & (betas < 1)):
             raise ValueError("betas: expected values above 0 and below 1, got others")
         alpha_bar = np.concatenate([[1.0], np.cumprod(1 - betas)])
-        for name, table in (("betas", betas), ("alpha_bar", alpha_bar)):
-            table.flags.writeable = False
-            object.__setattr__(self, name, table)
+        # 1 - alpha_bar without its cancellation where betas are tiny.
+        variance = np.concatenate([[0.0], -np.expm1(np.cumsum(np.log1p(-betas)))])
         step = np.column_stack([np.sqrt(1 - betas), np.sqrt(betas)])
-        closed = np.column_stack([np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar)])
-        object.__setattr__(self, "_step", {d: step.astype(d) for d in (FLOAT64, FLOAT32)})
-        object.__setattr__(self, "_closed", {d: closed.astype(d) for d in (FLOAT64, FLOAT32)})
+        closed = np.column_stack([np.sqrt(alpha_bar), np.sqrt(variance)])
+        for name, table in (("betas", betas), ("alpha_bar", alpha_bar)):
+            object.__setattr__(self, name, _read_only(table))
+        for name, table in (("_step", step), ("_closed", closed)):
+            tables = {d: _read_only(table.astype(d)) for d in (FLOAT64, FLOAT32)}
+            object.__setattr__(self, name, tables)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # copies and pickles are as read-only as this
+        return Schedule, (self.betas,)
+
+
+def _read_only(array: Array) -> Array:
+    array.flags.writeable = False
+    return array
 
 
 def linear_betas(steps: int = 1000) -> Array:
@@ -152,9 +162,11 @@ _reverse_naive = RowKernel(_reverse_naive_rows)
 def _times(t: Any, schedule: Schedule, rows: int) -> int | Array:
     """t as one integer, or as int64 of shape (rows,)."""
     last = schedule.betas.size
-    if type(t) is int or np.ndim(t) == 0:
+    if type(t) is int:
         return _check.integer("t", t, 0, last)
-    times = np.asarray(t)
+    times = _check.asarray("t", t)
+    if times.ndim == 0:
+        return _check.integer("t", t, 0, last)
     if times.dtype.kind not in "iu" and times.size:
         raise TypeError(f"t: expected integers, got dtype {times.dtype}")
     if times.shape != (rows,):

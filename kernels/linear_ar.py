@@ -62,6 +62,7 @@ def _check_strictly_lower(weight: Array) -> None:
     known = _known_lower.get(key)
     if known is not None and known() is weight and not weight.flags.writeable:
         return
+    _known_lower.pop(key, None)
     if not _is_strictly_lower(weight):
         raise ValueError(
             "params.weight: expected a strictly lower triangular matrix, got values on or above the diagonal"
@@ -93,7 +94,7 @@ def _exp(values: Any) -> Any:
 
 @jit_exact
 def _log_det(log_scale: Any) -> Any:
-    total = log_scale.dtype.type(0)
+    total = 0.0  # in float64 whatever the dtype: it is done once for many rows
     for d in range(log_scale.shape[0]):
         total += log_scale[d]
     return total
@@ -211,12 +212,13 @@ def fit(x: ArrayLike, *, steps: int = 241, lr: float = 0.04) -> tuple[Params, Ar
     A = (-bias, I - W): d/dA = exp(-2 log_scale) A M, d/dlog_scale = 1 - mean r^2. Computed in float64,
     returned in the dtype of x.
 
-    Raises TypeError or ValueError for a wrong x (N, D), steps (at least 1) or lr (positive), and
+    Raises TypeError or ValueError for a wrong x (N, D; finite), steps (at least 1) or lr (positive), and
     ValueError naming lr where the descent diverges.
     """
     data = _check.batch("x", x)
     n, dim = data.shape
     _check.count("x rows", n, 1)
+    _check.finite("x", data)
     steps, lr = _check.count("steps", steps, 1), _check.positive("lr", lr)
     ones = np.column_stack([np.ones(n), data.astype(FLOAT64)])
     moments = ones.T @ ones / n

@@ -39,7 +39,7 @@ def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Para
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:
     _check.instance("params", params, Params)
-    masks = np.asarray(params.masks)
+    masks = _check.asarray("params.masks", params.masks)
     if masks.dtype != np.bool_:
         raise TypeError(f"params.masks: expected dtype bool, got {masks.dtype}")
     if masks.ndim != 2 or masks.shape[0] == 0 or masks.shape[1] != dim:
@@ -133,7 +133,7 @@ def sample(
     """
     _check.instance("params", params, Params)
     theta = _check.floats("params.theta", params.theta, 2)
-    masks = np.asarray(params.masks)
+    masks = _check.asarray("params.masks", params.masks)
     if masks.ndim != 2:
         raise ValueError(f"params.masks: expected 2 dimensions, got shape {masks.shape}")
     dim = _check.count("params.masks columns", masks.shape[1], 1)

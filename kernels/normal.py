@@ -88,7 +88,7 @@ def philox4x32(counter: Any, key: Any) -> Array:
 
 
 def _words(name: str, value: Any, ndim: int) -> Array:
-    array = np.asarray(value)
+    array = _check.asarray(name, value)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name}: expected 32-bit words, got dtype {array.dtype}")
     if array.ndim != ndim:

@@ -9,16 +9,22 @@ from seqgap.reference.normal import standard_normal
 
 @dataclass(frozen=True)
 class Schedule:
-    """The tables of a noise schedule, from betas (T,); alpha_bar has T + 1 entries."""
+    """The tables of a noise schedule, from betas (T,); the others have T + 1 entries.
+
+    variance is 1 - alpha_bar without its cancellation where betas are tiny.
+    """
 
     betas: Vector
     alpha_bar: Vector = field(init=False)
+    variance: Vector = field(init=False)
 
     def __post_init__(self) -> None:
-        alpha_bar = [1.0]
+        alpha_bar, log_alpha_bar = [1.0], [0.0]
         for beta in self.betas:
             alpha_bar.append(alpha_bar[-1] * (1 - beta))
+            log_alpha_bar.append(log_alpha_bar[-1] + math.log1p(-beta))
         object.__setattr__(self, "alpha_bar", alpha_bar)
+        object.__setattr__(self, "variance", [-math.expm1(value) for value in log_alpha_bar])
 
 
 def linear_betas(steps: int = 1000) -> Vector:
@@ -45,8 +51,8 @@ def noise(
     times = [t] * len(x0) if isinstance(t, int) else t
     rows = []
     for row, e_row, step in zip(x0, eps, times, strict=True):
-        a = schedule.alpha_bar[step]
-        rows.append([math.sqrt(a) * x + math.sqrt(1 - a) * e for x, e in zip(row, e_row, strict=True)])
+        signal, sigma = math.sqrt(schedule.alpha_bar[step]), math.sqrt(schedule.variance[step])
+        rows.append([signal * x + sigma * e for x, e in zip(row, e_row, strict=True)])
     return deliver(rows, out)
 
 

@@ -166,6 +166,9 @@ def test_run_ignores_the_pytest_settings_of_the_caller(tmp_path: Path) -> None:
 
 
 WRONG_OPTIONS = [
+    (["run", "--impl", "python", "--threads", "2"], "--impl" if threads_available() > 1 else "--threads"),
+    (["run", "--case", "a\nb"], "--case"),
+    (["run", "--dim", str(2**24 + 1)], "--dim"),
     (["run", "--profile", "huge"], "--profile"),
     (["run", "--case", "no_such"], "--case"),
     (["run", "--impl", "fortran"], "--impl"),
@@ -248,6 +251,11 @@ DAMAGED = [
     ("rows.jsonl", lambda text: text.replace('"dim": 2', '"dim": "2"'), "rows.jsonl:1"),
     ("rows.jsonl", lambda text: text.replace('"dim": 2', '"dim": 0'), "rows.jsonl:1"),
     ("rows.jsonl", lambda text: text.replace('"float64"', '"float16"'), "rows.jsonl:1"),
+    ("rows.jsonl", lambda text: text.replace('"impl": "numpy"', '"impl": ["numpy"]'), "rows.jsonl:1"),
+    ("rows.jsonl", lambda text: text.replace('"dim": 2', '"dim": 1' + 400 * "0"), "rows.jsonl:1"),
+    ("rows.jsonl", lambda text: text.replace('"reason": ""', '"reason": 5'), "rows.jsonl:1"),
+    ("rows.jsonl", second_line(ROW + ', "status": "ok", "rounds": [5e-324]}'), "rows.jsonl:2"),
+    ("environment.json", lambda text: 100_000 * "[", "environment.json"),
     ("environment.json", lambda text: "", "environment.json"),
     ("environment.json", lambda text: "{}", "environment.json"),
     ("environment.json", lambda text: "[1]", "environment.json"),
@@ -271,17 +279,44 @@ def test_damaged_files_give_one_line(
     assert (finished[0] / name).read_text() != (folder / name).read_text()
 
 
-@pytest.mark.parametrize("change", [drop_key("options"), lambda t: t.replace('"seed": 25', '"seed": "x"')])
+def with_option(name: str, value: Any) -> Callable[[str], str]:
+    def change(text: str) -> str:
+        stored = json.loads(text)
+        stored["options"][name] = value
+        return json.dumps(stored)
+
+    return change
+
+
+BAD_OPTIONS = [
+    drop_key("options"),
+    with_option("seed", "x"),
+    with_option("seed", -1),
+    with_option("seconds", float("nan")),
+    with_option("dim", [0]),
+    with_option("dim", [2.5]),
+    with_option("dim", []),
+    with_option("dim", ["a"]),
+    with_option("case", [3]),
+    with_option("dtype", ["float16"]),
+    with_option("threads", [99]),
+    with_option("impl", ["fortran"]),
+    with_option("unknown", 1),
+]
+
+
+@pytest.mark.parametrize("change", BAD_OPTIONS)
 def test_resume_refuses_damaged_options(
     finished: tuple[Path, str], tmp_path: Path, change: Callable[[str], str]
 ) -> None:
     folder = tmp_path / "results"
     shutil.copytree(finished[0], folder)
     damage(folder, "environment.json", change)
-    done = seqgap("run", "--resume", str(folder), cwd=tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert "environment.json" in done.stderr
+    result = CliRunner().invoke(cli, ["run", "--resume", str(folder)])
+    assert result.exit_code != 0
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.output.count("\n") == 1
+    assert "environment.json" in result.output
 
 
 def test_resume_refuses_another_machine(finished: tuple[Path, str], tmp_path: Path) -> None:
@@ -307,6 +342,18 @@ def test_plot_needs_the_files_alone_and_repeats_itself(finished: tuple[Path, str
         assert result.output.split() == [str(folder / "curves.png"), str(folder / "curves.svg")]
         pictures.append([(folder / f"curves.{kind}").read_bytes() for kind in ("png", "svg")])
     assert pictures[0] == pictures[1]
+
+
+@pytest.mark.parametrize("name", ["m[/x]y", "a[red]b", r"r$\bad$", "with space", "日本"])
+def test_folders_may_have_any_name(finished: tuple[Path, str], tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    shutil.copytree(finished[0], folder)
+    again = seqgap("run", "--resume", str(folder), cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert f"Written to {folder}:" in again.stdout
+    both = seqgap("plot", str(folder), str(finished[0]), "--out", str(tmp_path / "both"), cwd=tmp_path)
+    assert both.returncode == 0, both.stderr
+    assert both.stderr == ""
 
 
 def test_plot_overlays_folders(finished: tuple[Path, str], tmp_path: Path) -> None:

@@ -287,3 +287,30 @@ def test_samplers_take_rows_from_far_away() -> None:
             assert near.tobytes() != far.tobytes()
             tail = operation.part(Call(made.args, {**made.kwargs, "first_row": last}), 2, 4)
             assert run(case, operation, tail).tobytes() == far[2:].tobytes()
+
+
+FORKED = """
+import multiprocessing, threading
+from seqgap.kernels import normal
+expected = normal.standard_normal(20_000, 8, 0, threads=1).tobytes()
+def draw(index):
+    return normal.standard_normal(20_000, 8, 0, threads=2).tobytes() == expected
+assert draw(0)
+stop = threading.Event()
+def busy():
+    while not stop.is_set():
+        draw(0)
+other = threading.Thread(target=busy)
+other.start()
+pool = multiprocessing.get_context("fork").Pool(2)
+print(pool.map_async(draw, range(4)).get(timeout=60))
+stop.set()
+other.join()
+pool.terminate()
+"""
+
+
+@TWO_THREADS
+def test_processes_forked_after_a_parallel_call_work(fresh_python: Callable[..., str]) -> None:
+    """GNU OpenMP ends a forked process that opens a region; a lock held at the fork stays held."""
+    assert fresh_python(FORKED) == "[True, True, True, True]\n"

@@ -1,5 +1,8 @@
 """Diffusion: known values, schedules against mpmath, the chain, its oracle and its naive reversal."""
 
+import copy
+import pickle
+
 import mpmath
 import numpy as np
 import pytest
@@ -64,6 +67,24 @@ def test_schedule_cannot_be_changed() -> None:
     assert schedule.alpha_bar.tolist() == pytest.approx([1, 0.9, 0.72], rel=1e-15)
     with pytest.raises(ValueError, match="read-only"):
         schedule.alpha_bar[0] = 2
+
+
+def test_copies_of_a_schedule_are_schedules() -> None:
+    schedule = diffusion.Schedule([0.1, 0.2])
+    for other in (copy.deepcopy(schedule), pickle.loads(pickle.dumps(schedule))):
+        assert other.alpha_bar.tobytes() == schedule.alpha_bar.tobytes()
+        assert diffusion.noise([[1.0]], [[2.0]], 2, other) == diffusion.noise([[1.0]], [[2.0]], 2, schedule)
+        with pytest.raises(ValueError, match="read-only"):
+            other.betas[0] = 0.9
+
+
+def test_tiny_betas_keep_their_noise() -> None:
+    """1 - alpha_bar would cancel to 0 where sqrt(beta) is 3e-9."""
+    for beta in (1e-12, 1e-17, 1e-30):
+        for module in (diffusion, reference):
+            schedule = module.Schedule([beta, beta])
+            ((x,),) = module.noise([[0.0]], [[1.0]], 2, schedule)
+            assert x == pytest.approx(np.sqrt(2 * beta), rel=1e-12)
 
 
 def test_oracle_undoes_the_chain_and_the_naive_reversal_does_not(dtype: Dtype) -> None:

@@ -142,6 +142,24 @@ def test_a_read_only_weight_is_checked_once_and_others_in_every_call() -> None:
             linear_ar.forward(np.zeros((1, 3)), params._replace(weight=weight))
 
 
+def test_a_weight_found_wrong_is_looked_at_again() -> None:
+    params = linear_ar.random_params(3, 1)
+    linear_ar.forward(np.zeros((1, 3)), params)
+    params.weight.flags.writeable = True
+    params.weight[0, 2] = 7.0
+    for writeable in (True, False):
+        params.weight.flags.writeable = writeable
+        with pytest.raises(ValueError, match=r"params\.weight"):
+            linear_ar.forward(np.zeros((1, 3)), params)
+
+
+def test_log_det_of_many_float32_dimensions_is_summed_in_float64() -> None:
+    dim = 4096
+    params = linear_ar.Params(np.zeros((dim, dim)), np.zeros(dim), np.full(dim, 0.1))
+    _, log_det = linear_ar.forward(np.zeros((1, dim), np.float32), params)
+    assert log_det[0] == pytest.approx(dim * float(np.float32(0.1)), rel=1e-7)
+
+
 def test_float32_fit_is_float32() -> None:
     params, _ = linear_ar.fit(np.float32(standard_normal(20, 2, 1)), steps=3)
     assert {field.dtype for field in params} == {np.dtype(np.float32)}

@@ -146,6 +146,8 @@ def test_slow_and_large_cells_are_left_out_with_a_reason() -> None:
     options = Options()
     assert too_slow(Cell("linear_ar", "forward", "python", "float64", 1024, 1024, 1), options)
     assert too_slow(Cell("linear_ar", "forward", "python", "float64", 64, 1024, 1), options) is None
+    wide = Cell("linear_ar", "inverse", "numba", "float64", 30_000, 1, 1)  # a weight of 7 GiB
+    assert "GiB" in str(too_slow(wide, replace(options, longest=1e9)))
     large = Cell("diffusion", "trajectory", "numba", "float64", 4096, 4096, 1)
     assert "GiB" in str(too_slow(large, replace(options, longest=1e9)))
 

@@ -18,6 +18,7 @@ COUPLING = affine_coupling.random_params(3, 1)
 STACK = mask_stack.random_params(3, 1)
 SCHEDULE = diffusion.Schedule(diffusion.linear_betas(5))
 EPS = np.zeros((5, 4, 3))
+SHARED, OTHER = np.arange(12.0).reshape(4, 3), np.zeros((4, 3))
 READ_ONLY = np.zeros((4, 3))
 READ_ONLY.flags.writeable = False
 MANY = threads_available() + 1
@@ -42,6 +43,10 @@ WRONG: list[tuple[Any, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     (normal.standard_normal, (4, 3, 0), {"dtype": np.int64}, TypeError, "dtype"),
     (normal.standard_normal, (4, 3, 0), {"dtype": None}, TypeError, "dtype"),
     (normal.standard_normal, (4, 3, 0), {"dtype": "no such"}, TypeError, "dtype"),
+    (normal.standard_normal, (4, 3, 0), {"dtype": "3("}, TypeError, "dtype"),
+    (normal.standard_normal, (2**62, 2**62, 0), {}, ValueError, "n"),
+    (normal.standard_normal, (4, 3, 0), {"out": np.ma.zeros((4, 3))}, TypeError, "out"),
+    (normal.philox4x32, ([[1], [1, 2]], [1, 2]), {}, ValueError, "counter"),
     (normal.standard_normal, (4, 3, 0), {"out": np.zeros((4, 2))}, ValueError, "out"),
     (normal.standard_normal, (4, 3, 0), {"out": np.zeros((4, 3), np.float32)}, TypeError, "out"),
     (normal.standard_normal, (4, 3, 0), {"out": [[0.0] * 3] * 4}, TypeError, "out"),
@@ -71,6 +76,12 @@ WRONG: list[tuple[Any, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     (linear_ar.forward, (Z, LINEAR), {"out": LINEAR.weight}, ValueError, "out"),
     (linear_ar.nll, (np.zeros((0, 3)), LINEAR), {}, ValueError, "x"),
     (linear_ar.fit, (np.zeros((0, 3)),), {}, ValueError, "x"),
+    (linear_ar.forward, (Z, LINEAR._replace(bias=[[1], [1, 2]])), {}, ValueError, "params.bias"),
+    (linear_ar.forward, (memoryview(SHARED)[:3], LINEAR), {"out": SHARED[1:]}, ValueError, "out"),
+    (linear_ar.forward, (Z, LINEAR._replace(bias=memoryview(OTHER[0]))), {"out": OTHER}, ValueError, "out"),
+    (linear_ar.forward, (np.ma.array(Z), LINEAR), {}, TypeError, "z"),
+    (linear_ar.fit, (np.full((4, 3), np.nan),), {}, ValueError, "x"),
+    (linear_ar.fit, (Z,), {"lr": 10**400}, TypeError, "lr"),
     (linear_ar.fit, (Z,), {"steps": 0}, ValueError, "steps"),
     (linear_ar.fit, (Z,), {"lr": 0}, ValueError, "lr"),
     (linear_ar.fit, (Z,), {"lr": "fast"}, TypeError, "lr"),
@@ -84,6 +95,12 @@ WRONG: list[tuple[Any, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     (ar_process.forward, (Z, PROCESS._replace(scale="1")), {}, TypeError, "params.scale"),
     (ar_process.forward, (Z, PROCESS._replace(bias=[1, 2])), {}, TypeError, "params.bias"),
     (ar_process.forward, (Z, PROCESS._replace(bias=1j)), {}, TypeError, "params.bias"),
+    (ar_process.forward, (Z, PROCESS._replace(bias=np.complex128(1))), {}, TypeError, "params.bias"),
+    (ar_process.forward, (Z, PROCESS._replace(bias=10**400)), {}, TypeError, "params.bias"),
+    (ar_process.forward, (Z, PROCESS._replace(scale=np.array("1.5"))), {}, TypeError, "params.scale"),
+    (ar_process.forward, (np.float32(Z), PROCESS._replace(scale=1e-60)), {}, ValueError, "params.scale"),
+    (ar_process.inverse, (np.float32(Z), PROCESS._replace(scale=1e60)), {}, ValueError, "params.scale"),
+    (ar_process.inverse, (Z, PROCESS._replace(scale=1e-310)), {}, ValueError, "params.scale"),
     (ar_process.forward, (Z, PROCESS._replace(coefficients=[])), {}, ValueError, "params.coefficients"),
     (ar_process.forward, (Z, PROCESS._replace(coefficients=0.5)), {}, ValueError, "params.coefficients"),
     (ar_process.sample, (4, PROCESS, 0), {"dim": 0}, ValueError, "dim"),
@@ -107,6 +124,7 @@ WRONG: list[tuple[Any, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     (mask_stack.inverse, (Z, STACK._replace(theta=np.zeros((3, 4)))), {}, ValueError, "params.theta"),
     (mask_stack.inverse, (Z, STACK._replace(theta=np.zeros((4, 3)))), {}, ValueError, "params.theta"),
     (mask_stack.sample, (4, STACK._replace(masks=np.ones(3, bool)), 0), {}, ValueError, "params.masks"),
+    (mask_stack.forward, (Z, STACK._replace(masks=[[True], [True, False]])), {}, ValueError, "params.masks"),
     (mask_stack.random_params, (3, -1), {}, ValueError, "seed"),
     (diffusion.Schedule, ([],), {}, ValueError, "betas"),
     (diffusion.Schedule, ([0.1, 1.0],), {}, ValueError, "betas"),
@@ -122,6 +140,14 @@ WRONG: list[tuple[Any, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     (diffusion.noise, (Z, Z, 1.0, SCHEDULE), {}, TypeError, "t"),
     (diffusion.noise, (Z, Z, [1, 2, 3], SCHEDULE), {}, ValueError, "t"),
     (diffusion.noise, (Z, Z, [1, 2, 3, 6], SCHEDULE), {}, ValueError, "t"),
+    (diffusion.noise, (Z, Z, [[1], [1, 2]], SCHEDULE), {}, ValueError, "t"),
+    (
+        diffusion.noise,
+        (SHARED[1:], memoryview(SHARED)[:3], 1, SCHEDULE),
+        {"out": SHARED[1:]},
+        ValueError,
+        "out",
+    ),
     (diffusion.noise, (Z, Z, [1.0, 2, 3, 4], SCHEDULE), {}, TypeError, "t"),
     (diffusion.noise, (Z, Z, 1, SCHEDULE.betas), {}, TypeError, "schedule"),
     (diffusion.noise, (Z, EPS[0], 1, SCHEDULE), {"out": EPS[0]}, ValueError, "out"),

@@ -32,6 +32,7 @@ CASE = flow(
     Direction(lambda dim: dim, _flops, numpy_forward),
     Direction(lambda dim: 1, _flops, numpy_inverse),
     matched=True,
+    parameters=lambda dim: dim * (dim + 2),
     more=likelihood(
         linear_ar.random_params,
         lambda params, dim, seed, count: linear_ar.sample(count, params, seed),
