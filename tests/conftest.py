@@ -32,6 +32,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "row_operation" in names:
         chosen = [(c, o) for c, o in OPERATIONS if o.rows is not None and o.timed]
         metafunc.parametrize(("case", "row_operation"), chosen, ids=_name)
+    if "drawing_operation" in names:
+        chosen = [(c, o) for c, o in OPERATIONS if o.noise is not None]
+        metafunc.parametrize(("case", "drawing_operation"), chosen, ids=_name)
     if "flow" in names:
         metafunc.parametrize("flow", FLOWS, ids=lambda case: case.stem)
     if "dtype" in names:

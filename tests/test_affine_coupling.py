@@ -69,11 +69,11 @@ def test_compiled_fit_follows_the_known_one(points: list[list[float]], step: int
 
 
 def test_reference_fit_is_the_known_one_digit_for_digit(points: list[list[float]]) -> None:
-    for step in (0, 40, 120, 260):
+    for step in (0, 40, 260):
         params, history = reference.fit(points, steps=step + 1)
         assert round(history[-1], 5) == KNOWN[step][0]
         assert [round(v, 4) for (v,) in params] == KNOWN[step][1]
-    assert round(history[240], 5) == KNOWN[240][0]
+    assert [round(history[step], 5) for step in (120, 240)] == [KNOWN[120][0], KNOWN[240][0]]
     assert reference.fit.__kwdefaults__ == {"steps": 261, "lr": 0.03}
     assert summary(teacher_points([v for (v,) in params], 1500)) == [0.0008, 0.421, 0.9986, 1.9984, 0.6408]
 

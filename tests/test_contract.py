@@ -31,14 +31,38 @@ def takes_out(case: Case, operation: Operation) -> bool:
     return operation.name != "log_prob"
 
 
-@TWO_THREADS
-@pytest.mark.parametrize(("dim", "batch"), [(1, 40_000), (3, 9001), (64, 777), (1000, 37), (5, 1)])
-def test_bits_do_not_depend_on_threads(
-    case: Case, row_operation: Operation, dtype: Dtype, dim: int, batch: int
+THREADED = pytest.mark.parametrize(("dim", "batch"), [(1, 40_000), (3, 9001), (64, 777), (1000, 37), (5, 1)])
+
+
+def assert_threads_do_not_matter(
+    case: Case, operation: Operation, dtype: Dtype, dim: int, batch: int
 ) -> None:
-    made = row_operation.inputs(dim, batch, dtype, 5)
-    one = run(case, row_operation, made, threads=1)
-    assert_same_bits(run(case, row_operation, made, threads=2), one)
+    made = operation.inputs(dim, batch, dtype, 5)
+    one = run(case, operation, made, threads=1)
+    assert_same_bits(run(case, operation, made, threads=2), one)
+
+
+@TWO_THREADS
+@THREADED
+def test_bits_do_not_depend_on_threads(case: Case, row_operation: Operation, dim: int, batch: int) -> None:
+    assert_threads_do_not_matter(case, row_operation, np.dtype(np.float64), dim, batch)
+
+
+@TWO_THREADS
+@THREADED
+def test_float32_draws_do_not_depend_on_threads(
+    case: Case, drawing_operation: Operation, dim: int, batch: int
+) -> None:
+    assert_threads_do_not_matter(case, drawing_operation, np.dtype(np.float32), dim, batch)
+
+
+@TWO_THREADS
+@THREADED
+@pytest.mark.slow
+def test_no_float32_bits_depend_on_threads(
+    case: Case, row_operation: Operation, dim: int, batch: int
+) -> None:
+    assert_threads_do_not_matter(case, row_operation, np.dtype(np.float32), dim, batch)
 
 
 @pytest.mark.parametrize(("dim", "batch"), [(3, 50), (64, 23), (1030, 9)])
@@ -74,7 +98,7 @@ from seqgap.bench.registry import cases
 found = []
 for case in cases().values():
     for operation in case.operations:
-        if operation.rows is None or not operation.timed:
+        if operation.noise is None and operation.name != case.sampler:
             continue
         made = operation.inputs(13, 11, np.dtype(np.float64), 2**64 - 1)
         result = case.kernel(operation.name)(*made.args, **made.kwargs)
@@ -86,7 +110,7 @@ for case in cases().values():
 def test_bits_do_not_depend_on_the_process(fresh_python: Callable[..., str]) -> None:
     here: dict[str, Any] = {}
     exec(DIGESTS, here)
-    assert len(here["found"]) > 20
+    assert len(here["found"]) > 10
     printed = fresh_python(DIGESTS + "print(*found, sep='\\n')", NUMBA_NUM_THREADS="1")
     assert printed.splitlines() == here["found"]
 
