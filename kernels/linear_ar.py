@@ -104,8 +104,8 @@ def _log_det(log_scale: Any) -> Any:
 def _scratch(dim: Any, like: Any) -> Any:
     """Four rows that the dot products read, padded so that they do not share cache sets.
 
-    Read where they lie, rows of 2 KiB do: at D = 256 a sample took 1.8 or 1.3 microseconds depending
-    on where its arrays happened to be, and the ratio of the directions with it; from here 1.1 to 1.2.
+    Read where they lie, rows of 2 KiB and more do, and one direction took up to 1.4 times as long as
+    the other, either one, depending on where the arrays happened to be. From here they agree.
     """
     return np.empty((4, dim + 16), like.dtype)
 
