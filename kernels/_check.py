@@ -80,7 +80,7 @@ def floats(name: str, value: Any, ndim: int) -> Array:
 def batch(name: str, value: Any) -> Array:
     """`value` as a C-contiguous (N, D) array of float64 or float32 with D at least 1."""
     array = floats(name, value, 2)
-    if array.shape[1] == 0:
+    if not array.shape[1]:
         raise ValueError(f"{name}: expected at least 1 column, got shape {array.shape}")
     return array
 

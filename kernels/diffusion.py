@@ -163,6 +163,8 @@ def _times(t: Any, schedule: Schedule, rows: int) -> int | Array:
     """t as one integer, or as int64 of shape (rows,)."""
     last = schedule.betas.size
     if type(t) is int:
+        if 0 <= t <= last:
+            return t
         return _check.integer("t", t, 0, last)
     times = _check.asarray("t", t)
     if times.ndim == 0:
@@ -194,9 +196,14 @@ def noise(
     data = _check.batch("x0", x0)
     noises = _check.shaped("eps", eps, data.dtype, data.shape)
     times = _times(t, schedule, data.shape[0])
+    table = schedule._closed[data.dtype]
+    if out is None and _check.threads(threads) == 1:  # for one row most of the time is the call
+        x = np.empty(data.shape, data.dtype)
+        _noise_rows(0, data.shape[0], data, noises, times, table, x)
+        return x
     threads = _check.threads(threads)
     x, data = _check.output_like(out, data, "x0", x0, eps=eps, t=t)
-    _noise(threads, *data.shape, data, noises, times, schedule._closed[data.dtype], x)
+    _noise(threads, *data.shape, data, noises, times, table, x)
     return x
 
 
