@@ -51,6 +51,19 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]
 
 
 @jit
+def _sum_s(row: Any, a_s: Any, b_s: Any, limit: Any) -> Any:
+    """Sum of s in a loop that stores nothing.
+
+    Beside stores the vector loop is guarded by a check of addresses, and a sum taken by the scalar
+    loop behind it has other bits: they would depend on where the arrays lie.
+    """
+    total = row.dtype.type(0)
+    for j in range(a_s.shape[0]):
+        total += clamp(fma(a_s[j], row[j], b_s[j]), limit)
+    return total
+
+
+@jit
 def _forward_rows(
     lo: Any, hi: Any, z: Any, x: Any, log_det: Any, a_s: Any, b_s: Any, a_t: Any, b_t: Any
 ) -> None:
@@ -59,13 +72,11 @@ def _forward_rows(
     kept = z.shape[1] - half
     limit = z.dtype.type(_S_LIMIT)
     for n in range(lo, hi):
-        total = z.dtype.type(0)
+        log_det[n] = _sum_s(z[n], a_s, b_s, limit)
         x[n, :kept] = z[n, :kept]
         for j in range(half):
             s = clamp(fma(a_s[j], z[n, j], b_s[j]), limit)
-            total += s
             x[n, kept + j] = fma(z[n, kept + j], exp(s), fma(a_t[j], z[n, j], b_t[j]))
-        log_det[n] = total
 
 
 @jit
@@ -77,13 +88,11 @@ def _inverse_rows(
     kept = x.shape[1] - half
     limit = x.dtype.type(_S_LIMIT)
     for n in range(lo, hi):
-        total = x.dtype.type(0)
+        log_det[n] = -_sum_s(x[n], a_s, b_s, limit)
         z[n, :kept] = x[n, :kept]
         for j in range(half):
             s = clamp(fma(a_s[j], x[n, j], b_s[j]), limit)
-            total -= s
             z[n, kept + j] = (x[n, kept + j] - fma(a_t[j], x[n, j], b_t[j])) * exp(-s)
-        log_det[n] = total
 
 
 _verbs = Verbs(_arrays, _forward_rows, _inverse_rows)
