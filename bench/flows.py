@@ -39,14 +39,15 @@ def flow(
     *,
     takes_dim: bool = False,
     matched: bool = False,
+    strategies: tuple[str, ...] = (),
     parameters: Callable[[int], float] = lambda dim: 4 * dim,
     more: tuple[Operation, ...] = (),
 ) -> Case:
     """A case with forward, inverse, log_prob, sample and random_params.
 
     random_params(dim, seed, dtype=...) is that of the kernels. takes_dim: `sample` needs dim, because
-    Params do not fix it. matched: forward and inverse are one matched pair. parameters(dim): how many
-    numbers Params hold.
+    Params do not fix it. matched: forward and inverse are one matched pair. strategies: of forward.
+    parameters(dim): how many numbers Params hold.
     """
     allowed = rounding(lambda dim: dim + 16)
 
@@ -81,7 +82,7 @@ def flow(
     operations = (
         transform(
             "forward", depth=forward.depth, flops=forward.flops,
-            implementations={"numpy": direct(forward.numpy)},
+            implementations={"numpy": direct(forward.numpy)}, strategies=strategies,
         ),
         transform(
             "inverse", depth=inverse.depth, flops=inverse.flops,

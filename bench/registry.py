@@ -92,13 +92,14 @@ class Operation:
     noise: Callable[[Any, Call], Any] | None = None
     timed: bool = True
     parameters: Callable[[int], float] = lambda dim: dim  # array elements shared by the batch
+    strategies: tuple[str, ...] = ()  # of the kernel, each timed as numba-<strategy> when asked for
     largest_dim: int | None = None  # above it the reference is too slow to verify
     smallest_batch: int = 0
 
     @property
     def implementation_names(self) -> list[str]:
         """Slowest expected first: python, others, numba."""
-        return ["python", *self.implementations, "numba"]
+        return ["python", *self.implementations, *(f"numba-{s}" for s in self.strategies), "numba"]
 
     @property
     def sequential(self) -> bool:
@@ -180,6 +181,9 @@ class Case:
             )
         if implementation == "numba":
             return direct(functools.partial(self.kernel(name), threads=threads))
+        strategy = implementation.removeprefix("numba-")
+        if strategy in self.operation(name).strategies:
+            return direct(functools.partial(self.kernel(name), threads=threads, strategy=strategy))
         return self.operation(name).implementations[implementation]
 
 

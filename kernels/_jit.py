@@ -51,6 +51,12 @@ def jit_exact(function: Callable[..., Any]) -> Callable[..., Any]:
     return _typed(njit(error_model="numpy", fastmath=False, nogil=True)(function))
 
 
+def jit_inline(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`jit_exact`, and part of its callers: a call that passes arrays costs as much as 50 entries."""
+    options = {"error_model": "numpy", "fastmath": False, "nogil": True, "forceinline": True}
+    return _typed(njit(**options)(function))
+
+
 def _typed(dispatcher: Any) -> Callable[..., Any]:
     compiled: Callable[..., Any] = dispatcher
     return compiled
@@ -58,27 +64,33 @@ def _typed(dispatcher: Any) -> Callable[..., Any]:
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
 def isolate(typing_context: Any) -> Any:
-    """Keep the calling kernel one function in every driver, so that its bits are the same in all.
+    """Say of the calling kernel what Numba has no word for.
 
-    Inlined into a serial, a parallel and a fused driver, the optimiser could sum a row in three
-    different orders.
+    It stays one function in every driver, so that its bits are the same in all: inlined into a
+    serial, a parallel and a fused driver, the optimiser could sum a row in three different orders.
+    It uses 512-bit vectors where the machine has them; LLVM would stop at 256. And no array that it
+    writes overlaps another: the public functions see to that. Without it a loop that stores is
+    guarded by a check of addresses, and the scalar loop behind it sums in another order, so that
+    bits would depend on where arrays lie.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.function.attributes.add("noinline")
+        function = builder.function
+        function.attributes.add("noinline")
+        # A key with a value, which llvmlite's own add refuses.
+        set.add(function.attributes, '"prefer-vector-width"="512"')
+        for argument in function.args:
+            if _is_array_data(argument, function):
+                argument.add_attribute("noalias")
         return context.get_dummy_value()
 
     return types.void(), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
-def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
-    """a * b + c with one rounding, for three floats of one type."""
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.fma(*arguments)
-
-    return (a(a, b, c), codegen) if a == b == c and isinstance(a, types.Float) else None
+def _is_array_data(argument: Any, function: Any) -> bool:
+    """Whether an argument is the data pointer of an array: its fifth field, before the shape."""
+    stem, _, place = argument.name.rpartition(".")
+    return place == "4" and any(other.name == f"{stem}.5.0" for other in function.args)
 
 
 @jit

@@ -7,7 +7,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
-from seqgap.kernels._jit import fma, jit_exact
+from seqgap.kernels._jit import jit_exact
+from seqgap.kernels._simd import fma
 from seqgap.kernels._vecmath import log_normal, sincos_turns
 
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)

@@ -10,6 +10,7 @@ No error measured against mpmath (tests/test_vecmath.py) is above, in units in t
 | function | domain | float64 | float32 |
 | --- | --- | --- | --- |
 | exp | all | 1.1 | 1.0 |
+| exp_normal | [-87, 87], NaN | as exp | as exp |
 | log_normal | positive normal numbers | 0.9 | 0.9 |
 | sincos_turns | [-1, 1] | 1.5 | 1.7 |
 """
@@ -21,7 +22,8 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic, overload
 
-from seqgap.kernels._jit import fma, jit_exact
+from seqgap.kernels._jit import jit_exact
+from seqgap.kernels._simd import Vector, bits_of, call_fma, fma, from_bits, select, splat
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
@@ -31,9 +33,11 @@ def _polynomial(typing_context: Any, x: Any, coefficients: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         point, table = arguments
         terms = [builder.extract_value(table, i) for i in range(len(coefficients))]
+        if isinstance(x, Vector):
+            terms = [splat(builder, term, x.lanes) for term in terms]
         value = terms.pop()
         while terms:
-            value = builder.fma(value, point, terms.pop())
+            value = call_fma(builder, value, point, terms.pop())
         return value
 
     return x(x, coefficients), codegen
@@ -43,28 +47,43 @@ def _table(real: type, *values: float) -> tuple[Any, ...]:
     return tuple(real(value) for value in values)
 
 
-def _exp(real: Any, integer: Any, mantissa: int, smallest: float, largest: float, p: Any) -> Any:
-    low, high, one = real(smallest), real(largest), real(1)
+def _exp_parts(real: Any, integer: Any, mantissa: int, p: Any) -> Any:
     log2_e = real(1.4426950408889634)
     ln2_high = real(0.6931471805599453)
     ln2_low = real(_LN2_LOW[real])
     magic = real(1.5 * 2.0**mantissa)  # adding it rounds to an integer, kept in the low bits
+    one = real(1)
+
+    @jit_exact
+    def exp_parts(x: Any) -> Any:
+        """(value, k) with e**x = value * 2**k and value near 1."""
+        rounded = fma(x, log2_e, magic)
+        n = rounded - magic
+        r = fma(-n, ln2_low, fma(-n, ln2_high, x))
+        value = fma(r * r, _polynomial(r, p), r) + one
+        return value, bits_of(rounded) - bits_of(magic)
+
+    return exp_parts
+
+
+def _exp(real: Any, integer: Any, mantissa: int, smallest: float, largest: float, p: Any) -> Any:
+    low, high = real(smallest), real(largest)
     shift, bias = integer(mantissa), integer(2 ** (8 * real().itemsize - mantissa - 2) - 1)
+    parts = _exp_parts(real, integer, mantissa, p)
 
     @jit_exact
     def exp(x: Any) -> Any:
         # Comparisons, not min and max: a NaN fails both and stays.
-        y = low if x < low else (high if x > high else x)
-        rounded = fma(y, log2_e, magic)
-        n = rounded - magic
-        r = fma(-n, ln2_low, fma(-n, ln2_high, y))
-        value = fma(r * r, _polynomial(r, p), r) + one
-        k = real(rounded).view(integer) - real(magic).view(integer)
+        value, k = parts(select(x < low, low, select(x > high, high, x)))
         half = k >> integer(1)  # two factors, so that subnormal results and overflow come out right
-        first = integer((half + bias) << shift).view(real)
-        return value * first * integer((k - half + bias) << shift).view(real)
+        return value * from_bits((half + bias) << shift, x) * from_bits((k - half + bias) << shift, x)
 
-    return exp
+    @jit_exact
+    def exp_normal(x: Any) -> Any:
+        value, k = parts(x)
+        return value * from_bits((k + bias) << shift, x)
+
+    return exp, exp_normal
 
 
 def _log_normal(real: Any, integer: Any, mantissa: int, p: Any) -> Any:
@@ -116,7 +135,7 @@ _LN2_SPLIT = {
     np.float64: (0.6931471803691238, 1.9082149292705877e-10),
     np.float32: (0.693145751953125, 1.4286068203094173e-06),
 }
-_EXP = {
+_EXP_BOTH = {
     types.float64: _exp(
         np.float64, np.int64, 52, -746.0, 710.0,
         _table(
@@ -133,6 +152,8 @@ _EXP = {
         ),
     ),
 }  # fmt: skip
+_EXP = {kind: both[0] for kind, both in _EXP_BOTH.items()}
+_EXP_NORMAL = {kind: both[1] for kind, both in _EXP_BOTH.items()}
 _LOG_NORMAL = {
     types.float64: _log_normal(
         np.float64, np.int64, 52,
@@ -177,12 +198,17 @@ _SINCOS_TURNS = {
 @jit_exact
 def clamp(x: Any, limit: Any) -> Any:
     """x held to [-limit, limit]; NaN stays NaN, which min and max would not promise."""
-    return -limit if x < -limit else (limit if x > limit else x)
+    return select(x < -limit, -limit, select(x > limit, limit, x))
 
 
 def exp(x: Any) -> Any:
     """e to the power x; all inputs, subnormal results, overflow to inf, inf and NaN included."""
     raise TypeError("exp is for jitted code only")
+
+
+def exp_normal(x: Any) -> Any:
+    """e to the power x, the bits of `exp`, where that is a normal number (|x| at most 87) or NaN."""
+    raise TypeError("exp_normal is for jitted code only")
 
 
 def log_normal(x: Any) -> Any:
@@ -197,9 +223,9 @@ def sincos_turns(x: Any) -> Any:
 
 def _register(stub: Callable[..., Any], table: dict[Any, Callable[..., Any]]) -> None:
     def choose(x: Any) -> Any:
-        if x not in table:
+        function = table.get(getattr(x, "element", x))
+        if function is None:
             return None
-        function = table[x]
 
         def call(x: Any) -> Any:
             return function(x)
@@ -210,5 +236,6 @@ def _register(stub: Callable[..., Any], table: dict[Any, Callable[..., Any]]) ->
 
 
 _register(exp, _EXP)
+_register(exp_normal, _EXP_NORMAL)
 _register(log_normal, _LOG_NORMAL)
 _register(sincos_turns, _SINCOS_TURNS)

@@ -22,7 +22,7 @@ class Verbs:
 
     def __init__(
         self,
-        arrays: Callable[[Any, np.dtype[Any], int], tuple[Any, ...]],
+        arrays: Callable[..., tuple[Any, ...]],
         forward_rows: Callable[..., Any],
         inverse_rows: Callable[..., Any],
     ) -> None:
@@ -32,22 +32,25 @@ class Verbs:
         self._log_prob = RowKernel(_log_prob_rows(inverse_rows))
         self._sample = RowKernel(_sample_rows(forward_rows))
 
-    def forward(self, z: Any, params: Any, out: Any, threads: int) -> tuple[Array, Array]:
-        """Latent to data."""
-        return self._transform(self._forward, "z", z, params, out, threads)
+    def forward(self, z: Any, params: Any, out: Any, threads: int, *options: Any) -> tuple[Array, Array]:
+        """Latent to data; `options` go to `arrays`."""
+        return self._transform(self._forward, "z", z, params, out, threads, *options)
 
     def inverse(self, x: Any, params: Any, out: Any, threads: int) -> tuple[Array, Array]:
         """Data to latent."""
         return self._transform(self._inverse, "x", x, params, out, threads)
 
     def _transform(
-        self, kernel: RowKernel, name: str, given: Any, params: Any, out: Any, threads: int
+        self, kernel: RowKernel, name: str, given: Any, params: Any, out: Any, threads: int, *options: Any
     ) -> tuple[Array, Array]:
         source = _check.batch(name, given)
         n, dim = source.shape
-        arrays = self._arrays(params, source.dtype, dim)
+        arrays = self._arrays(params, source.dtype, dim, *options)
         threads = _check.threads(threads)
-        target, source = _check.output_like(out, source, name, given, **_named(params, out))
+        if out is None:
+            target = np.empty_like(source)
+        else:
+            target, source = _check.output_like(out, source, name, given, **_named(params))
         log_det = np.empty(n, source.dtype)
         kernel(threads, n, dim, source, target, log_det, *arrays)
         return target, log_det
@@ -77,14 +80,14 @@ class Verbs:
         arrays = self._arrays(params, dtype, dim)
         key, row = _check.seed(seed), _check.first_row(first_row, n)
         threads = _check.threads(threads)
-        target = _check.output(out, dtype, (n, dim), **_named(params, out))
+        target = _check.output(out, dtype, (n, dim), **({} if out is None else _named(params)))
         self._sample(threads, n, dim, target, row, key, *arrays)
         return target
 
 
-def _named(params: Any, out: Any) -> dict[str, Any]:
-    """The fields of `params` by name, for the overlap check, where there is an `out` to check."""
-    return {} if out is None else {f"params.{key}": value for key, value in params._asdict().items()}
+def _named(params: Any) -> dict[str, Any]:
+    """The fields of `params` by name, for the overlap check."""
+    return {f"params.{key}": value for key, value in params._asdict().items()}
 
 
 def _log_prob_rows(inverse_rows: Callable[..., Any]) -> Callable[..., Any]:

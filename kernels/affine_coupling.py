@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from seqgap.kernels import _check
 from seqgap.kernels._check import FLOAT64, Array
-from seqgap.kernels._jit import fma, isolate, jit
-from seqgap.kernels._vecmath import clamp, exp
+from seqgap.kernels._jit import isolate, jit, jit_exact, jit_inline
+from seqgap.kernels._simd import filled, fma, lanes, load, store, sum_lanes
+from seqgap.kernels._vecmath import clamp, exp_normal
 from seqgap.kernels._verbs import Verbs
 from seqgap.kernels.normal import standard_normal
 
@@ -50,52 +51,57 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]
     )
 
 
-@jit
-def _sum_s(row: Any, a_s: Any, b_s: Any, limit: Any) -> Any:
-    """Sum of s in a loop that stores nothing.
-
-    Beside stores the vector loop is guarded by a check of addresses, and a sum taken by the scalar
-    loop behind it has other bits: they would depend on where the arrays lie.
-    """
-    total = row.dtype.type(0)
-    for j in range(a_s.shape[0]):
-        total += clamp(fma(a_s[j], row[j], b_s[j]), limit)
-    return total
+@jit_inline
+def _conditioned(kept: Any, j: Any, count: Any, a_s: Any, b_s: Any, a_t: Any, b_t: Any) -> Any:
+    """(s, t) of the entries from j on, whose kept partners are the vector `kept`."""
+    raw = fma(load(a_s, j, count), kept, load(b_s, j, count))
+    s = clamp(raw, a_s.dtype.type(_S_LIMIT))
+    return s, fma(load(a_t, j, count), kept, load(b_t, j, count))
 
 
-@jit
-def _forward_rows(
-    lo: Any, hi: Any, z: Any, x: Any, log_det: Any, a_s: Any, b_s: Any, a_t: Any, b_t: Any
-) -> None:
-    isolate()
-    half = a_s.shape[0]
-    kept = z.shape[1] - half
-    limit = z.dtype.type(_S_LIMIT)
-    for n in range(lo, hi):
-        log_det[n] = _sum_s(z[n], a_s, b_s, limit)
-        x[n, :kept] = z[n, :kept]
-        for j in range(half):
-            s = clamp(fma(a_s[j], z[n, j], b_s[j]), limit)
-            x[n, kept + j] = fma(z[n, kept + j], exp(s), fma(a_t[j], z[n, j], b_t[j]))
+@jit_inline
+def _forward_block(z: Any, x: Any, row: Any, j: Any, count: Any, conditioners: Any) -> Any:
+    """Entries j, j + 1, ... of both parts of the row that starts at `row`; the s of them."""
+    partner = row + z.shape[1] - conditioners[0].shape[0] + j
+    kept = load(z, row + j, count)
+    s, t = _conditioned(kept, j, count, *conditioners)
+    store(x, row + j, kept, count)
+    store(x, partner, fma(load(z, partner, count), exp_normal(s), t), count)
+    return s
 
 
-@jit
-def _inverse_rows(
-    lo: Any, hi: Any, x: Any, z: Any, log_det: Any, a_s: Any, b_s: Any, a_t: Any, b_t: Any
-) -> None:
-    isolate()
-    half = a_s.shape[0]
-    kept = x.shape[1] - half
-    limit = x.dtype.type(_S_LIMIT)
-    for n in range(lo, hi):
-        log_det[n] = -_sum_s(x[n], a_s, b_s, limit)
-        z[n, :kept] = x[n, :kept]
-        for j in range(half):
-            s = clamp(fma(a_s[j], x[n, j], b_s[j]), limit)
-            z[n, kept + j] = (x[n, kept + j] - fma(a_t[j], x[n, j], b_t[j])) * exp(-s)
+@jit_inline
+def _inverse_block(x: Any, z: Any, row: Any, j: Any, count: Any, conditioners: Any) -> Any:
+    """As `_forward_block`; minus the s of the entries."""
+    partner = row + x.shape[1] - conditioners[0].shape[0] + j
+    kept = load(x, row + j, count)
+    s, t = _conditioned(kept, j, count, *conditioners)
+    store(z, row + j, kept, count)
+    store(z, partner, (load(x, partner, count) - t) * exp_normal(-s), count)
+    return -s
 
 
-_verbs = Verbs(_arrays, _forward_rows, _inverse_rows)
+def _rows(block: Any) -> Any:
+    @jit_exact
+    def rows(lo: Any, hi: Any, source: Any, target: Any, log_det: Any, *conditioners: Any) -> None:
+        isolate()
+        dim, half, width = source.shape[1], conditioners[0].shape[0], lanes(source)
+        rest = half % width
+        for n in range(lo, hi):
+            row = n * dim
+            total = filled(source, source.dtype.type(0))
+            for j in range(0, half - rest, width):
+                total = total + block(source, target, row, j, None, conditioners)
+            if rest:
+                total = total + block(source, target, row, half - rest, rest, conditioners)
+            if dim > 2 * half:  # the kept part is one longer
+                target[n, half] = source[n, half]
+            log_det[n] = sum_lanes(total)
+
+    return rows
+
+
+_verbs = Verbs(_arrays, _rows(_forward_block), _rows(_inverse_block))
 
 
 def forward(
@@ -164,7 +170,7 @@ def _gradient(x: Any, theta: Any, gradient: Any) -> Any:
         for j in range(half):
             raw = theta[0, j] * x[n, j] + theta[1, j]
             s = clamp(raw, _S_LIMIT)
-            rate = exp(-s)
+            rate = exp_normal(-s)
             z = (x[n, kept + j] - theta[2, j] * x[n, j] - theta[3, j]) * rate
             total += 0.5 * z * z + s
             by_s = 1.0 - z * z if s == raw else 0.0  # the clamp passes no gradient

@@ -4,16 +4,24 @@ A row is one series of length D; the values before x_0 are 0. Box and Jenkins, "
 analysis" (1970), chapter 3.
 """
 
+import functools
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import literally
 from numpy.typing import ArrayLike, DTypeLike
 
 from seqgap.kernels import _check
 from seqgap.kernels._check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._jit import fma, isolate, jit_exact
+from seqgap.kernels._jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._recurrence import ahead, look_ahead, no_history, recur_rows
+from seqgap.kernels._simd import filled, fma, lanes, load, store
 from seqgap.kernels._verbs import Verbs
 from seqgap.kernels.normal import standard_normal
+
+STRATEGIES = ("auto", "recurrence", "scan")
+_LONG = 1024  # from here on `auto` scans
 
 
 class Params(NamedTuple):
@@ -37,71 +45,185 @@ def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Para
     return Params(coefficients, float(0.1 * bias), float(np.exp(0.3 * log_scale)))
 
 
+_NO_PAIRS = {d: np.empty((0, 2), d) for d in (FLOAT64, FLOAT32)}
 # What keeps its digits in a dtype, and whose reciprocal does: inverse multiplies by it.
 _SCALES = {d: (float(np.finfo(d).tiny), float(1 / np.finfo(d).tiny)) for d in (FLOAT64, FLOAT32)}
 
 
-def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
+def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "auto") -> tuple[Any, ...]:
     _check.instance("params", params, Params)
     order = _check.floats("params.coefficients", params.coefficients, 1).size
     if order == 0:
         raise ValueError("params.coefficients: expected at least 1 coefficient, got none")
     coefficients = _check.shaped("params.coefficients", params.coefficients, dtype, (order,))
-    bias, scale = _check.number("params.bias", params.bias), _check.positive("params.scale", params.scale)
+    scans = _scans(strategy, order, dim)
+    pairs = _look_ahead(tuple(coefficients.tolist()), dtype) if scans else _NO_PAIRS[dtype]
+    return coefficients, _affine(params.bias, params.scale, dtype), pairs
+
+
+def _affine(bias: Any, scale: Any, dtype: np.dtype[Any]) -> Array:
+    """(bias, scale, log scale), checked; an array, since NumPy scalars are slow to hand to kernels."""
+    return _affine_array(_check.number("params.bias", bias), _check.positive("params.scale", scale), dtype)
+
+
+@functools.lru_cache(maxsize=64)  # to make it anew takes a third of a call for one short series
+def _affine_array(bias: float, scale: float, dtype: np.dtype[Any]) -> Array:
     low, high = _SCALES[dtype]
     if not low <= scale <= high:
         raise ValueError(f"params.scale: expected {low:.3g} to {high:.3g} for {dtype}, got {scale}")
-    # An array, since a NumPy scalar costs a microsecond to hand to compiled code.
-    return coefficients, np.array((bias, scale), dtype)
+    return np.array((bias, scale, math.log(scale)), dtype)
+
+
+@functools.lru_cache(maxsize=64)
+def _look_ahead(coefficients: tuple[float, ...], dtype: np.dtype[Any]) -> Array:
+    a, b = (*coefficients, 0.0)[:2]
+    pairs: Array = look_ahead(a, b, 64 // dtype.itemsize).astype(dtype)
+    return pairs
+
+
+def _scans(strategy: str, order: int, dim: int) -> bool:
+    """Whether `forward` scans; not a function of N, so that a row's bits do not depend on its batch.
+
+    Scan over recurrence, times measured in one run. One series: 0.7 at D = 256, 0.14 to 0.33 at 4096.
+    1024 series, which the recurrence lays side by side: 0.8 to 1.9 at D = 128, 0.4 to 1.1 at 1024.
+    """
+    if strategy not in STRATEGIES:
+        raise ValueError(f"strategy: expected one of {', '.join(STRATEGIES)}, got {strategy!r}")
+    if strategy == "scan" and order > 2:
+        raise ValueError(f"strategy: expected recurrence for {order} coefficients, got 'scan' (1 or 2 only)")
+    return strategy == "scan" or (strategy == "auto" and order <= 2 and dim >= _LONG)
+
+
+@jit_inline
+def _scan_rows(lo: Any, hi: Any, z: Any, x: Any, coefficients: Any, affine: Any, pairs: Any) -> None:
+    width = lanes(z)
+    dim, rest = z.shape[1], z.shape[1] % width
+    zeros = filled(z, z.dtype.type(0))
+    for n in range(lo, hi):
+        tail = (n + 1) * dim - rest
+        memory = (no_history(z), zeros, zeros)
+        if coefficients.shape[0] == 1:
+            for at in range(n * dim, tail, width):
+                memory = _scan_block(z, x, at, None, affine, pairs, memory, 1)
+            if rest:
+                _scan_block(z, x, tail, rest, affine, pairs, memory, 1)
+        else:
+            for at in range(n * dim, tail, width):
+                memory = _scan_block(z, x, at, None, affine, pairs, memory, 2)
+            if rest:
+                _scan_block(z, x, tail, rest, affine, pairs, memory, 2)
+
+
+@jit_inline
+def _scan_block(z: Any, x: Any, at: Any, count: Any, affine: Any, pairs: Any, memory: Any, order: Any) -> Any:
+    """One vector of x; memory: what `ahead` keeps, and the two vectors of x before."""
+    state, first, second = memory
+    value, state = ahead(fma(affine[1], load(z, at, count), affine[0]), state, pairs, literally(order))
+    if order == 2:
+        value = fma(pairs[-1, 1], second, value)
+    value = fma(pairs[-1, 0], first, value)
+    store(x, at, value, count)
+    return state, value, first
+
+
+@jit_inline
+def _recur_row(z: Any, x: Any, coefficients: Any, affine: Any) -> None:
+    bias, scale, order = affine[0], affine[1], coefficients.shape[0]
+    first = z.dtype.type(0)
+    second = first
+    for t in range(z.shape[0]):
+        value = fma(scale, z[t], bias)
+        for i in range(min(order, t) - 1, 1, -1):
+            value = fma(coefficients[i], x[t - 1 - i], value)
+        if order > 1:
+            value = fma(coefficients[1], second, value)
+        # The newest lag comes last and from a register: 4 cycles a step, not a store and a load.
+        first, second = fma(coefficients[0], first, value), first
+        x[t] = first
+
+
+@jit_inline
+def _recur_together(lo: Any, hi: Any, z: Any, x: Any, coefficients: Any, affine: Any) -> None:
+    """`_recur_row` for several rows at once, the same bits: a row in each lane."""
+    width, dim = lanes(z), z.shape[1]
+    rest = dim % width
+    zeros = filled(z, z.dtype.type(0))
+    for n in range(lo, hi, width):
+        tail, last = (n + 1) * dim - rest, hi - 1 - n
+        history = (zeros, zeros)
+        if coefficients.shape[0] == 1:
+            for at in range(n * dim, tail, width):
+                history = recur_rows(z, x, at, last, None, coefficients, affine, history, 1)
+            if rest:
+                recur_rows(z, x, tail, last, rest, coefficients, affine, history, 1)
+        else:
+            for at in range(n * dim, tail, width):
+                history = recur_rows(z, x, at, last, None, coefficients, affine, history, 2)
+            if rest:
+                recur_rows(z, x, tail, last, rest, coefficients, affine, history, 2)
 
 
 @jit_exact
-def _forward_rows(lo: Any, hi: Any, z: Any, x: Any, log_det: Any, coefficients: Any, affine: Any) -> None:
+def _forward_rows(
+    lo: Any, hi: Any, z: Any, x: Any, log_det: Any, coefficients: Any, affine: Any, pairs: Any
+) -> None:
     isolate()
-    bias, scale = affine[0], affine[1]
-    order, dim = coefficients.shape[0], z.shape[1]
-    for n in range(lo, hi):
-        previous = z.dtype.type(0)
-        for t in range(dim):
-            value = fma(scale, z[n, t], bias)
-            for i in range(min(order, t) - 1, 0, -1):
-                value = fma(coefficients[i], x[n, t - 1 - i], value)
-            # The lag of one step comes last and from a register: 4 cycles a step, not a store and load.
-            previous = fma(coefficients[0], previous, value)
-            x[n, t] = previous
-        log_det[n] = np.log(scale) * z.dtype.type(dim)
+    if pairs.shape[0] > 0:
+        _scan_rows(lo, hi, z, x, coefficients, affine, pairs)
+    elif hi - lo > 1 and coefficients.shape[0] <= 2:
+        _recur_together(lo, hi, z, x, coefficients, affine)
+    else:
+        for n in range(lo, hi):
+            _recur_row(z[n], x[n], coefficients, affine)
+    log_det[lo:hi] = affine[2] * z.dtype.type(z.shape[1])
+
+
+@jit_inline
+def _inverse_block(x: Any, z: Any, at: Any, count: Any, coefficients: Any, bias: Any, rate: Any) -> None:
+    value = load(x, at, count) - bias
+    for i in range(coefficients.shape[0]):
+        value = fma(-coefficients[i], load(x, at - 1 - i, count), value)
+    store(z, at, value * rate, count)
 
 
 @jit_exact
-def _inverse_rows(lo: Any, hi: Any, x: Any, z: Any, log_det: Any, coefficients: Any, affine: Any) -> None:
+def _inverse_rows(
+    lo: Any, hi: Any, x: Any, z: Any, log_det: Any, coefficients: Any, affine: Any, pairs: Any
+) -> None:
     isolate()
-    bias, scale = affine[0], affine[1]
-    dim = x.shape[1]
-    rate = x.dtype.type(1) / scale
+    bias, rate = affine[0], x.dtype.type(1) / affine[1]
+    width, dim = lanes(x), x.shape[1]
+    early = min(coefficients.shape[0], dim)  # entries without all their lags
+    rest = (dim - early) % width
     for n in range(lo, hi):
-        for t in range(dim):
-            z[n, t] = x[n, t] - bias
-        for i in range(coefficients.shape[0]):
-            c = -coefficients[i]
-            for t in range(i + 1, dim):
-                z[n, t] = fma(c, x[n, t - 1 - i], z[n, t])
-        for t in range(dim):
-            z[n, t] *= rate
-        log_det[n] = -np.log(scale) * x.dtype.type(dim)
+        for t in range(early):
+            value = x[n, t] - bias
+            for i in range(t):
+                value = fma(-coefficients[i], x[n, t - 1 - i], value)
+            z[n, t] = value * rate
+        row = n * dim
+        for at in range(row + early, row + dim - rest, width):
+            _inverse_block(x, z, at, None, coefficients, bias, rate)
+        if rest:
+            _inverse_block(x, z, row + dim - rest, rest, coefficients, bias, rate)
+    log_det[lo:hi] = -affine[2] * x.dtype.type(dim)
 
 
 _verbs = Verbs(_arrays, _forward_rows, _inverse_rows)
 
 
 def forward(
-    z: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1
+    z: ArrayLike, params: Params, *, strategy: str = "auto", out: Array | None = None, threads: int = 1
 ) -> tuple[Array, Array]:
-    """Latent to data, D dependent steps: (x, log_det), shapes (N, D) and (N,), dtype of z.
+    """Latent to data: (x, log_det), shapes (N, D) and (N,), dtype of z.
 
     x_t = bias + sum_i c_i x_{t-i} + scale z_t; log_det = D log(scale). z: (N, D), float64 or float32
-    (integers become float64). Raises TypeError or ValueError for wrong arguments.
+    (integers become float64). strategy: "recurrence", D dependent steps; "scan", equal up to rounding,
+    D / 8 (float64) or D / 16 (float32) dependent steps of a whole vector, for one or two coefficients;
+    "auto", the scan where it applies and D is at least 1024, whatever N. Raises TypeError or
+    ValueError for wrong arguments.
     """
-    return _verbs.forward(z, params, out, threads)
+    return _verbs.forward(z, params, out, threads, strategy)
 
 
 def inverse(

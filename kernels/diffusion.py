@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike
 
 from seqgap.kernels import _check
 from seqgap.kernels._check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._jit import RowKernel, fma, isolate, jit_exact, tile_rows
+from seqgap.kernels._jit import RowKernel, isolate, jit_exact, tile_rows
 from seqgap.kernels._philox import fill
+from seqgap.kernels._simd import fma
 
 
 @dataclass(frozen=True, eq=False)

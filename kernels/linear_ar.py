@@ -9,16 +9,20 @@ import weakref
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import literally
 from numpy.typing import ArrayLike, DTypeLike
 
 from seqgap.kernels import _check
 from seqgap.kernels._check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._dot import dots
-from seqgap.kernels._jit import fma, isolate, jit_exact
+from seqgap.kernels._jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._simd import lanes, scratch
+from seqgap.kernels._transpose import gather_rows, scatter_rows
+from seqgap.kernels._triangular import BLOCK, lanes_block, row_block
 from seqgap.kernels._vecmath import exp
 from seqgap.kernels._verbs import Verbs
 from seqgap.kernels.normal import standard_normal
 
+_ALONE = 3  # up to so many rows go one by one
 _LOG_SCALE_RANGE = (-4.0, 3.5)
 
 
@@ -100,61 +104,83 @@ def _log_det(log_scale: Any) -> Any:
     return total
 
 
-@jit_exact
-def _scratch(dim: Any, like: Any) -> Any:
-    """Four rows that the dot products read, padded so that they do not share cache sets.
+@jit_inline
+def _to_tile(lo: Any, hi: Any, source: Any, tile: Any, column: Any) -> None:
+    """Rows from lo on, as many as a vector has lanes, but below hi, to columns of the tile."""
+    dim, width, stride = source.shape[1], lanes(source), tile.shape[1]
+    start, last, rest = lo * dim, hi - 1 - lo, dim % width
+    for d in range(0, dim - rest, width):
+        gather_rows(source, start + d, last, None, tile, d * stride + column, stride)
+    if rest:
+        d = dim - rest
+        gather_rows(source, start + d, last, rest, tile, d * stride + column, stride)
 
-    Read where they lie, rows of 2 KiB and more do, and one direction took up to 1.4 times as long as
-    the other, either one, depending on where the arrays happened to be. From here they agree.
-    """
-    return np.empty((4, dim + 16), like.dtype)
+
+@jit_inline
+def _from_tile(lo: Any, hi: Any, target: Any, tile: Any, column: Any) -> None:
+    """Undo `_to_tile`."""
+    dim, width, stride = target.shape[1], lanes(target), tile.shape[1]
+    start, last, rest = lo * dim, hi - 1 - lo, dim % width
+    for d in range(0, dim - rest, width):
+        scatter_rows(target, start + d, last, None, tile, d * stride + column, stride)
+    if rest:
+        d = dim - rest
+        scatter_rows(target, start + d, last, rest, tile, d * stride + column, stride)
 
 
-@jit_exact
-def _forward_rows(
-    lo: Any, hi: Any, z: Any, x: Any, log_det: Any, weight: Any, bias: Any, log_scale: Any
+@jit_inline
+def _together(
+    lo: Any, hi: Any, source: Any, target: Any, weight: Any, bias: Any, rate: Any, vectors: Any, inverted: Any
 ) -> None:
-    isolate()
-    dim = bias.shape[0]
-    scale, tile = _exp(log_scale), _scratch(dim, z)
-    for n in range(lo, hi - 3, 4):  # four rows share each load of a weight
-        for d in range(dim):
-            sums = dots(weight[d], tile, 0, 4, d)
-            for r in range(4):
-                tile[r, d] = fma(scale[d], z[n + r, d], bias[d]) + sums[r]
-        for r in range(4):
-            for d in range(dim):
-                x[n + r, d] = tile[r, d]
-    for n in range(hi - (hi - lo) % 4, hi):
-        for d in range(dim):
-            tile[0, d] = fma(scale[d], z[n, d], bias[d]) + dots(weight[d], tile, 0, 1, d)[0]
-        x[n] = tile[0, :dim]
-    log_det[lo:hi] = _log_det(log_scale)
+    """Rows lo to hi - 1, side by side in one or two vectors at a time."""
+    dim, width = source.shape[1], lanes(source)
+    tile, blocks = scratch(dim + width, vectors * width, source), (dim + BLOCK - 1) // BLOCK
+    for n in range(lo, hi, vectors * width):
+        for v in range(vectors):
+            _to_tile(n + v * width, hi, source, tile, v * width)
+        for index in range(blocks):
+            start = (blocks - 1 - index if inverted else index) * BLOCK
+            lanes_block(weight, bias, rate, tile, start, literally(vectors), literally(inverted))
+        for v in range(vectors):
+            _from_tile(n + v * width, hi, target, tile, v * width)
 
 
-@jit_exact
-def _inverse_rows(
-    lo: Any, hi: Any, x: Any, z: Any, log_det: Any, weight: Any, bias: Any, log_scale: Any
-) -> None:
-    isolate()
-    dim = bias.shape[0]
-    rate, tile = _exp(-log_scale), _scratch(dim, x)
-    for n in range(lo, hi - 3, 4):
-        for r in range(4):
-            for d in range(dim):
-                tile[r, d] = x[n + r, d]
-        for d in range(dim):
-            sums = dots(weight[d], tile, 0, 4, d)
-            for r in range(4):
-                z[n + r, d] = (tile[r, d] - bias[d] - sums[r]) * rate[d]
-    for n in range(hi - (hi - lo) % 4, hi):
-        tile[0, :dim] = x[n]
-        for d in range(dim):
-            z[n, d] = (tile[0, d] - bias[d] - dots(weight[d], tile, 0, 1, d)[0]) * rate[d]
-    log_det[lo:hi] = -_log_det(log_scale)
+@jit_inline
+def _alone(n: Any, source: Any, target: Any, weight: Any, bias: Any, rate: Any, inverted: Any) -> None:
+    """Row n by itself."""
+    dim, given, result = source.shape[1], source[n], target[n]
+    rest = dim % BLOCK
+    for d in range(0, dim - rest, BLOCK):
+        row_block(weight, bias, rate, given, result, d, None, literally(inverted))
+    if rest:
+        row_block(weight, bias, rate, given, result, dim - rest, rest, literally(inverted))
 
 
-_verbs = Verbs(_arrays, _forward_rows, _inverse_rows)
+def _rows(inverted: int) -> Any:
+    """Forward, or with 1 the inverse: the same blocks and multiply-adds, in the other order."""
+
+    @jit_exact
+    def rows(
+        lo: Any, hi: Any, source: Any, target: Any, log_det: Any, weight: Any, bias: Any, log_scale: Any
+    ) -> None:
+        isolate()
+        width = lanes(source)
+        rate = _exp(-log_scale if inverted else log_scale)
+        rest = (hi - lo) % (2 * width)
+        middle = hi if rest > width else hi - rest  # up to here two vectors at a time
+        _together(lo, middle, source, target, weight, bias, rate, 2, inverted)
+        if hi - middle > _ALONE:
+            _together(middle, hi, source, target, weight, bias, rate, 1, inverted)
+        else:
+            for n in range(middle, hi):
+                _alone(n, source, target, weight, bias, rate, inverted)
+        total = _log_det(log_scale)
+        log_det[lo:hi] = -total if inverted else total
+
+    return rows
+
+
+_verbs = Verbs(_arrays, _rows(0), _rows(1))
 
 
 def forward(

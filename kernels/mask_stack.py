@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from seqgap.kernels import _check
 from seqgap.kernels._check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._jit import fma, isolate, jit
-from seqgap.kernels._vecmath import clamp, exp
+from seqgap.kernels._jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._simd import filled, fma, lanes, load, load_mask, scratch, select, store, sum_lanes
+from seqgap.kernels._vecmath import clamp, exp_normal
 from seqgap.kernels._verbs import Verbs
 from seqgap.kernels.normal import standard_normal
 
@@ -48,54 +49,121 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]
     return np.ascontiguousarray(masks), theta
 
 
-@jit
-def _layer(row: Any, mask: Any, theta: Any) -> Any:
-    """(s, t, number of transformed entries) of one layer for one row."""
-    kept, total = 0, row.dtype.type(0)
-    for d in range(row.shape[0]):
-        kept += mask[d]
-        total += row[d] if mask[d] else row.dtype.type(0)
-    condition = total / row.dtype.type(max(kept, 1))
-    limit = row.dtype.type(_S_LIMIT)
-    s = clamp(fma(theta[0], condition, theta[1]), limit)
-    return s, fma(theta[2], condition, theta[3]), row.dtype.type(row.shape[0] - kept)
+# A tile of rows, as many as a vector has lanes, goes through all layers in the first-level cache, where
+# each row is filled up with zeros that no mask keeps. s and t of a layer are computed for all rows of
+# a tile at once. Flat indices, not views of rows: to make a view costs as much as to read 16 entries.
 
 
-@jit
-def _forward_rows(lo: Any, hi: Any, z: Any, x: Any, log_det: Any, masks: Any, theta: Any) -> None:
-    isolate()
-    for n in range(lo, hi):
-        total = z.dtype.type(0)
-        row = x[n]
-        row[:] = z[n]
-        for k in range(masks.shape[0]):
-            mask = masks[k]
-            s, t, transformed = _layer(row, mask, theta[k])
-            scale = exp(s)
-            for d in range(row.shape[0]):
-                row[d] = row[d] if mask[d] else fma(row[d], scale, t)
-            total += s * transformed
-        log_det[n] = total
+@jit_exact
+def _padded(masks: Any, width: Any) -> Any:
+    """The masks with False up to a multiple of `width`."""
+    layers, dim = masks.shape
+    result = np.zeros((layers, (dim + width - 1) // width * width), np.bool_)
+    for k in range(layers):
+        for d in range(dim):
+            result[k, d] = masks[k, d]
+    return result
 
 
-@jit
-def _inverse_rows(lo: Any, hi: Any, x: Any, z: Any, log_det: Any, masks: Any, theta: Any) -> None:
-    isolate()
-    for n in range(lo, hi):
-        total = x.dtype.type(0)
-        row = z[n]
-        row[:] = x[n]
-        for k in range(masks.shape[0] - 1, -1, -1):
-            mask = masks[k]
-            s, t, transformed = _layer(row, mask, theta[k])
-            rate = exp(-s)
-            for d in range(row.shape[0]):
-                row[d] = row[d] if mask[d] else (row[d] - t) * rate
-            total -= s * transformed
-        log_det[n] = total
+@jit_exact
+def _kept(masks: Any, like: Any) -> Any:
+    """How many entries each mask keeps, in the dtype of `like`."""
+    result = np.zeros(masks.shape[0], like.dtype)
+    for k in range(masks.shape[0]):
+        count = 0
+        for d in range(masks.shape[1]):
+            count += masks[k, d]
+        result[k] = like.dtype.type(count)
+    return result
 
 
-_verbs = Verbs(_arrays, _forward_rows, _inverse_rows)
+@jit_inline
+def _read(source: Any, start: Any, tile: Any, row: Any, masks: Any, mask: Any) -> Any:
+    """Copy a row of the batch to the tile; the sum of its kept entries. `row`, `mask`: flat indices."""
+    dim, width = source.shape[1], lanes(source)
+    zeros = filled(source, source.dtype.type(0))
+    total, rest = zeros, dim % width
+    for d in range(0, dim - rest, width):
+        value = load(source, start + d, None)
+        store(tile, row + d, value, None)
+        total = total + select(load_mask(masks, mask + d, tile), value, zeros)
+    if rest:
+        value = load(source, start + dim - rest, rest)
+        store(tile, row + dim - rest, value, None)
+        total = total + select(load_mask(masks, mask + dim - rest, tile), value, zeros)
+    return sum_lanes(total)
+
+
+@jit_inline
+def _write(tile: Any, row: Any, target: Any, start: Any) -> None:
+    """Copy a row of the tile to the batch."""
+    dim, width = target.shape[1], lanes(target)
+    rest = dim % width
+    for d in range(0, dim - rest, width):
+        store(target, start + d, load(tile, row + d, None), None)
+    if rest:
+        store(target, start + dim - rest, load(tile, row + dim - rest, None), rest)
+
+
+@jit_inline
+def _scaled(value: Any, scale: Any, shift: Any) -> Any:
+    return fma(value, scale, shift)
+
+
+@jit_inline
+def _unscaled(value: Any, scale: Any, shift: Any) -> Any:
+    return (value - shift) * scale
+
+
+def _rows(step: Any, sign: int) -> Any:
+    """step(entry, exp(sign s), t) through the layers, the last one first where sign is -1."""
+
+    @jit_inline
+    def apply(tile: Any, row: Any, masks: Any, mask: Any, following: Any, scale: Any, shift: Any) -> Any:
+        """One layer on a row of the tile; the sum of what the following mask keeps of it."""
+        zeros = filled(tile, tile.dtype.type(0))
+        # What is kept is scaled by 1 and shifted by a zero that changes no sign: to select the result
+        # would be made a store of some lanes, which the next layer could not load from at once.
+        one, none = tile.dtype.type(1), tile.dtype.type(-0.0 if sign > 0 else 0.0)
+        total = zeros
+        for d in range(0, tile.shape[1], lanes(tile)):
+            keep = load_mask(masks, mask + d, tile)
+            value = load(tile, row + d, None)
+            value = step(value, select(keep, one, scale), select(keep, none, shift))
+            store(tile, row + d, value, None)
+            total = total + select(load_mask(masks, following + d, tile), value, zeros)
+        return sum_lanes(total)
+
+    @jit_exact
+    def rows(lo: Any, hi: Any, source: Any, target: Any, log_det: Any, given_masks: Any, theta: Any) -> None:
+        isolate()
+        (layers, dim), width, real = given_masks.shape, lanes(source), source.dtype.type
+        masks, kept = _padded(given_masks, width), _kept(given_masks, source)
+        padded, first = masks.shape[1], 0 if sign > 0 else layers - 1
+        tile = scratch(width, padded, source)
+        sums, scales, shifts = np.zeros((3, width), source.dtype)
+        for n in range(lo, hi, width):
+            number = min(width, hi - n)
+            for r in range(number):
+                sums[r] = _read(source, (n + r) * dim, tile, r * padded, masks, first * padded)
+            total, k = filled(source, real(0)), first
+            for _ in range(layers):
+                condition = load(sums, 0, None) / max(kept[k], real(1))
+                s = clamp(fma(theta[k, 0], condition, theta[k, 1]), real(_S_LIMIT)) * real(sign)
+                total = fma(s, real(dim) - kept[k], total)
+                store(scales, 0, exp_normal(s), None)
+                store(shifts, 0, fma(theta[k, 2], condition, theta[k, 3]), None)
+                mask, k = k * padded, min(max(k + sign, 0), layers - 1)
+                for r in range(number):
+                    sums[r] = apply(tile, r * padded, masks, mask, k * padded, scales[r], shifts[r])
+            for r in range(number):
+                _write(tile, r * padded, target, (n + r) * dim)
+            store(log_det, n, total, number)
+
+    return rows
+
+
+_verbs = Verbs(_arrays, _rows(_scaled, 1), _rows(_unscaled, -1))
 
 
 def forward(

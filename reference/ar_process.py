@@ -6,6 +6,8 @@ from typing import NamedTuple
 from seqgap.reference._plain import Matrix, Vector, deliver, log_prob_rows
 from seqgap.reference.normal import standard_normal
 
+_CHUNK = 8  # entries of the scan
+
 
 class Params(NamedTuple):
     """Coefficients shared by all steps."""
@@ -29,17 +31,39 @@ def _mean(x: Vector, t: int, params: Params) -> float:
     return mean
 
 
+def _recurrence(z: Vector, params: Params) -> Vector:
+    x: Vector = []
+    for t in range(len(z)):
+        x.append(_mean(x, t, params) + params.scale * z[t])
+    return x
+
+
+def _scan(z: Vector, params: Params) -> Vector:
+    """Chunks from zero start values, then what the values before each chunk add to it."""
+    order = len(params.coefficients)
+    silent = Params(params.coefficients, 0.0, 1.0)
+    responses = []  # of _CHUNK steps without input, to each of the `order` values before
+    for lag in range(order):
+        steps = [1.0 if order - 1 - i == lag else 0.0 for i in range(order)]
+        for _ in range(_CHUNK):
+            steps.append(_mean(steps, len(steps), silent))
+        responses.append(steps[order:])
+    x: Vector = []
+    for start in range(0, len(z), _CHUNK):
+        chunk = _recurrence(z[start : start + _CHUNK], params)
+        before = x[::-1][:order]
+        for value, response in zip(before, responses, strict=False):
+            chunk = [entry + value * r for entry, r in zip(chunk, response, strict=False)]
+        x += chunk
+    return x
+
+
 def forward(
-    z: Matrix, params: Params, *, out: Matrix | None = None, threads: int = 1
+    z: Matrix, params: Params, *, strategy: str = "auto", out: Matrix | None = None, threads: int = 1
 ) -> tuple[Matrix, Vector]:
-    """Latent to data: (x, log_det)."""
-    rows = []
-    for row in z:
-        x: Vector = []
-        for t in range(len(row)):
-            x.append(_mean(x, t, params) + params.scale * row[t])
-        rows.append(x)
-    return deliver(rows, out), [len(row) * math.log(params.scale) for row in z]
+    """Latent to data: (x, log_det); strategy "scan" in two passes, any other by the recurrence."""
+    one = _scan if strategy == "scan" else _recurrence
+    return deliver([one(row, params) for row in z], out), [len(row) * math.log(params.scale) for row in z]
 
 
 def inverse(

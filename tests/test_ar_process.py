@@ -1,6 +1,7 @@
 """Autoregressive process: the known series, scipy's filter, the stationary law."""
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,73 @@ def test_any_order_is_the_recursive_filter(order: int, dim: int) -> None:
     np.testing.assert_allclose(x, expected, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(log_det, dim * np.log(1.7))
     np.testing.assert_allclose(ar_process.inverse(expected, params)[0], z, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("coefficients", "growth"),
+    [
+        ([0.9], 4), ([-0.99], 4), ([1.02], 4), ([1.2, -0.5], 4), ([0.1, 0.85], 4),
+        ([1.99, -0.9901], 100),  # a double pole near 1: its eighth power is known to fewer digits
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("dim", [1, 7, 8, 16, 17, 40, 300])
+def test_the_scan_is_the_recurrence_up_to_rounding(
+    coefficients: list[float], growth: float, dim: int, dtype: np.dtype[Any]
+) -> None:
+    """Poles inside, on and outside the unit circle, double ones too."""
+    params = ar_process.Params(np.array(coefficients, dtype), 0.3, 1.7)
+    z = standard_normal(3, dim, 1, dtype=dtype)
+    found, _ = ar_process.forward(z, params, strategy="scan")
+    exact = ar_process.Params(params.coefficients.astype(float), 0.3, float(np.float32(1.7)))
+    exact = exact if dtype == np.float32 else exact._replace(scale=1.7)
+    plain = reference.Params(exact.coefficients.tolist(), 0.3, exact.scale)
+    expected, _ = reference.forward(z.astype(float).tolist(), plain)
+    size = np.maximum.accumulate(np.abs(np.asarray(expected)), axis=1)
+
+    def error(x: Any) -> float:
+        return float(np.max(np.abs(x - np.asarray(expected)) / size))
+
+    recurrence, _ = ar_process.forward(z, params, strategy="recurrence")
+    assert error(found) <= growth * error(recurrence) + 40 * np.finfo(dtype).eps
+    assert error(reference.forward(z.astype(float).tolist(), plain, strategy="scan")[0]) < 1e-10
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("strategy", ["recurrence", "scan", "auto"])
+def test_a_row_has_the_same_bits_alone_and_in_a_batch(order: int, strategy: str) -> None:
+    params = ar_process.Params(np.array([0.6, -0.3])[:order], 0.1, 0.7)
+    for dim in (5, 64, 1029):
+        z = standard_normal(21, dim, 4)
+        together, _ = ar_process.forward(z, params, strategy=strategy)
+        for n in range(21):
+            alone, _ = ar_process.forward(z[n : n + 1], params, strategy=strategy)
+            assert alone.tobytes() == together[n : n + 1].tobytes()
+
+
+def test_auto_scans_long_series_of_low_order_only() -> None:
+    for order, dim, strategy in ((1, 1024, "scan"), (1, 1023, "recurrence"), (3, 2000, "recurrence")):
+        params = ar_process.Params(np.full(order, 0.3), 0.0, 1.0)
+        z = standard_normal(2, dim, 4)
+        auto, _ = ar_process.forward(z, params)
+        assert auto.tobytes() == ar_process.forward(z, params, strategy=strategy)[0].tobytes()
+
+
+@pytest.mark.parametrize("strategy", ["recurrence", "scan"])
+def test_nan_reaches_later_entries_of_its_row_only(strategy: str) -> None:
+    z = standard_normal(9, 50, 4)
+    z[3, 20] = np.nan
+    x, _ = ar_process.forward(z, ar_process.Params(np.array([0.6, -0.3]), 0.1, 0.7), strategy=strategy)
+    assert np.isnan(x[3, 20:]).all()
+    x[3, 20:] = 0
+    assert np.isfinite(x).all()
+
+
+def test_wrong_strategies_are_refused() -> None:
+    z = np.zeros((1, 4))
+    with pytest.raises(ValueError, match=r"^strategy: expected one of auto, recurrence, scan, got 'fast'"):
+        ar_process.forward(z, ar_process.Params(np.array([0.5]), 0.0, 1.0), strategy="fast")
+    with pytest.raises(ValueError, match=r"^strategy: expected recurrence for 3 coefficients"):
+        ar_process.forward(z, ar_process.Params(np.full(3, 0.1), 0.0, 1.0), strategy="scan")
 
 
 def test_the_start_values_are_zero() -> None:

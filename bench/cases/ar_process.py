@@ -37,4 +37,5 @@ CASE = flow(
     Direction(lambda dim: 1, _flops, numpy_inverse),
     takes_dim=True,
     matched=True,
+    strategies=("recurrence", "scan"),
 )
