@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from seqgap.kernels import _check
 from seqgap.kernels._check import FLOAT32, FLOAT64, Array
 from seqgap.kernels._jit import fma, isolate, jit_exact
+from seqgap.kernels._vecmath import log
 from seqgap.kernels._verbs import Verbs
 from seqgap.kernels.normal import standard_normal
 
@@ -69,7 +70,7 @@ def _forward_rows(lo: Any, hi: Any, z: Any, x: Any, log_det: Any, coefficients: 
             # The lag of one step comes last and from a register: 4 cycles a step, not a store and load.
             previous = fma(coefficients[0], previous, value)
             x[n, t] = previous
-        log_det[n] = np.log(scale) * z.dtype.type(dim)
+        log_det[n] = log(scale) * z.dtype.type(dim)
 
 
 @jit_exact
@@ -87,7 +88,7 @@ def _inverse_rows(lo: Any, hi: Any, x: Any, z: Any, log_det: Any, coefficients: 
                 z[n, t] = fma(c, x[n, t - 1 - i], z[n, t])
         for t in range(dim):
             z[n, t] *= rate
-        log_det[n] = -np.log(scale) * x.dtype.type(dim)
+        log_det[n] = -log(scale) * x.dtype.type(dim)
 
 
 _verbs = Verbs(_arrays, _forward_rows, _inverse_rows)
