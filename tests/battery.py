@@ -331,7 +331,10 @@ def _collisions_p(c: Any, chunks: int) -> dict[str, float]:
     both = math.expm1(n * (math.log1p(-2 / k) - 2 * math.log1p(-1 / k)))  # relative to empty squared
     variance = k * empty * (1 - empty) + k * (k - 1) * empty**2 * both
     scores = (c - chunks * mean) / math.sqrt(chunks * variance)
-    return {f"collisions, {name} bits": float(stats.norm.sf(z)) for name, z in zip(("high", "low"), scores)}
+    return {
+        f"collisions, {name} bits": float(stats.norm.sf(z))
+        for name, z in zip(("high", "low"), scores, strict=True)
+    }
 
 
 @jit
@@ -484,15 +487,20 @@ def tests() -> list[Test]:
             (4, 256, 256), _serial,
             _each_uniform(
                 "pairs of words, high bits", "pairs of words, low bits",
-                "pairs of blocks, high bits", "pairs of blocks, low bits",
+                "pairs 4 apart, high bits", "pairs 4 apart, low bits",
             ),
         ),
         Test((64, 64, 64), _triples, _uniform("triples of words")),
         Test((32,), _bit_lags, _lags_p("bits at lags 1 to 32", 1)),
         Test((len(WORD_LAGS),), _word_lags, _lags_p("words at lags 2 to 1024", WORD_LAGS)),
         Test((33,), _weights, _known("weight of a word", WEIGHTS)),
-        Test((2, cells, cells), _weight_pairs, _each_known(("weights of neighbours", pairs), ("weights of blocks", pairs))),
-        Test((129,), _block_weights, _known("weight of a block", stats.binom.pmf(np.arange(129), 128, 0.5))),
+        Test(
+            (2, cells, cells), _weight_pairs,
+            _each_known(("weights of neighbours", pairs), ("weights of words 4 apart", pairs)),
+        ),
+        Test(
+            (129,), _block_weights, _known("weight of a block", stats.binom.pmf(np.arange(129), 128, 0.5))
+        ),
         Test((9,), _poker, _known("poker", POKER)),
         Test((2, GAPS + 1), _gaps, _each_known(("gaps, high bits", GAP), ("gaps, low bits", GAP))),
         Test((COUPONS + 1,), _coupons, _known("coupon collector", COUPON)),
@@ -504,7 +512,9 @@ def tests() -> list[Test]:
         Test((2,), _collisions, _collisions_p),
         Test(
             (2, 4), _ranks,
-            _each_known(("rank 32 x 32", rank_probabilities(32)), ("rank 512 x 512", rank_probabilities(512))),
+            _each_known(
+                ("rank 32 x 32", rank_probabilities(32)), ("rank 512 x 512", rank_probabilities(512))
+            ),
         ),
         Test((10,), _complexities, _known("linear complexity", _complexity_probabilities())),
         Spectrum(),

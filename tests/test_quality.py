@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import quality
 from battery import CHUNK, battery, jit, numbered
 from quality import CHECKS, distribution, serial
+from seqgap.kernels.normal import philox4x32
 
 LIMIT = 1e-6  # seeds are fixed: a p-value below it is a defect, not bad luck
 
@@ -51,7 +53,7 @@ def short_philox(number: Any, rounds: Any, rows: Any, out: Any) -> None:
 
 @jit
 def recurrence(kind: Any, number: Any, out: Any) -> None:
-    """0: RANDU. 1: 69069 x + 1. 2: xorshift of 32 bits. Continues from chunk to chunk by its own state."""
+    """0: RANDU. 1: 69069 x + 1. 2: xorshift of 32 bits. Each chunk has a seed of its own."""
     x = np.uint32(12345 + 2 * number)
     for i in range(out.shape[0]):
         if kind == 0:
@@ -73,7 +75,7 @@ def repeats(number: int, out: Any) -> None:
 
 
 def biased(number: int, out: Any) -> None:
-    """A good generator, one bit of which is 1 in 0.503 of the words."""
+    """A good generator, one bit of which is set in 50.3 % of the words."""
     generator = np.random.Generator(np.random.SFC64(number))
     out[:] = generator.integers(0, 2**32, CHUNK, np.uint32)
     out[generator.random(CHUNK) < 0.006] |= np.uint32(2**20)
@@ -111,8 +113,6 @@ def test_a_good_generator_of_another_kind_passes() -> None:
 @pytest.mark.slow
 def test_short_philox_of_ten_rounds_is_the_generator() -> None:
     """So that what fails above is the rounds, not the loop."""
-    from seqgap.kernels.normal import philox4x32
-
     out = np.empty(4 * 256, np.uint32)
     short_philox(0, 10, True, out)
     item = np.arange(256)
@@ -134,8 +134,6 @@ def test_short_philox_of_ten_rounds_is_the_generator() -> None:
 def test_harmed_normals_fail(
     harm: Callable[[Any], Any], check: Callable[..., dict[str, float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import quality
-
     def harmed(*arguments: Any, out: Any = None, **options: Any) -> Any:
         made = harm(quality_normal(*arguments, **options))
         if out is None:
