@@ -1,6 +1,6 @@
 """Statistical tests of a stream of 32-bit words, in chunks; docs/quality.md says what each one does.
 
-The core of TestU01's SmallCrush and Crush and of PractRand, written for this project: every test
+Most of TestU01's SmallCrush and some of Crush, written for this project: every test
 takes one chunk of words at a time, keeps counts, and turns them into p-values at the end.
 """
 
