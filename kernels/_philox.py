@@ -9,7 +9,7 @@ from numba.extending import intrinsic, overload
 
 from seqgap.kernels._jit import jit_exact
 from seqgap.kernels._simd import fma
-from seqgap.kernels._vecmath import log_normal, sincos_turns
+from seqgap.kernels._vecmath import log_normal, sincos_one_turn
 
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -46,7 +46,7 @@ def _uniforms64(high: Any, low: Any) -> Any:
 @jit_exact
 def _pair64(w0: Any, w1: Any, w2: Any, w3: Any) -> Any:
     u = _uniforms64(w0, w1) + np.float64(2.0**-53)
-    sine, cosine = sincos_turns(_uniforms64(w2, w3))
+    sine, cosine = sincos_one_turn(_uniforms64(w2, w3))
     radius = np.sqrt(np.float64(-2.0) * log_normal(u))
     return radius * cosine, radius * sine
 
@@ -54,7 +54,7 @@ def _pair64(w0: Any, w1: Any, w2: Any, w3: Any) -> Any:
 @jit_exact
 def _pair32(w0: Any, w1: Any) -> Any:
     u = fma(np.float32(w0), np.float32(2.0**-32), np.float32(2.0**-33))
-    sine, cosine = sincos_turns(np.float32(np.int32(w1)) * np.float32(2.0**-32))
+    sine, cosine = sincos_one_turn(np.float32(np.int32(w1)) * np.float32(2.0**-32))
     radius = np.sqrt(np.float32(-2.0) * log_normal(u))
     return radius * cosine, radius * sine
 

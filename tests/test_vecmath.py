@@ -1,5 +1,7 @@
-"""exp, log and sincos against mpmath, over their domains and at the edges."""
+"""exp, log, tanh, sin and cos against mpmath, over their domains and at the edges."""
 
+import hashlib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,107 +10,233 @@ import numpy as np
 import pytest
 
 from seqgap.bench.registry import Dtype
-from seqgap.kernels import _vecmath
+from seqgap.kernels import _vecmath, normal
 from seqgap.kernels._jit import jit_exact
 
 
-@jit_exact
-def exp_all(x: Any, y: Any) -> None:
-    for i in range(x.shape[0]):
-        y[i] = _vecmath.exp(x[i])
+def over(function: Any, part: int | None = None) -> Callable[[Any, Any], None]:
+    """A loop over `function`, or over one of the two values it returns."""
+    if part is None:
+
+        @jit_exact
+        def loop(x: Any, y: Any) -> None:
+            for i in range(x.shape[0]):
+                y[i] = function(x[i])
+    else:
+
+        @jit_exact
+        def loop(x: Any, y: Any) -> None:
+            for i in range(x.shape[0]):
+                y[i] = function(x[i])[part]
+
+    return loop
 
 
-@jit_exact
-def log_all(x: Any, y: Any) -> None:
-    for i in range(x.shape[0]):
-        y[i] = _vecmath.log_normal(x[i])
+def tanh(x: Any) -> Any:
+    """mpmath's own loses all digits of tiny arguments unless given more."""
+    return x if abs(x) < 1e-60 else mpmath.sign(x) * (1 if abs(x) > 400 else mpmath.tanh(abs(x)))
 
 
-@jit_exact
-def sin_all(x: Any, y: Any) -> None:
-    for i in range(x.shape[0]):
-        y[i] = _vecmath.sincos_turns(x[i])[0]
-
-
-@jit_exact
-def cos_all(x: Any, y: Any) -> None:
-    for i in range(x.shape[0]):
-        y[i] = _vecmath.sincos_turns(x[i])[1]
-
-
-# As the docstring of _vecmath states them.
-LARGEST = {
-    "float64": {"exp": 1.1, "log": 0.9, "sincos": 1.5},
-    "float32": {"exp": 1.0, "log": 0.9, "sincos": 1.7},
+LOOPS = {
+    "exp": (over(_vecmath.exp), mpmath.exp),
+    "exp_normal": (over(_vecmath.exp_normal), mpmath.exp),
+    "log": (over(_vecmath.log), mpmath.log),
+    "log_normal": (over(_vecmath.log_normal), mpmath.log),
+    "tanh": (over(_vecmath.tanh), tanh),
+    "sin_turns": (over(_vecmath.sincos_turns, 0), lambda x: mpmath.sinpi(2 * x)),
+    "cos_turns": (over(_vecmath.sincos_turns, 1), lambda x: mpmath.cospi(2 * x)),
+    "sin_one_turn": (over(_vecmath.sincos_one_turn, 0), lambda x: mpmath.sinpi(2 * x)),
+    "cos_one_turn": (over(_vecmath.sincos_one_turn, 1), lambda x: mpmath.cospi(2 * x)),
 }
 
 
-def ulps(function: Any, exact: Any, x: Any) -> Any:
-    """Errors in units in the last place of the exact value (or of the smallest subnormal)."""
+def stated(name: str, dtype: Dtype) -> float:
+    """The largest error in the docstring of _vecmath."""
+    row = re.sub("^(sin|cos)_", "sincos_", name)
+    (line,) = [x for x in str(_vecmath.__doc__).splitlines() if x.startswith(f"| {row} |")]
+    return float(line.split("|")[3 if dtype == np.float64 else 4])
+
+
+def values(name: str, x: Any) -> Any:
     y = np.empty_like(x)
-    function(x, y)
+    LOOPS[name][0](x, y)
+    return y
+
+
+def ulps(name: str, x: Any) -> Any:
+    """Errors in units in the last place of the exact value (or of the smallest subnormal)."""
     found = []
     with mpmath.workprec(200):
-        for argument, value in zip(x.tolist(), y.tolist(), strict=True):
-            true = exact(mpmath.mpf(argument))
+        for argument, value in zip(x.tolist(), values(name, x).tolist(), strict=True):
+            true = LOOPS[name][1](mpmath.mpf(argument))
             unit = float(np.spacing(x.dtype.type(abs(float(true)))))
             found.append(float(abs(mpmath.mpf(value) - true) / unit))
     return np.array(found)
 
 
-def points(dtype: Dtype, low: float, high: float, count: int = 4000) -> Any:
+def points(dtype: Dtype, low: float, high: float, count: int = 3000) -> Any:
     return np.random.default_rng(1).uniform(low, high, count).astype(dtype)
 
 
-def test_exp(dtype: Dtype) -> None:
-    low, high = (-708, 709.7) if dtype == np.float64 else (-87, 88.7)
-    x = np.concatenate([points(dtype, low, high), points(dtype, -1, 1), points(dtype, -1e-9, 1e-9, 50)])
-    assert ulps(exp_all, mpmath.exp, x).max() <= LARGEST[dtype.name]["exp"]
+def patterns(dtype: Dtype, count: int = 3000) -> Any:
+    """Random bits: every exponent alike, subnormals among them, both signs; finite."""
+    unsigned = np.uint64 if dtype == np.float64 else np.uint32
+    x = (
+        np.random.default_rng(2)
+        .integers(0, np.iinfo(unsigned).max, count, unsigned, endpoint=True)
+        .view(dtype)
+    )
+    subnormal = np.random.default_rng(3).uniform(-1, 1, 100).astype(dtype) * np.finfo(dtype).tiny
+    found = np.concatenate([x, subnormal])
+    return found[np.isfinite(found)]
 
 
-def test_exp_into_subnormals(dtype: Dtype) -> None:
-    low, high = (-745, -708) if dtype == np.float64 else (-103.9, -87)
-    found = ulps(exp_all, mpmath.exp, points(dtype, low, high, 500))
-    assert found.max() <= LARGEST[dtype.name]["exp"]
+def where_exp_is_finite(dtype: Dtype) -> Any:
+    low, high = (-745, 709.7) if dtype == np.float64 else (-103.9, 88.7)
+    subnormal = (-745, -708) if dtype == np.float64 else (-103.9, -87)
+    x = patterns(dtype)
+    parts = [points(dtype, low, high), points(dtype, *subnormal, 500), points(dtype, -1, 1)]
+    return np.concatenate([*parts, x[(x > low) & (x < high)]])
 
 
-def test_exp_edges(dtype: Dtype) -> None:
-    x = np.array([0, -0.0, np.inf, -np.inf, np.nan, 1e30, -1e30, 1e-40], dtype)
-    y = np.empty_like(x)
-    exp_all(x, y)
-    np.testing.assert_array_equal(y, np.array([1, 1, np.inf, 0, np.nan, np.inf, 0, 1], dtype))
-
-
-def test_log(dtype: Dtype) -> None:
+def positive(dtype: Dtype) -> Any:
     info = np.finfo(dtype)
-    exponents = points(dtype, np.log2(float(info.tiny)) + 1, np.log2(float(info.max)) - 1).astype(float)
-    near_one = points(dtype, 0.4, 2.5)
-    x = np.concatenate([np.exp2(exponents).astype(dtype), near_one, 1 + points(dtype, -1e-3, 1e-3)])
-    edges = np.array([info.tiny, info.max, 1, 1 - info.epsneg, 1 + info.eps], dtype)
-    found = ulps(log_all, mpmath.log, np.concatenate([x, edges]))
-    assert found.max() <= LARGEST[dtype.name]["log"]
+    edges = np.array(
+        [info.smallest_subnormal, info.tiny, info.max, 1, 1 - info.epsneg, 1 + info.eps, np.sqrt(0.5)], dtype
+    )
+    x = np.concatenate(
+        [patterns(dtype), points(dtype, 0.4, 2.5), 1 + points(dtype, -1e-3, 1e-3, 1000), edges]
+    )
+    return np.abs(x[x != 0])
 
 
-@pytest.mark.parametrize(("function", "exact"), [(sin_all, mpmath.sinpi), (cos_all, mpmath.cospi)])
-def test_sincos(dtype: Dtype, function: Any, exact: Any) -> None:
-    x = np.concatenate([points(dtype, -1, 1), points(dtype, -1e-4, 1e-4), 0.25 + points(dtype, -1e-3, 1e-3)])
-    quarters = np.arange(-8, 9).astype(dtype) / 8
-    everywhere = np.concatenate([x.astype(dtype), quarters])
-    found = ulps(function, lambda turns: exact(2 * turns), everywhere)
-    assert found.max() <= LARGEST[dtype.name]["sincos"]
+def where_tanh_bends(dtype: Dtype) -> Any:
+    parts = [points(dtype, *limits) for limits in ((-1, 1), (0.15, 0.25), (0.5, 1), (1, 23), (-0.01, 0.01))]
+    return np.concatenate([patterns(dtype), *parts])
 
 
-def test_sincos_at_quarter_turns_is_exact(dtype: Dtype) -> None:
+def one_turn(dtype: Dtype) -> Any:
+    x = patterns(dtype)
+    near = [points(dtype, -1e-4, 1e-4, 500), 0.25 + points(dtype, -1e-3, 1e-3, 1000)]
+    return np.concatenate(
+        [points(dtype, -1, 1), *near, (np.arange(-8, 9) / 8).astype(dtype), x[np.abs(x) <= 1]]
+    )
+
+
+def turns(dtype: Dtype) -> Any:
+    return np.concatenate([one_turn(dtype), points(dtype, -1e3, 1e3), patterns(dtype)])
+
+
+def normal_numbers(dtype: Dtype) -> Any:
+    x = positive(dtype)
+    return x[x >= np.finfo(dtype).tiny]
+
+
+DOMAINS = {
+    "exp": where_exp_is_finite,
+    "exp_normal": lambda dtype: points(dtype, -87, 87),
+    "log": positive,
+    "log_normal": normal_numbers,
+    "tanh": where_tanh_bends,
+    "sin_turns": turns,
+    "cos_turns": turns,
+    "sin_one_turn": one_turn,
+    "cos_one_turn": one_turn,
+}
+
+
+def test_exp_normal_is_exp_where_that_is_normal(dtype: Dtype) -> None:
+    x = np.append(points(dtype, -87, 87), np.nan).astype(dtype)
+    assert values("exp_normal", x).tobytes() == values("exp", x).tobytes()
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_no_error_above_the_stated_one(name: str, dtype: Dtype) -> None:
+    """And the stated one is not idle: most of it is reached."""
+    largest = ulps(name, DOMAINS[name](dtype)).max()
+    assert 0.5 * stated(name, dtype) <= largest <= stated(name, dtype)
+
+
+INF, NAN = np.inf, np.nan
+
+
+@pytest.mark.parametrize(
+    ("name", "x", "expected"),
+    [
+        ("exp", [0, -0.0, INF, -INF, NAN, 1e30, -1e30, 1e-40], [1, 1, INF, 0, NAN, INF, 0, 1]),
+        ("log", [0, -0.0, INF, -INF, NAN, 1, -1, -1e-40], [-INF, -INF, INF, NAN, NAN, 0, NAN, NAN]),
+        ("tanh", [0, INF, -INF, NAN, 1e30, -1e30, 1e-40, -1e-40], [0, 1, -1, NAN, 1, -1, 1e-40, -1e-40]),
+        ("sin_turns", [0, INF, -INF, NAN, 1e30, -3e7, 0.5], [0, NAN, NAN, NAN, 0, 0, 0]),
+        ("cos_turns", [0, INF, -INF, NAN, 1e30, -3e7, 0.5], [1, NAN, NAN, NAN, 1, 1, -1]),
+    ],
+)
+def test_edges(name: str, x: list[float], expected: list[float], dtype: Dtype) -> None:
+    np.testing.assert_array_equal(values(name, np.array(x, dtype)), np.array(expected, dtype))
+
+
+def test_exp_at_the_last_finite_and_the_first_zero_result(dtype: Dtype) -> None:
+    """Next to the logarithms of the largest number and of half the smallest subnormal."""
+    info = np.finfo(dtype)
+    for limit, inside, beyond in (
+        (mpmath.log(float(info.max)), np.isfinite, np.isinf),
+        (mpmath.log(mpmath.mpf(float(info.smallest_subnormal)) / 2), bool, lambda y: y == 0),
+    ):
+        at = dtype.type(float(limit))
+        toward = dtype.type(0)
+        assert inside(values("exp", np.array([np.nextafter(at, toward)]))[0])
+        assert beyond(values("exp", np.array([np.nextafter(np.nextafter(at, at * 2), at * 2)]))[0])
+
+
+def test_tanh_is_odd_and_keeps_the_sign_of_zero(dtype: Dtype) -> None:
+    x = where_tanh_bends(dtype)
+    assert values("tanh", -x).tobytes() == (-values("tanh", x)).tobytes()
+    assert np.signbit(values("tanh", np.array([-0.0, 0.0], dtype))).tolist() == [True, False]
+    assert np.all(np.abs(values("tanh", x)) <= 1)
+
+
+def test_tiny_arguments_are_their_own_tanh(dtype: Dtype) -> None:
+    x = patterns(dtype)
+    x = x[np.abs(x) < np.sqrt(np.finfo(dtype).eps) / 2]
+    assert values("tanh", x).tobytes() == x.tobytes()
+
+
+def test_quarter_turns_are_exact(dtype: Dtype) -> None:
     x = np.arange(-4, 5).astype(dtype) / 4
-    sine, cosine = np.empty_like(x), np.empty_like(x)
-    sin_all(x, sine)
-    cos_all(x, cosine)
-    np.testing.assert_array_equal(sine, [0, 1, 0, -1, 0, 1, 0, -1, 0])
-    np.testing.assert_array_equal(cosine, [1, 0, -1, 0, 1, 0, -1, 0, 1])
+    for kind in ("one_turn", "turns"):
+        np.testing.assert_array_equal(values(f"sin_{kind}", x), [0, 1, 0, -1, 0, 1, 0, -1, 0])
+        np.testing.assert_array_equal(values(f"cos_{kind}", x), [1, 0, -1, 0, 1, 0, -1, 0, 1])
+
+
+def test_general_functions_have_the_bits_of_the_generator(dtype: Dtype) -> None:
+    """Where log_normal and sincos_one_turn hold, log and sincos_turns are the same."""
+    x, t = normal_numbers(dtype), one_turn(dtype)
+    assert values("log", x).tobytes() == values("log_normal", x).tobytes()
+    for part in ("sin", "cos"):
+        assert values(f"{part}_turns", t).tobytes() == values(f"{part}_one_turn", t).tobytes()
+
+
+DIGESTS = {
+    "float64": "181f8af29774973f0037f257f3bb5056",
+    "float32": "9eac9263368b8b7ef46a64d636d94921",
+}
+
+
+def test_normals_keep_their_bits(dtype: Dtype) -> None:
+    """Written down when the generator was made: a seed is the same sample for ever."""
+    x = normal.standard_normal(400, 131, 77, dtype=dtype)
+    assert hashlib.sha256(x.tobytes()).hexdigest()[:32] == DIGESTS[dtype.name]
+
+
+def test_bits_do_not_depend_on_the_place_in_a_vector(dtype: Dtype) -> None:
+    for name, domain in DOMAINS.items():
+        x = domain(dtype)[:999]
+        alone = np.concatenate([values(name, x[i : i + 1]) for i in range(x.size)])
+        assert values(name, x).tobytes() == alone.tobytes()
 
 
 def test_jitted_only_functions_say_so() -> None:
-    for function in (_vecmath.exp, _vecmath.log_normal, _vecmath.sincos_turns):
+    for name in ("exp", "log", "log_normal", "tanh", "sincos_turns", "sincos_one_turn"):
+        function = getattr(_vecmath, name)
         with pytest.raises(TypeError, match="jitted code only"):
             function(1.0)
 

@@ -1,0 +1,551 @@
+"""Statistical tests of a stream of 32-bit words, in chunks; docs/quality.md says what each one does.
+
+Most of TestU01's SmallCrush and some of Crush, written for this project: every test
+takes one chunk of words at a time, keeps counts, and turns them into p-values at the end.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numba import njit
+from scipy import stats
+
+CHUNK = 2**22  # words; 16 MiB
+
+jit = njit(error_model="numpy")
+
+
+def chi_square(counts: Any, probabilities: Any) -> float:
+    """Upper tail of the chi-square of counts.
+
+    Cells that expect fewer than 5 are taken as one, with the next rarest until that one expects 10.
+    """
+    counts, expected = np.ravel(counts), np.ravel(probabilities) * np.sum(counts)
+    if not counts.any():
+        return 0.0  # what should have come thousands of times never came
+    order = np.argsort(expected, kind="stable")
+    counts, expected = counts[order], expected[order]
+    rare = int(np.sum(expected < 5))
+    if rare:
+        while rare < expected.size and expected[:rare].sum() < 10:
+            rare += 1
+        counts = np.append(counts[rare:], counts[:rare].sum())
+        expected = np.append(expected[rare:], expected[:rare].sum())
+    return float(stats.chi2.sf(np.sum((counts - expected) ** 2 / expected), counts.size - 1))
+
+
+def normal_scores(scores: Any) -> float:
+    """Upper tail of the sum of squares of independent standard normals."""
+    return float(stats.chi2.sf(np.sum(np.square(scores)), np.size(scores)))
+
+
+def poisson(count: float, mean: float) -> float:
+    """Half the probability of the count itself, and that of all larger ones."""
+    return float(stats.poisson.sf(count, mean) + 0.5 * stats.poisson.pmf(count, mean))
+
+
+@jit
+def weight(w: Any) -> Any:
+    """Bits set in a word."""
+    w = np.uint32(w)
+    w = w - ((w >> np.uint32(1)) & np.uint32(0x55555555))
+    w = (w & np.uint32(0x33333333)) + ((w >> np.uint32(2)) & np.uint32(0x33333333))
+    w = (w + (w >> np.uint32(4))) & np.uint32(0x0F0F0F0F)
+    return np.int64((np.uint32(w * np.uint32(0x01010101))) >> np.uint32(24))
+
+
+class Test:
+    """Counts of one kind; `count(words, counts)` adds a chunk to them."""
+
+    __test__ = False
+
+    def __init__(
+        self, shape: tuple[int, ...], count: Callable[..., None], p: Callable[[Any, int], dict[str, float]]
+    ) -> None:
+        self.counts = np.zeros(shape, np.int64)
+        self.chunks = 0
+        self._count, self._p = count, p
+
+    def feed(self, words: Any) -> None:
+        """Take one chunk."""
+        self._count(words, self.counts)
+        self.chunks += 1
+
+    def result(self) -> dict[str, float]:
+        """p-values by name."""
+        return self._p(self.counts, self.chunks)
+
+
+@jit
+def _bits(w: Any, c: Any) -> None:
+    for b in range(32):
+        total = 0
+        for i in range(w.shape[0]):
+            total += (w[i] >> np.uint32(b)) & np.uint32(1)
+        c[b] += total
+
+
+def _bits_p(c: Any, chunks: int) -> dict[str, float]:
+    n = chunks * CHUNK
+    total = (c.sum() - 16 * n) / math.sqrt(8 * n)
+    return {
+        "frequency of ones": float(stats.norm.sf(total)),
+        "frequency of each bit": normal_scores((c - n / 2) / math.sqrt(n / 4)),
+    }
+
+
+@jit
+def _halves(w: Any, c: Any) -> None:
+    for i in range(w.shape[0]):
+        c[0, w[i] >> np.uint32(16)] += 1
+        c[1, w[i] & np.uint32(0xFFFF)] += 1
+
+
+@jit
+def _serial(w: Any, c: Any) -> None:
+    byte, top = np.uint32(255), np.uint32(24)
+    for i in range(0, w.shape[0], 2):
+        c[0, w[i] >> top, w[i + 1] >> top] += 1
+        c[1, w[i] & byte, w[i + 1] & byte] += 1
+    for i in range(0, w.shape[0], 8):
+        for j in range(4):
+            c[2, w[i + j] >> top, w[i + 4 + j] >> top] += 1
+            c[3, w[i + j] & byte, w[i + 4 + j] & byte] += 1
+
+
+@jit
+def _triples(w: Any, c: Any) -> None:
+    for i in range(0, w.shape[0] - 2, 3):
+        c[w[i] >> np.uint32(26), w[i + 1] >> np.uint32(26), w[i + 2] >> np.uint32(26)] += 1
+
+
+@jit
+def _bit_lags(w: Any, c: Any) -> None:
+    n = w.shape[0]
+    for lag in range(1, 33):
+        total = 0
+        for i in range(n - 1):
+            pair = (np.uint64(w[i + 1]) << np.uint64(32)) | np.uint64(w[i])
+            total += weight(np.uint32(pair) ^ np.uint32(pair >> np.uint64(lag)))
+        c[lag - 1] += total
+
+
+WORD_LAGS = np.array([*range(2, 33), 48, 64, 96, 128, 256, 512, 1024])
+
+
+@jit
+def _word_lags(w: Any, c: Any) -> None:
+    n = w.shape[0]
+    for k in range(WORD_LAGS.shape[0]):
+        lag = WORD_LAGS[k]
+        total = 0
+        for i in range(n - lag):
+            total += weight(w[i] ^ w[i + lag])
+        c[k] += total
+
+
+def _lags_p(name: str, lags: Any) -> Callable[[Any, int], dict[str, float]]:
+    def p(c: Any, chunks: int) -> dict[str, float]:
+        bits = 32.0 * chunks * (CHUNK - lags)
+        return {name: normal_scores((c - bits / 2) / np.sqrt(bits / 4))}
+
+    return p
+
+
+WEIGHTS = stats.binom.pmf(np.arange(33), 32, 0.5)
+LOW, HIGH = 11, 21  # weights below and above are taken as one
+PAIR_WEIGHTS = np.concatenate([[WEIGHTS[: LOW + 1].sum()], WEIGHTS[LOW + 1 : HIGH], [WEIGHTS[HIGH:].sum()]])
+
+
+@jit
+def _weights(w: Any, c: Any) -> None:
+    for i in range(w.shape[0]):
+        c[weight(w[i])] += 1
+
+
+@jit
+def _weight_pairs(w: Any, c: Any) -> None:
+    for k, lag in ((0, 1), (1, 4)):
+        for i in range(0, w.shape[0], 2 * lag):
+            for j in range(lag):
+                a = min(max(weight(w[i + j]), LOW), HIGH) - LOW
+                b = min(max(weight(w[i + lag + j]), LOW), HIGH) - LOW
+                c[k, a, b] += 1
+
+
+@jit
+def _block_weights(w: Any, c: Any) -> None:
+    for i in range(0, w.shape[0], 4):
+        c[weight(w[i]) + weight(w[i + 1]) + weight(w[i + 2]) + weight(w[i + 3])] += 1
+
+
+@jit
+def _poker(w: Any, c: Any) -> None:
+    for i in range(w.shape[0]):
+        seen = np.uint32(0)
+        for digit in range(8):
+            seen |= np.uint32(1) << ((w[i] >> np.uint32(4 * digit)) & np.uint32(15))
+        c[weight(seen)] += 1
+
+
+def stirling(n: int, k: int) -> int:
+    """Ways to split n things into k sets."""
+    return sum((-1) ** (k - j) * math.comb(k, j) * j**n for j in range(k + 1)) // math.factorial(k)
+
+
+POKER = [math.perm(16, r) * stirling(8, r) / 16**8 for r in range(9)]
+
+GAPS, COUPONS, RUNS = 60, 70, 7
+
+
+@jit
+def _gaps(w: Any, c: Any) -> None:
+    """A fixed number of gaps, so that the end of a chunk does not prefer short ones."""
+    for k in range(2):
+        shift, mask = np.uint32(29 if k == 0 else 0), np.uint32(7)
+        length, found, wanted = 0, 0, np.int64(w.shape[0] / 8 * 0.95)
+        for i in range(w.shape[0]):
+            if (w[i] >> shift) & mask:
+                length += 1
+            else:
+                c[k, min(length, GAPS)] += 1
+                length = 0
+                found += 1
+                if found == wanted:
+                    break
+
+
+GAP = np.array([0.125 * 0.875**r for r in range(GAPS)] + [0.875**GAPS])
+
+
+@jit
+def _coupons(w: Any, c: Any) -> None:
+    seen, length, found, wanted = 0, 0, 0, np.int64(w.shape[0] / 21.75 * 0.95)
+    for i in range(w.shape[0]):
+        seen |= 1 << (w[i] >> np.uint32(29))
+        length += 1
+        if seen == 255:
+            c[min(length, COUPONS)] += 1
+            seen, length = 0, 0
+            found += 1
+            if found == wanted:
+                break
+
+
+COUPON = [0.0] * 8 + [math.factorial(8) * stirling(r - 1, 7) / 8**r for r in range(8, COUPONS)]
+COUPON.append(1 - sum(COUPON))
+
+
+@jit
+def _runs(w: Any, c: Any) -> None:
+    """Rising runs; the word after each is left out, which makes their lengths independent (Knuth)."""
+    length, found, wanted, i = 1, 0, np.int64(w.shape[0] / 2.72 * 0.95), 1
+    while i < w.shape[0] and found < wanted:
+        if w[i] > w[i - 1]:
+            length += 1
+            i += 1
+        else:
+            c[min(length, RUNS)] += 1
+            found += 1
+            length = 1
+            i += 2
+
+
+RUN = [0.0] + [r / math.factorial(r + 1) for r in range(1, RUNS)] + [1 / math.factorial(RUNS)]
+
+
+@jit
+def _orders(w: Any, c: Any) -> None:
+    for i in range(0, w.shape[0] - 4, 5):
+        index = 0
+        for a in range(4):
+            smaller = 0
+            for b in range(a + 1, 5):
+                smaller += w[i + b] < w[i + a]
+            index = index * (5 - a) + smaller
+        c[index] += 1
+
+
+@jit
+def _largest(w: Any, c: Any) -> None:
+    for i in range(0, w.shape[0], 8):
+        top = w[i]
+        for j in range(1, 8):
+            top = max(top, w[i + j])
+        u = (np.float64(top) + 0.5) * 2.0**-32
+        c[np.int64(u**8 * 1024)] += 1
+
+
+BIRTHDAYS = 4096
+
+
+@jit
+def _equal_spacings(days: Any) -> Any:
+    days.sort()
+    spacings = days[1:] - days[:-1]
+    spacings.sort()
+    return np.sum(spacings[1:] == spacings[:-1])
+
+
+@jit
+def _birthdays(w: Any, c: Any) -> None:
+    """16 years of 2**32 days in a chunk, as many of the words with their halves swapped."""
+    for k in range(2):
+        for year in range(16):
+            first = (2 * year + k) * BIRTHDAYS
+            days = w[first : first + BIRTHDAYS].copy()
+            if k:
+                days = (days << np.uint32(16)) | (days >> np.uint32(16))
+            c[k] += _equal_spacings(days)
+
+
+def _birthdays_p(c: Any, chunks: int) -> dict[str, float]:
+    mean = chunks * 16 * BIRTHDAYS**3 / 2**34
+    return {f"birthday spacings, {name}": poisson(c[k], mean) for k, name in ((0, "words"), (1, "swapped"))}
+
+
+def _long_birthdays(w: Any, c: Any) -> None:
+    days = np.sort(w.view(np.uint64))
+    spacings = np.sort(np.diff(days))
+    c[0] += np.sum(spacings[1:] == spacings[:-1])
+
+
+def _long_birthdays_p(c: Any, chunks: int) -> dict[str, float]:
+    return {"birthday spacings, 64 bits": poisson(c[0], chunks * (CHUNK / 2) ** 3 / 2**66)}
+
+
+@jit
+def _collisions(w: Any, c: Any) -> None:
+    """2**20 pairs of 13 bits into 2**26 cells: of the high bits, then of the low ones."""
+    for k in range(2):
+        table = np.zeros(2**20, np.uint64)
+        for i in range(k * 2**21, (k + 1) * 2**21, 2):
+            if k == 0:
+                cell = (w[i] >> np.uint32(19)) << np.uint32(13) | (w[i + 1] >> np.uint32(19))
+            else:
+                cell = (w[i] & np.uint32(8191)) << np.uint32(13) | (w[i + 1] & np.uint32(8191))
+            bit = np.uint64(1) << np.uint64(cell & np.uint32(63))
+            c[k] += (table[cell >> np.uint32(6)] & bit) != np.uint64(0)
+            table[cell >> np.uint32(6)] |= bit
+
+
+def _collisions_p(c: Any, chunks: int) -> dict[str, float]:
+    n, k = 2.0**20, 2.0**26
+    empty = math.exp(n * math.log1p(-1 / k))
+    mean = n - k * -math.expm1(n * math.log1p(-1 / k))
+    both = math.expm1(n * (math.log1p(-2 / k) - 2 * math.log1p(-1 / k)))  # relative to empty squared
+    variance = k * empty * (1 - empty) + k * (k - 1) * empty**2 * both
+    scores = (c - chunks * mean) / math.sqrt(chunks * variance)
+    return {
+        f"collisions, {name} bits": float(stats.norm.sf(z))
+        for name, z in zip(("high", "low"), scores, strict=True)
+    }
+
+
+@jit
+def _rank(rows: Any, columns: Any) -> Any:
+    """Rank over GF(2); rows (n, words of 32 bits), changed in place."""
+    n, rank = rows.shape[0], 0
+    for column in range(columns):
+        word, bit = column >> 5, np.uint32(1) << np.uint32(column & 31)
+        pivot = rank
+        while pivot < n and not rows[pivot, word] & bit:
+            pivot += 1
+        if pivot == n:
+            continue
+        for j in range(word, rows.shape[1]):
+            rows[rank, j], rows[pivot, j] = rows[pivot, j], rows[rank, j]
+        for i in range(pivot + 1, n):
+            if rows[i, word] & bit:
+                for j in range(word, rows.shape[1]):
+                    rows[i, j] ^= rows[rank, j]
+        rank += 1
+        if rank == n:
+            break
+    return rank
+
+
+@jit
+def _ranks(w: Any, c: Any) -> None:
+    """A quarter of the words as matrices of 32 x 32, and 32 matrices of 512 x 512."""
+    small = w.copy().reshape(-1, 32, 1)
+    for i in range(0, small.shape[0], 4):
+        c[0, min(32 - _rank(small[i], 32), 3)] += 1
+    large = w[: 32 * 8192].copy().reshape(32, 512, 16)
+    for i in range(32):
+        c[1, min(512 - _rank(large[i], 512), 3)] += 1
+
+
+def rank_probabilities(n: int) -> list[float]:
+    """That a random n x n matrix lacks 0, 1, 2, 3 or more of its full rank."""
+    found = []
+    for r in range(n, n - 3, -1):
+        product = math.prod((1 - 2.0 ** (i - n)) ** 2 / (1 - 2.0 ** (i - r)) for i in range(r))
+        found.append(2.0 ** (-((n - r) ** 2)) * product)
+    return [*found, 1 - sum(found)]
+
+
+@jit
+def linear_complexity(bits: Any) -> Any:
+    """Length of the shortest linear feedback register that makes these bits (Berlekamp, Massey)."""
+    n = bits.shape[0]
+    size = n // 64 + 2
+    one = np.uint64(1)
+    c, b, window = np.zeros(size, np.uint64), np.zeros(size, np.uint64), np.zeros(size, np.uint64)
+    c[0] = b[0] = one
+    length, last = 0, -1
+    for i in range(n):
+        for j in range(size - 1, 0, -1):  # the newest bit is bit 0
+            window[j] = (window[j] << one) | (window[j - 1] >> np.uint64(63))
+        window[0] = (window[0] << one) | np.uint64(bits[i])
+        parity = np.uint64(0)
+        for j in range(size):
+            parity ^= c[j] & window[j]
+        for shift in (32, 16, 8, 4, 2, 1):
+            parity ^= parity >> np.uint64(shift)
+        if parity & one:
+            move = i - last
+            words, rest = move >> 6, np.uint64(move & 63)
+            old = c.copy()
+            for j in range(size - 1, words - 1, -1):
+                value = b[j - words] << rest
+                if rest and j > words:
+                    value |= b[j - words - 1] >> (np.uint64(64) - rest)
+                c[j] ^= value
+            if 2 * length <= i:
+                length, last = i + 1 - length, i
+                b = old
+    return length
+
+
+@jit
+def _complexities(w: Any, c: Any) -> None:
+    """Sequences of 512 values of one bit; each position 64 times in a chunk."""
+    bits = np.empty(512, np.uint32)
+    for k in range(2048):
+        for i in range(512):
+            bits[i] = (w[k * 512 + i] >> np.uint32(k & 31)) & np.uint32(1)
+        c[min(max(linear_complexity(bits) - 256, -4), 5) + 4] += 1
+
+
+def _complexity_probabilities() -> list[float]:
+    n = 512
+    by_length = [2.0 ** (min(2 * n - 2 * length, 2 * length - 1) - n) for length in range(1, n + 1)]
+    found = [0.0] * 10
+    found[0] = 2.0**-n
+    for length, p in enumerate(by_length, 1):
+        found[min(max(length - 256, -4), 5) + 4] += p
+    return found
+
+
+class Spectrum(Test):
+    """Periodograms of 2**16 words, summed over all stretches."""
+
+    LENGTH = 2**16
+
+    def __init__(self) -> None:
+        self.power = np.zeros(self.LENGTH // 2 - 1)
+        self.stretches = 0
+
+    def feed(self, words: Any) -> None:
+        """All of the chunk."""
+        u = words.reshape(-1, self.LENGTH) * 2.0**-32 - (0.5 - 2.0**-33)
+        spectrum = np.fft.rfft(u, axis=1)[:, 1:-1]
+        self.power += np.sum(spectrum.real**2 + spectrum.imag**2, axis=0) * (12 / self.LENGTH)
+        self.stretches += len(u)
+
+    def result(self) -> dict[str, float]:
+        """That no frequency has too much, and that all powers are distributed as they should be."""
+        p = stats.gamma.sf(self.power, self.stretches)
+        return {
+            "spectrum, largest": float(-np.expm1(p.size * np.log1p(-p.min()))),
+            "spectrum, distribution": float(stats.kstest(p, "uniform").pvalue),
+        }
+
+
+def _uniform(name: str) -> Callable[[Any, int], dict[str, float]]:
+    return lambda c, chunks: {name: chi_square(c, np.full(c.size, 1 / c.size))}
+
+
+def _each_uniform(*names: str) -> Callable[[Any, int], dict[str, float]]:
+    return lambda c, chunks: {
+        name: chi_square(c[k], np.full(c[k].size, 1 / c[k].size)) for k, name in enumerate(names)
+    }
+
+
+def _known(name: str, p: Any) -> Callable[[Any, int], dict[str, float]]:
+    return lambda c, chunks: {name: chi_square(c, p)}
+
+
+def _each_known(*named: tuple[str, Any]) -> Callable[[Any, int], dict[str, float]]:
+    return lambda c, chunks: {name: chi_square(c[k], p) for k, (name, p) in enumerate(named)}
+
+
+def poker() -> Test:
+    """The poker test alone."""
+    return Test((9,), _poker, _known("poker", POKER))
+
+
+def tests() -> list[Test]:
+    """A fresh set of all."""
+    pairs = np.outer(PAIR_WEIGHTS, PAIR_WEIGHTS)
+    cells = len(PAIR_WEIGHTS)
+    return [
+        Test((32,), _bits, _bits_p),
+        Test((2, 65536), _halves, _each_uniform("16 high bits", "16 low bits")),
+        Test(
+            (4, 256, 256), _serial,
+            _each_uniform(
+                "pairs of words, high bits", "pairs of words, low bits",
+                "pairs 4 apart, high bits", "pairs 4 apart, low bits",
+            ),
+        ),
+        Test((64, 64, 64), _triples, _uniform("triples of words")),
+        Test((32,), _bit_lags, _lags_p("bits at lags 1 to 32", 1)),
+        Test((len(WORD_LAGS),), _word_lags, _lags_p("words at lags 2 to 1024", WORD_LAGS)),
+        Test((33,), _weights, _known("weight of a word", WEIGHTS)),
+        Test(
+            (2, cells, cells), _weight_pairs,
+            _each_known(("weights of neighbours", pairs), ("weights of words 4 apart", pairs)),
+        ),
+        Test(
+            (129,), _block_weights, _known("weight of a block", stats.binom.pmf(np.arange(129), 128, 0.5))
+        ),
+        poker(),
+        Test((2, GAPS + 1), _gaps, _each_known(("gaps, high bits", GAP), ("gaps, low bits", GAP))),
+        Test((COUPONS + 1,), _coupons, _known("coupon collector", COUPON)),
+        Test((RUNS + 1,), _runs, _known("runs up", RUN)),
+        Test((120,), _orders, _uniform("orders of five")),
+        Test((1024,), _largest, _uniform("largest of eight")),
+        Test((2,), _birthdays, _birthdays_p),
+        Test((1,), _long_birthdays, _long_birthdays_p),
+        Test((2,), _collisions, _collisions_p),
+        Test(
+            (2, 4), _ranks,
+            _each_known(
+                ("rank 32 x 32", rank_probabilities(32)), ("rank 512 x 512", rank_probabilities(512))
+            ),
+        ),
+        Test((10,), _complexities, _known("linear complexity", _complexity_probabilities())),
+        Spectrum(),
+    ]  # fmt: skip
+
+
+def battery(chunks: Iterable[Any]) -> dict[str, float]:
+    """p-values of all tests on chunks of CHUNK words."""
+    chosen = tests()
+    for words in chunks:
+        assert words.shape == (CHUNK,)
+        for test in chosen:
+            test.feed(words)
+    return {name: p for test in chosen for name, p in test.result().items()}
+
+
+def numbered(fill: Callable[[int, Any], None], count: int) -> Iterator[Any]:
+    """Chunks 0 to count - 1, each written by fill(number, words)."""
+    for number in range(count):
+        words = np.empty(CHUNK, np.uint32)
+        fill(number, words)
+        yield words
