@@ -23,7 +23,7 @@ import llvmlite
 import numba
 import numpy as np
 import platformdirs
-from numba.core import bytecode, compiler, config
+from numba.core import bytecode, compiler, config, sigutils
 from numba.core.caching import NullCache
 from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
@@ -103,7 +103,9 @@ class _Cache(NullCache):  # type: ignore[misc]  # numba is not followed for type
             for name, value in sorted(vars(config).items())
             if name.isupper() and name not in _NOT_COMPILED_IN and isinstance(value, int | str | None)
         ]
-        key = (_identity(self._dispatcher, ()), sig, codegen.magic_tuple(), settings)
+        arguments, result = sigutils.normalize_signature(sig)
+        kinds = [type(kind).__name__ for kind in arguments]  # some print alike
+        key = (_identity(self._dispatcher, ()), arguments, kinds, result, codegen.magic_tuple(), settings)
         function = self._dispatcher.py_func
         name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
         return folder / f"{name}-{_hash(key)}", key
