@@ -8,7 +8,6 @@ what it closes over and calls, options and argument types. Whatever goes wrong, 
 
 import hashlib
 import itertools
-import os
 import pickle
 import re
 import secrets
@@ -130,13 +129,14 @@ def _write(file: Path, data: bytes) -> None:
         ours = [path for path in file.parent.parent.iterdir() if re.fullmatch("[0-9a-f]{32}", path.name)]
         for old in sorted(ours, key=lambda path: path.stat().st_mtime)[:-_KEPT]:
             shutil.rmtree(old, ignore_errors=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent)
+    handle, name = tempfile.mkstemp(dir=file.parent)
+    temporary = Path(name)
     try:
         with open(handle, "wb") as stream:
             stream.write(data)
-        os.replace(temporary, file)
+        temporary.replace(file)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
