@@ -40,7 +40,7 @@ class Compiler(compiler.Compiler):  # type: ignore[misc]  # numba is not followe
     """Numba's compiler with symbols that no other process gives out.
 
     Numba numbers its functions from 1 in each process. Entries of two processes could give one name to
-    two functions, and a process that loads both would run one of them twice.
+    two functions, and a process that loads both would run one of them for both.
     """
 
     def compile_extra(self, func: Any) -> Any:
