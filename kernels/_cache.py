@@ -56,7 +56,7 @@ class Compiler(compiler.Compiler):  # type: ignore[misc]  # numba is not followe
 def enable(dispatcher: Any) -> None:
     """Let a jitted function of this package load its machine code from disk, and store it there."""
     _sources.loaded()  # notices a module that is read after an edit
-    if isinstance(dispatcher, Dispatcher):  # with NUMBA_DISABLE_JIT it is a plain function
+    if not config.DISABLE_JIT:  # else it is a plain function
         dispatcher._cache = _Cache(dispatcher)
 
 
@@ -87,8 +87,7 @@ class _Cache(NullCache):  # type: ignore[misc]  # numba is not followed for type
         try:
             file, key = self._entry(sig, cres.codegen)
             data = dumps((key, cres._reduce()))
-            if _sources.loaded() is not None:
-                _write(file, hashlib.sha256(data).digest() + data)
+            _write(file, hashlib.sha256(data).digest() + data)
         except Exception:  # no folder, no space, not cacheable: the kernel runs all the same
             return
 

@@ -21,6 +21,7 @@ from seqgap.kernels._jit import jit, jit_exact, threads_available
 
 INSTALLED = Path(seqgap.kernels.__path__[0])
 FILES = sorted(path.name for path in INSTALLED.glob("*.py"))
+TWO_THREADS = pytest.mark.skipif(threads_available() < 2, reason="Numba started with one thread")
 COUNTED = """
 import os, pathlib, sys
 import numpy as np
@@ -101,18 +102,20 @@ from seqgap.bench.registry import cases
 digest = hashlib.sha256()
 for case in cases().values():
     for operation in case.operations:
-        for threads in {threads} if operation.timed else ():
-            call = operation.inputs(5, 3, np.dtype(np.float64), 3)
-            result = case.kernel(operation.name)(*call.args, **call.kwargs, threads=threads)
-            for array in result if isinstance(result, tuple) else (result,):
-                digest.update(array.tobytes())
+        if not operation.timed:
+            continue
+        call = operation.inputs(5, 3, np.dtype(np.float64), 3)
+        result = case.kernel(operation.name)(*call.args, **call.kwargs, threads={threads})
+        for array in result if isinstance(result, tuple) else (result,):
+            digest.update(array.tobytes())
 print(Compiled.count, list(digest.digest()))
 """
 
 
-def test_a_second_process_compiles_nothing(fresh_python: Callable[..., str]) -> None:
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=[pytest.mark.slow, TWO_THREADS])])
+def test_a_second_process_compiles_nothing(fresh_python: Callable[..., str], threads: int) -> None:
     """In the cache that the whole run of tests shares, so that this compiles what others need anyway."""
-    program = COUNTED + EVERY_OPERATION.format(threads=(1, 2) if threads_available() > 1 else (1,))
+    program = COUNTED + EVERY_OPERATION.format(threads=threads)
     first, second = (fresh_python(program).partition(" ") for _ in range(2))
     assert second[0] == "0"
     assert first[2] == second[2]
@@ -120,7 +123,18 @@ def test_a_second_process_compiles_nothing(fresh_python: Callable[..., str]) -> 
 
 def test_a_second_run_compiles_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from seqgap.bench.cli import main; main()", "run"]
-    command += ["--profile", "smoke", "--case", "ar_process.*", "--impl", "numba", "--dim", "2"]
+    command += [
+        "--profile",
+        "smoke",
+        "--case",
+        "ar_process.*",
+        "--impl",
+        "numba",
+        "--dim",
+        "2",
+        "--batch",
+        "1",
+    ]
     found = []
     for name in ("first", "second"):
         done = subprocess.run(
