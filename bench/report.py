@@ -78,8 +78,12 @@ def _table(title: str | None, numbers: Sequence[str], last: str, first: str | No
 
 
 def print_other_rows(console: Console, rows: Iterable[Row]) -> None:
-    """What was not timed, and why."""
+    """What was not timed, and why; and what went into compiling, which is not in the timings."""
     rows = list(rows)
+    if any(row.cell.impl == "numba" and row.status == "ok" for row in rows):
+        seconds = sum(row.compile for row in rows)
+        loaded = "Kernels: nothing was compiled, all came from the cache on disk."
+        console.print(f"Kernels: compiling took {si(seconds)}." if seconds else loaded)
     skipped = Counter(row.cell.impl for row in rows if row.status == "skipped")
     if skipped:
         counts = ", ".join(f"{impl} {count}" for impl, count in skipped.items())

@@ -14,9 +14,12 @@ import numpy as np
 from numba import njit, prange, types
 from numba.extending import intrinsic
 
+from seqgap.kernels import _cache
+
 # Without reassoc a sum over a row does not vectorise. nnan and ninf stay out: NaN and inf are data.
 # Where no sum is to be reordered, jit_exact and an explicit fma say the same without leaving a choice.
 _FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
+_COMPILER = {"pipeline_class": _cache.Compiler}  # what the cache on disk needs
 _CHUNK_ELEMENTS = 16384  # about 10 to 50 microseconds of work for each chunk of a parallel run
 
 
@@ -39,7 +42,7 @@ os.register_at_fork(after_in_child=_Pool.after_fork)
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` with the fast-math subset: sums may be reordered, NaN and inf hold."""
-    return _typed(njit(error_model="numpy", fastmath=_FAST, nogil=True)(function))
+    return _cached(njit(error_model="numpy", fastmath=_FAST, nogil=True, **_COMPILER)(function))
 
 
 def jit_exact(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,16 +51,17 @@ def jit_exact(function: Callable[..., Any]) -> Callable[..., Any]:
     fastmath=False is not the default: without it Numba hands on the flags of whichever caller is
     compiled first, and the bits depend on what else the process has run.
     """
-    return _typed(njit(error_model="numpy", fastmath=False, nogil=True)(function))
+    return _cached(njit(error_model="numpy", fastmath=False, nogil=True, **_COMPILER)(function))
 
 
 def jit_inline(function: Callable[..., Any]) -> Callable[..., Any]:
     """`jit_exact`, and part of its callers: a call that passes arrays costs as much as 50 entries."""
     options = {"error_model": "numpy", "fastmath": False, "nogil": True, "forceinline": True}
-    return _typed(njit(**options)(function))
+    return _cached(njit(**options, **_COMPILER)(function))
 
 
-def _typed(dispatcher: Any) -> Callable[..., Any]:
+def _cached(dispatcher: Any) -> Callable[..., Any]:
+    _cache.enable(dispatcher)
     compiled: Callable[..., Any] = dispatcher
     return compiled
 
@@ -126,13 +130,13 @@ class RowKernel:
 
 
 def _parallel_driver(rows: Callable[..., Any]) -> Callable[..., Any]:
-    @njit(error_model="numpy", parallel=True)  # type: ignore[untyped-decorator]  # numba is not followed for types
+    @njit(error_model="numpy", parallel=True, **_COMPILER)  # type: ignore[untyped-decorator]  # numba is not followed for types
     def parallel(count: Any, chunk: Any, arrays: Any) -> None:
         for index in prange((count + chunk - 1) // chunk):
             lo = np.int64(index) * chunk  # prange indices are unsigned
             rows(lo, min(lo + chunk, count), *arrays)
 
-    return _typed(parallel)
+    return _cached(parallel)
 
 
 def threads_available() -> int:

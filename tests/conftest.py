@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,11 @@ import pytest
 from hypothesis import settings
 
 from seqgap.bench.registry import Case, Operation, cases
+
+# Before Numba is loaded: the kernels that the tests and their subprocesses compile are shared, and
+# nothing comes from or goes to the user's folder.
+COMPILED = tempfile.TemporaryDirectory(prefix="seqgap-tests-")
+os.environ["NUMBA_CACHE_DIR"] = COMPILED.name
 
 # The first examples compile kernels, so there is no deadline; the same examples in every run.
 settings.register_profile("seqgap", deadline=None, derandomize=True, max_examples=30)
@@ -39,6 +45,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("flow", FLOWS, ids=lambda case: case.stem)
     if "dtype" in names:
         metafunc.parametrize("dtype", [np.dtype(np.float64), np.dtype(np.float32)], ids=str)
+
+
+def pytest_unconfigure() -> None:
+    COMPILED.cleanup()
 
 
 @pytest.fixture

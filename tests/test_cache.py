@@ -1,0 +1,421 @@
+"""The kernels on disk: found again by the next process, and never run once they are out of date."""
+
+import importlib.util
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import pytest
+from numba.core.bytecode import FunctionIdentity
+
+import seqgap.kernels
+from seqgap.bench.results import read_rows
+from seqgap.kernels import _cache
+from seqgap.kernels._jit import jit, jit_exact, threads_available
+
+INSTALLED = Path(seqgap.kernels.__path__[0])
+FILES = sorted(path.name for path in INSTALLED.glob("*.py"))
+TWO_THREADS = pytest.mark.skipif(threads_available() < 2, reason="Numba started with one thread")
+COUNTED = """
+import os, pathlib, sys
+import numpy as np
+from numba.core import event
+
+class Compiled(event.Listener):
+    count = 0
+    def on_start(self, what):
+        Compiled.count += 1
+    def on_end(self, what):
+        pass
+
+event.register("numba:compile", Compiled())
+"""
+SMALL = """
+from seqgap.kernels import ar_process
+x, log_det = ar_process.forward(np.ones((2, 3)), ar_process.Params(np.array([0.5]), 0.25, 2.0))
+print(Compiled.count, x[1].tolist())
+"""
+EXPECTED = [2.25, 3.375, 3.9375]
+NORMALS = """
+from seqgap.kernels import normal
+normals = normal.standard_normal(1, 4, 1).tolist()
+print(Compiled.count, normals)
+"""
+
+
+def start(program: str, cache: Path, **variables: str) -> subprocess.Popen[str]:
+    environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
+    environment |= {"XDG_CACHE_HOME": str(cache), "LOCALAPPDATA": str(cache), "HOME": str(cache)}
+    return subprocess.Popen(
+        [sys.executable, "-c", COUNTED + program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment | variables,
+        cwd=Path(sys.prefix),  # nowhere near the sources
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, list[float]]:
+    """How many functions the program compiled, and its numbers."""
+    printed, errors = process.communicate(timeout=250)
+    assert process.returncode == 0, errors
+    assert errors == ""
+    count, _, numbers = printed.partition(" ")
+    return int(count), eval(numbers)
+
+
+def run(program: str, cache: Path, **variables: str) -> tuple[int, list[float]]:
+    return finish(start(program, cache, **variables))
+
+
+def entries(cache: Path) -> list[Path]:
+    return sorted(path for path in cache.rglob("seqgap-kernels/*/*") if path.is_file())
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A copy of the kernels that may be edited; PYTHONPATH=copied.parents[1] runs it."""
+    return Path(shutil.copytree(INSTALLED, tmp_path / "copy" / "seqgap" / "kernels"))
+
+
+def run_copy(program: str, copied: Path) -> tuple[int, list[float]]:
+    where = f"from seqgap.kernels import _sources; assert str(_sources._FOLDER) == {str(copied)!r}\n"
+    return run(where + program, copied.parents[2] / "cache", PYTHONPATH=str(copied.parents[1]))
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new))
+
+
+EVERY_OPERATION = """
+import hashlib
+from seqgap.bench.registry import cases
+digest = hashlib.sha256()
+for case in cases().values():
+    for operation in case.operations:
+        if not operation.timed:
+            continue
+        call = operation.inputs(5, 3, np.dtype(np.float64), 3)
+        result = case.kernel(operation.name)(*call.args, **call.kwargs, threads={threads})
+        for array in result if isinstance(result, tuple) else (result,):
+            digest.update(array.tobytes())
+print(Compiled.count, list(digest.digest()))
+"""
+
+
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=[pytest.mark.slow, TWO_THREADS])])
+def test_a_second_process_compiles_nothing(fresh_python: Callable[..., str], threads: int) -> None:
+    """In the cache that the whole run of tests shares, so that this compiles what others need anyway."""
+    program = COUNTED + EVERY_OPERATION.format(threads=threads)
+    first, second = (fresh_python(program).partition(" ") for _ in range(2))
+    assert second[0] == "0"
+    assert first[2] == second[2]
+
+
+def test_a_second_run_compiles_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from seqgap.bench.cli import main; main()", "run"]
+    command += [
+        "--profile",
+        "smoke",
+        "--case",
+        "ar_process.*",
+        "--impl",
+        "numba",
+        "--dim",
+        "2",
+        "--batch",
+        "1",
+    ]
+    found = []
+    for name in ("first", "second"):
+        done = subprocess.run(
+            [*command, "--out", str(tmp_path / name)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
+            cwd=tmp_path,
+        )
+        assert done.returncode == 0, done.stderr
+        rows = read_rows(tmp_path / name)
+        assert {row.status for row in rows} == {"ok"}
+        found.append(sum(row.compile for row in rows))
+        assert ("compiling took" in done.stdout) == (name == "first")
+        assert ("nothing was compiled" in done.stdout) == (name == "second")
+    assert found[0] > 0
+    assert found[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "program"),
+    [
+        ("_jit.py", "return builder.fma(*arguments)", "return builder.fneg(builder.fma(*arguments))", SMALL),
+        ("_vecmath.py", "one, two = real(1), real(2)\n", "one, two = real(1), real(3)\n", NORMALS),
+        ("ar_process.py", "fma(scale, z[n, t], bias)", "fma(scale, z[n, t], -bias)", SMALL),
+    ],
+)
+def test_an_edited_file_is_what_runs(copied: Path, name: str, old: str, new: str, program: str) -> None:
+    compiled, before = run_copy(program, copied)
+    assert compiled > 0
+    edit(copied / name, old, new)
+    compiled, after = run_copy(program, copied)
+    assert compiled > 0
+    assert after != before
+    edit(copied / name, new, old)
+    assert run_copy(program, copied) == (0, before)
+
+
+def load_sources(copied: Path) -> Any:
+    spec = importlib.util.spec_from_file_location("copied_sources", copied / "_sources.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_counts(copied: Path, name: str) -> None:
+    sources = load_sources(copied)
+    before = sources.digest()
+    assert sources.loaded() == before
+    text = (copied / name).read_text()
+    (copied / name).write_text(text + "# a comment\n")
+    assert sources.digest() not in (before, None)
+    assert sources.loaded() is None
+    (copied / name).write_text(text)
+    assert sources.digest() == before
+    assert sources.loaded() is None  # for good: modules may have been read in between
+    assert load_sources(copied).loaded() == before
+
+
+def test_a_new_a_lost_and_a_broken_file_count(copied: Path) -> None:
+    sources = load_sources(copied)
+    before = sources.digest()
+    (copied / "extra.py").write_text("")
+    assert sources.digest() not in (before, None)
+    (copied / "extra.py").write_text("def")
+    assert sources.digest() is None
+    (copied / "extra.py").unlink()
+    assert sources.digest() == before
+    (copied / "mask_stack.py").unlink()
+    assert sources.digest() not in (before, None)
+
+
+@pytest.mark.slow
+def test_code_that_python_kept_from_an_older_file_is_not_taken_for_new(copied: Path) -> None:
+    """Python runs the compiled file where time and size of the text are the same."""
+    _, before = run_copy(NORMALS, copied)
+    file = copied / "_philox.py"
+    times = file.stat().st_atime_ns, file.stat().st_mtime_ns
+    edit(file, "_WEYL = (0x9E3779B9", "_WEYL = (0x9E3779BB")
+    os.utime(file, ns=times)
+    assert run_copy(NORMALS, copied)[1] == before  # Python's doing
+    file.touch()
+    compiled, after = run_copy(NORMALS, copied)
+    assert compiled > 0
+    assert after != before
+
+
+@pytest.mark.parametrize("place", ["before the kernel is read", "before the kernel is compiled"])
+def test_an_edit_while_the_process_runs_stores_nothing(copied: Path, place: str) -> None:
+    """Nor when the file is as it was again, if the kernel was read in between."""
+    change = "file = pathlib.Path(_sources._FOLDER, 'ar_process.py'); before = file.read_text()\n"
+    change += "file.write_text(before.replace('fma(scale, z[n, t], bias)', 'fma(scale, z[n, t], -bias)'))\n"
+    read = "from seqgap.kernels import ar_process\n"
+    back = "file.write_text(before)\n"
+    early = place == "before the kernel is read"
+    compiled, numbers = run_copy(
+        change + read + back + SMALL if early else read + change + SMALL + back, copied
+    )
+    assert compiled > 0
+    assert (numbers == EXPECTED) != early
+    assert entries(copied.parents[2] / "cache") == []
+    assert run_copy(SMALL, copied)[1] == EXPECTED
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda data: b"",
+    "cut": lambda data: data[: len(data) // 2],
+    "garbage": lambda data: bytes(range(256)) * 9,
+    "one bit": lambda data: data[:-3000] + bytes([data[-3000] ^ 1]) + data[-2999:],
+}
+
+
+def test_damaged_entries_are_compiled_again(tmp_path: Path) -> None:
+    whole, numbers = run(SMALL, tmp_path)
+    assert whole > 0
+    assert numbers == EXPECTED
+    for name, damage in DAMAGES.items():
+        for file in entries(tmp_path):
+            file.write_bytes(damage(file.read_bytes()))
+        assert run(SMALL, tmp_path) == (whole, EXPECTED), name
+    assert run(SMALL, tmp_path) == (0, EXPECTED)
+
+
+def test_an_entry_under_another_name_is_not_taken(tmp_path: Path) -> None:
+    both = SMALL.replace("forward", "inverse").replace("print", "#") + SMALL
+    run(both, tmp_path)
+    forward, inverse = (entry for entry in entries(tmp_path) if entry.name.startswith("ar_process."))
+    content = forward.read_bytes()
+    forward.write_bytes(inverse.read_bytes())
+    inverse.write_bytes(content)
+    compiled, numbers = run(both, tmp_path)
+    assert compiled > 0
+    assert numbers == EXPECTED
+
+
+def test_no_folder_no_cache(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for _ in range(2):
+        compiled, numbers = run(SMALL, tmp_path / "file")
+        assert compiled > 0
+        assert numbers == EXPECTED
+
+
+def test_numba_cache_dir_is_the_root_if_set(tmp_path: Path) -> None:
+    run(SMALL, tmp_path / "a", NUMBA_CACHE_DIR=str(tmp_path / "b"))
+    assert entries(tmp_path / "b")
+    assert not (tmp_path / "a").exists()
+    assert run(SMALL, tmp_path / "a", NUMBA_CACHE_DIR=str(tmp_path / "b")) == (0, EXPECTED)
+
+
+@pytest.mark.slow
+def test_processes_at_once(tmp_path: Path) -> None:
+    for process in [start(SMALL, tmp_path) for _ in range(3)]:
+        compiled, numbers = finish(process)
+        assert compiled >= 0
+        assert numbers == EXPECTED
+    assert run(SMALL, tmp_path) == (0, EXPECTED)
+    assert all("-" in entry.name for entry in entries(tmp_path))  # nothing half-written is left
+
+
+@pytest.mark.slow
+def test_settings_that_change_the_code_have_entries_of_their_own(tmp_path: Path) -> None:
+    run(SMALL, tmp_path)
+    compiled, numbers = run(SMALL, tmp_path, NUMBA_BOUNDSCHECK="1")
+    assert compiled > 0
+    assert numbers == EXPECTED
+    assert run(SMALL, tmp_path, NUMBA_NUM_THREADS="1") == (0, EXPECTED)
+
+
+OUTSIDE = """
+from seqgap.kernels._jit import RowKernel, jit_exact
+@jit_exact
+def rows(lo, hi, x):
+    for i in range(lo, hi):
+        x[i] = {value}
+x = np.zeros(3)
+kernel = RowKernel(rows)
+for threads in {threads}:
+    kernel(threads, 3, 1, x)
+print(Compiled.count, x.tolist())
+"""
+
+
+def test_functions_of_other_files_are_not_stored(tmp_path: Path) -> None:
+    threads = (1, 2) if threads_available() > 1 else (1,)
+    for value in (1.0, 2.0):
+        compiled, numbers = run(OUTSIDE.format(value=value, threads=threads), tmp_path)
+        assert compiled > 0
+        assert numbers == 3 * [value]
+    assert entries(tmp_path) == []
+
+
+def made(body: str, decorate: Callable[..., Any] = jit_exact, **outer: Any) -> Any:
+    """The identity of a function of the package, made here from its body."""
+    names = {"__name__": "seqgap.kernels.made", **outer}
+    exec(f"def f(x):\n    return {body}", names)
+    function = names["f"]
+    assert isinstance(function, FunctionType)
+    return decorate(function)
+
+
+def identity(*arguments: Any, **named: Any) -> str:
+    return _cache._identity(made(*arguments, **named), ())
+
+
+def test_what_decides_the_machine_code_decides_the_entry() -> None:
+    different = [
+        identity("x + 1"),
+        identity("x + 2"),
+        identity("x + 1", jit),
+        identity("x + c", c=1),
+        identity("x + c", c=2),
+        identity("x + c", c=1.0),
+        identity("x + c[0]", c=(1, 2)),
+        identity("x + c[0]", c=(2, 1)),
+        identity("g(x)", g=made("x + 1")),
+        identity("g(x)", g=made("x + 2")),
+        identity("g(x)", g=made("x + 1", jit)),
+    ]
+    assert len(set(different)) == len(different)
+    assert identity("g(x)", g=made("x + c", c=1)) == identity("g(x)", g=made("x + c", c=1))
+    for unknown in ([1], {1: 2}, object(), os.sep.join, shutil.copy):
+        with pytest.raises(_cache._NotCacheableError):
+            identity("x + c", c=unknown)
+
+
+def test_a_function_that_calls_itself_has_an_identity() -> None:
+    function = made("f(x - 1) if x > 0 else 0")
+    function.py_func.__globals__["f"] = function
+    assert _cache._identity(function, ()).count("seqgap.kernels.made.f") == 2
+
+
+TWINS = '''
+"""Two functions of one name that stay functions, and their callers."""
+from seqgap.kernels._jit import isolate, jit_exact
+def factory(value):
+    @jit_exact
+    def made(x):
+        isolate()
+        return value * x
+    return made
+one, two = factory(1.0), factory(2.0)
+@jit_exact
+def call_one(x):
+    return one(x) + 0.25
+@jit_exact
+def call_two(x):
+    return two(x) + 0.25
+'''
+CALL = """
+from seqgap.kernels import twins
+results = [getattr(twins, name)(8.0) for name in {names}]
+print(Compiled.count, results)
+"""
+
+
+def test_entries_of_two_processes_keep_their_functions_apart(copied: Path) -> None:
+    """Numba counts functions from 1 in each process: both would be `made`, number so-and-so."""
+    (copied / "twins.py").write_text(TWINS)
+    assert run_copy(CALL.format(names=["call_one"]), copied)[1] == [8.25]
+    assert run_copy(CALL.format(names=["call_two"]), copied)[1] == [16.25]
+    assert run_copy(CALL.format(names=["call_one", "call_two"]), copied) == (0, [8.25, 16.25])
+
+
+def test_numba_counts_on_as_before() -> None:
+    function = made("x + 1")
+    assert function(1) == 2
+    (compiled,) = function.overloads.values()
+    assert next(FunctionIdentity._unique_ids) < 100_000 < compiled.fndesc.uid
+
+
+def test_old_folders_go_and_nothing_else_does(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    names = [f"{number:032x}" for number in range(12)]
+    for name, seconds in zip(names, itertools.count(), strict=False):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (seconds, seconds))
+    _cache._write(tmp_path / f"{99:032x}" / "entry", b"data")
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert kept == sorted(["work", *names[5:], f"{99:032x}"])
+    assert (tmp_path / f"{99:032x}" / "entry").read_bytes() == b"data"
