@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import timeit
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -30,13 +30,12 @@ _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _NAMES = {"1": "SC_LEVEL1_DCACHE_SIZE", "2": "SC_LEVEL2_CACHE_SIZE", "3": "SC_LEVEL3_CACHE_SIZE"}
 _DEFAULT = {"L1": 32 << 10, "L2": 512 << 10, "L3": 8 << 20}  # where the system does not tell
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
-_LARGEST_CACHED = 32 << 20  # a cache that is shared with other machines does not hold half of itself
 _SMALLEST_DRAM, _LARGEST_DRAM = 64 << 20, 512 << 20
 _KINDS = {"read": probes.READ, "write": probes.WRITE, "copy": probes.COPY, "triad": probes.TRIAD}
 _BYTES = 2**26  # of one repetition: at least 0.1 ms, so that the call does not show
 _PAGE = 4096
 _WIDTH = 4096  # elements of a row in a parallel pass
-_ROUNDS, _FEWEST_ROUNDS, _LONGEST = 15, 3, 1.5  # repetitions; fewer of them after so many seconds
+_ROUNDS, _FEWEST_ROUNDS, _LONGEST = 15, 3, 0.5  # repetitions; fewer of them after so many seconds
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -82,22 +81,24 @@ def probe(*, parallel: bool) -> Ceilings:
     )
     if not parallel or threads == 1:
         return alone
-    shared = {level: size for level, size in sizes.items() if level not in PRIVATE}
     region = Job(lambda: probes.empty_region(threads, 4 * threads, 2**20, np.empty(1)), 1)
     return replace(
         alone,
         threads=threads,
         parallel_region=least_seconds({"region": region}, rounds=1000)["region"],
-        shared=_bandwidths(shared, threads),
+        shared=_bandwidths(sizes, threads, without=PRIVATE),
     )
 
 
 def least_seconds(jobs: Mapping[Key, Job], rounds: int = _ROUNDS) -> dict[Key, float]:
     """The least seconds for one unit of each job: a ceiling is what was reached, not what is usual.
 
-    The jobs take turns, so that a disturbance does not fall on all the repetitions of one.
+    The jobs take turns, so that a disturbance does not fall on all the repetitions of one. Before that
+    each runs once, which compiles it.
     """
     best = dict.fromkeys(jobs, float("inf"))
+    for job in jobs.values():
+        job.run()
     began = time.perf_counter()
     for done in range(rounds):
         if done >= _FEWEST_ROUNDS and time.perf_counter() - began > _LONGEST:
@@ -125,21 +126,18 @@ def _arithmetic(dtype: str) -> dict[str, Job]:
     }
 
 
-def _bandwidths(sizes: Mapping[str, int], threads: int) -> tuple[Bandwidth, ...]:
-    """Every pattern at every level on `threads` threads together."""
-    sets = {level: working_set(level, sizes) for level in (*sizes, DRAM)}
+def _bandwidths(
+    sizes: Mapping[str, int], threads: int, without: Collection[str] = ()
+) -> tuple[Bandwidth, ...]:
+    """Every pattern at every level, but those left out, on `threads` threads together."""
+    sets = {level: working_set(level, sizes, threads) for level in (*sizes, DRAM) if level not in without}
     buffer = _aligned(max(sets.values()) // 8)
-    best = least_seconds(
-        {
-            (level, kind): _stream(kind, buffer[: size // 8], threads)
-            for level, size in sets.items()
-            for kind in _KINDS
-        }
-    )
-    return tuple(
-        Bandwidth(level, sizes.get(level, 0), size, **{kind: 1 / best[level, kind] for kind in _KINDS})
-        for level, size in sets.items()
-    )
+    found = []
+    for level, size in sets.items():  # one after another: the next would drive this one out of its cache
+        best = least_seconds({kind: _stream(kind, buffer[: size // 8], threads) for kind in _KINDS})
+        rates = {kind: 1 / seconds for kind, seconds in best.items()}
+        found.append(Bandwidth(level, sizes.get(level, 0), size, **rates))
+    return tuple(found)
 
 
 def _stream(kind: str, buffer: Any, threads: int) -> Job:
@@ -164,12 +162,16 @@ def _aligned(size: int) -> Any:
     return buffer[start : start + size]
 
 
-def working_set(level: str, sizes: Mapping[str, int]) -> int:
-    """Bytes that stay in a level and do not fit the one before; DRAM: four times the last cache."""
+def working_set(level: str, sizes: Mapping[str, int], threads: int = 1) -> int:
+    """Bytes that are best served by a level: too many for the one before, and well within this one.
+
+    Half of a cache, at most 16 times the one before for each thread: a large cache is shared with others.
+    """
     available = psutil.virtual_memory().available // 4
     if level == DRAM:
         return min(max(4 * max(sizes.values()), _SMALLEST_DRAM), _LARGEST_DRAM, available)
-    return min(sizes[level] // 2, _LARGEST_CACHED, available)
+    smaller = [size for size in sizes.values() if size < sizes[level]]
+    return min([sizes[level] // 2, *(16 * threads * size for size in smaller[-1:])])
 
 
 def cache_sizes() -> dict[str, int]:
