@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sysconfig
 from collections.abc import Callable
@@ -375,6 +376,24 @@ def test_an_occupied_folder_is_refused_before_anything_is_measured(
     assert "not empty" in result.output
 
 
+@pytest.mark.parametrize("threads", ["1", "1,2"])
+def test_all_threads_are_measured_only_for_runs_that_use_them(
+    threads: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if machine.threads_available() == 1 and threads != "1":
+        pytest.skip("one thread")
+    asked = []
+
+    def measure(*, parallel: bool) -> Ceilings:
+        asked.append(parallel)
+        raise machine.MachineError("enough")
+
+    monkeypatch.setattr(machine, "measure_machine", measure)
+    result = CliRunner().invoke(cli, ["run", "--threads", threads, "--out", str(tmp_path / "results")])
+    assert result.exit_code != 0
+    assert asked == [threads != "1"]
+
+
 def test_the_probes_do_the_work_that_is_counted() -> None:
     values = np.arange(1.0, 13.0).reshape(3, 2, 2)
     a, b, c = values.copy()
@@ -472,3 +491,13 @@ measure_machine(parallel=False)
 print(_Pool.started, probes.stream.rows.signatures, sys.executable != "")
 """
     assert fresh_python(program) == "False [] True\n"
+
+
+def test_ctrl_c_ends_machine_with_130(tmp_path: Path) -> None:
+    process = subprocess.Popen([SEQGAP, "machine"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert "Measuring" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in rest
