@@ -99,17 +99,16 @@ def _positive(value: Any) -> float:
 def bound(cell: Cell, operation: Operation, ceilings: Ceilings) -> tuple[float, str]:
     """(seconds, name): the largest of the times that one call of the cell cannot beat.
 
-    call: of a compiled function with its arrays. parallel region: of opening one, which compiled code
-    does on more than one thread. chain: the dependent steps, once for the batch, because samples are
-    independent. bandwidth: elements and shared parameters at the level that holds them. Arithmetic
-    shares the same units, so exp, normals and the rest add up, under the name of the largest part.
+    call: of a compiled function with its arrays. chain: the dependent steps, once for the batch, because
+    samples are independent. bandwidth: elements and shared parameters at the level that holds them.
+    Arithmetic shares the same units, so exp, normals and the rest add up, under the name of the largest
+    part. Opening a parallel region is no limit: a small batch may do without, and where another process
+    holds a core, regions of milliseconds are all that a measurement sees.
     """
     limits = {
         "call": ceilings.call_arrays,
         "chain": operation.depth(cell.dim) * ceilings.fma_latency[cell.dtype],
     }
-    if cell.threads > 1 and cell.impl == "numba" and ceilings.parallel_region is not None:
-        limits["parallel region"] = ceilings.parallel_region
     parts = _arithmetic(cell, operation, ceilings)
     limits[max(parts, key=lambda name: parts[name])] = sum(parts.values())
     seconds, level = _memory(cell, operation, ceilings)
