@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seqgap.bench.plan import Options
     from seqgap.bench.results import RunFolder
 
+_MEASURING = "Measuring the ceilings of this machine, about 5 s ..."
 _PIPED_WIDTH = 150  # of tables that do not go to a terminal
 
 
@@ -79,8 +80,9 @@ def run(out: Path | None, resume: Path | None, **choices: Any) -> None:
 
 def _start(out: Path | None, chosen: dict[str, Any]) -> "tuple[RunFolder, Options]":
     from seqgap.bench.environment import environment
+    from seqgap.bench.machine import measure_machine
     from seqgap.bench.plan import plan, profile
-    from seqgap.bench.results import RunFolder
+    from seqgap.bench.results import RunFolder, make_empty
     from seqgap.kernels._jit import threads_available
 
     options = replace(profile(chosen.pop("profile", "quick"), threads_available()), **chosen)
@@ -92,7 +94,12 @@ def _start(out: Path | None, chosen: dict[str, Any]) -> "tuple[RunFolder, Option
         if not plan(replace(options, impl=("numba",))):
             raise click.UsageError(f"--case: nothing matches {' '.join(options.case)}; see seqgap list")
         raise click.UsageError("--impl: python runs on one thread; choose another or --threads 1")
-    return RunFolder.create(out or _dated(), environment(), options), options
+    path = out or _dated()
+    make_empty(path)
+    click.echo(_MEASURING)
+    ceilings = measure_machine(parallel=max(options.threads) > 1)
+    stored = {**environment(), "ceilings": ceilings.to_json()}
+    return RunFolder.create(path, stored, options), options
 
 
 def _resume(path: Path) -> "tuple[RunFolder, Options, set[Any]]":
@@ -118,11 +125,13 @@ def _measure(console: "Console", folder: "RunFolder", options: "Options", done: 
     """Time what is not done yet; False if interrupted."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from seqgap.bench.measure import with_fraction
     from seqgap.bench.plan import plan, too_slow
-    from seqgap.bench.results import Row
+    from seqgap.bench.results import Row, read_ceilings
     from seqgap.bench.session import Session, SessionError
     from seqgap.bench.session import run as run_session
 
+    ceilings = read_ceilings(folder.path)
     planned = plan(options)
     todo = []
     for cell in planned:
@@ -153,7 +162,7 @@ def _measure(console: "Console", folder: "RunFolder", options: "Options", done: 
         task = progress.add_task(next(coming), total=len(todo))
 
         def finished(row: Row) -> None:
-            folder.append(row)
+            folder.append(with_fraction(row, ceilings))
             progress.update(task, advance=1, description=next(coming, ""), refresh=True)
 
         try:
@@ -167,19 +176,40 @@ def _measure(console: "Console", folder: "RunFolder", options: "Options", done: 
 def _report(console: "Console", folder: "RunFolder") -> None:
     from seqgap.bench.gap import gaps, write_csv
     from seqgap.bench.plot import draw
-    from seqgap.bench.report import print_gaps, print_other_rows
+    from seqgap.bench.report import print_fractions, print_gaps, print_other_rows
     from seqgap.bench.results import read_rows
 
     rows = read_rows(folder.path)
     found = gaps(rows)
     write_csv(found, folder.path / "gap.csv")
     print_gaps(console, found)
+    print_fractions(console, rows)
     print_other_rows(console, rows)
     written = draw([folder.path], folder.path) if any(row.status == "ok" for row in rows) else []
     names = ["rows.jsonl", "environment.json", "gap.csv", *(path.name for path in written)]
     click.echo(f"Written to {folder.path}: {', '.join(names)}")
     if any(row.status == "failed" for row in rows):
         sys.exit(1)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object, in seconds, bytes/s and flop/s.")
+def machine(as_json: bool) -> None:
+    """Measure this machine's ceilings: bandwidths, arithmetic, call overheads. About 5 seconds.
+
+    Each is the best of several repetitions, on one core unless said.
+    """
+    import json
+
+    from seqgap.bench.machine import measure_machine
+    from seqgap.bench.report import print_ceilings
+
+    click.echo(_MEASURING, err=True)
+    found = measure_machine(parallel=True)
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=1))
+    else:
+        print_ceilings(_console(), found)
 
 
 @cli.command()

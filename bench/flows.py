@@ -29,6 +29,7 @@ class Direction(NamedTuple):
     depth: Callable[[int], float]
     flops: Callable[[int], float]
     numpy: Callable[[Any, Any], tuple[Any, Any]]  # (batch, params) -> (batch, log_det)
+    exps: Callable[[int], float] = lambda dim: 0  # exp evaluations among the flops
 
 
 def flow(
@@ -41,13 +42,14 @@ def flow(
     matched: bool = False,
     strategies: tuple[str, ...] = (),
     parameters: Callable[[int], float] = lambda dim: 4 * dim,
+    weights: Callable[[int], float] = lambda dim: 0,
     more: tuple[Operation, ...] = (),
 ) -> Case:
     """A case with forward, inverse, log_prob, sample and random_params.
 
     random_params(dim, seed, dtype=...) is that of the kernels. takes_dim: `sample` needs dim, because
     Params do not fix it. matched: forward and inverse are one matched pair. strategies: of forward.
-    parameters(dim): how many numbers Params hold.
+    parameters(dim): how many numbers Params hold, weights(dim): how many of them every call must read.
     """
     allowed = rounding(lambda dim: dim + 16)
 
@@ -78,26 +80,28 @@ def flow(
         tolerance=allowed,
         rows=(0, None),
         parameters=parameters,
+        weights=weights,
     )
     operations = (
         transform(
-            "forward", depth=forward.depth, flops=forward.flops,
+            "forward", depth=forward.depth, flops=forward.flops, exps=forward.exps,
             implementations={"numpy": direct(forward.numpy)}, strategies=strategies,
         ),
         transform(
-            "inverse", depth=inverse.depth, flops=inverse.flops,
+            "inverse", depth=inverse.depth, flops=inverse.flops, exps=inverse.exps,
             implementations={"numpy": direct(inverse.numpy)},
         ),
         Operation(
             "log_prob", batch, inverse.depth, lambda dim: inverse.flops(dim) + 2 * dim + 1,
             lambda dim: dim + 1, allowed,
             rows=(0, None), implementations={"numpy": direct(numpy_log_prob)}, parameters=parameters,
+            exps=inverse.exps, written=lambda dim: 1, weights=weights,
         ),
         Operation(
             "sample", draw, forward.depth, lambda dim: forward.flops(dim) + NORMAL_FLOPS * dim,
             lambda dim: dim, allowed,
             rows=(COUNT, None, None), implementations={"numpy": numpy_sample}, noise=noise,
-            parameters=parameters,
+            parameters=parameters, exps=forward.exps, normals=lambda dim: dim, weights=weights,
         ),
         Operation(
             "random_params",

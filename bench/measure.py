@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numba.core import event
 from threadpoolctl import threadpool_limits
 
+from seqgap.bench.ceiling import Ceilings, bound
 from seqgap.bench.compare import check
 from seqgap.bench.plan import Cell
 from seqgap.bench.registry import Thunk
@@ -30,6 +32,14 @@ def measure(cell: Cell, seed: int, timer: Timer) -> Row:
             return Row(cell, "failed", reason=f"{type(error).__name__}: {error}")
         rounds, iterations = timer(thunk)
     return Row(cell, "ok", rounds, iterations, first_call, compiling)
+
+
+def with_fraction(row: Row, ceilings: Ceilings | None) -> Row:
+    """The row with its fraction of the ceiling, as measured: noise can bring it above 1."""
+    if row.status != "ok" or ceilings is None:
+        return row
+    seconds, name = bound(row.cell, row.cell.lookup()[1], ceilings)
+    return replace(row, fraction=seconds / row.median, ceiling=name)
 
 
 def _first_call(cell: Cell, seed: int) -> tuple[Thunk, float, float]:

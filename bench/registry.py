@@ -95,6 +95,10 @@ class Operation:
     strategies: tuple[str, ...] = ()  # of the kernel, each timed as numba-<strategy> when asked for
     largest_dim: int | None = None  # above it the reference is too slow to verify
     smallest_batch: int = 0
+    exps: Callable[[int], float] = lambda dim: 0  # of the flops: exp evaluations for each sample
+    normals: Callable[[int], float] = lambda dim: 0  # of the flops: normals drawn for each sample
+    written: Callable[[int], float] = lambda dim: dim  # of the elements: those written
+    weights: Callable[[int], float] = lambda dim: 0  # of the parameters: those that a call must read
 
     @property
     def implementation_names(self) -> list[str]:

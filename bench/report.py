@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from seqgap.bench.ceiling import Bandwidth, Ceilings
 from seqgap.bench.gap import Gap
 from seqgap.bench.registry import cases
 from seqgap.bench.results import Row
@@ -75,6 +76,66 @@ def _table(title: str | None, numbers: Sequence[str], last: str, first: str | No
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column(last, no_wrap=True)
     return table
+
+
+def print_fractions(console: Console, rows: Iterable[Row]) -> None:
+    """How near the compiled operations come to the machine's ceilings, each at its largest size."""
+    largest: dict[str, Row] = {}
+    for row in rows:
+        if row.cell.impl == "numba" and row.ceiling:
+            known = largest.setdefault(row.cell.name, row)
+            largest[row.cell.name] = max(known, row, key=lambda r: r.cell.dim * r.cell.batch)
+    if not largest:
+        return
+    console.print("\n[bold]How near the ceilings[/bold] (numba, largest size timed)")
+    table = _table(None, ("N", "D", "/call", "of the\nceiling"), "which is", first="operation")
+    for row in largest.values():
+        cell = row.cell
+        table.add_row(
+            cell.name, str(cell.batch), str(cell.dim), si(row.median), f"{row.fraction:.0%}", row.ceiling
+        )
+    console.print(table)
+    console.print()
+
+
+def print_ceilings(console: Console, found: Ceilings) -> None:
+    """The ceilings of a machine, with units."""
+    _print_bandwidth(console, "Bandwidth of one core, GB/s", found.bandwidth)
+    if found.shared:
+        _print_bandwidth(console, f"Bandwidth of {found.threads} threads together, GB/s", found.shared)
+    table = _table("Arithmetic of one core", ("float64", "float32"), "", first="")
+    for name, values, scale, unit in (
+        ("fused multiply-add, latency", found.fma_latency, 1e-9, "ns for each dependent step"),
+        ("fused multiply-add, throughput", found.fma_flops, 1e9, "Gflop/s, a multiply-add is 2"),
+        ("exp", found.exp, 1e-9, "ns for each element, in L1"),
+        ("normals", found.normal, 1e-9, "ns for each, into L1"),
+    ):
+        table.add_row(name, *(f"{values[dtype] / scale:.3g}" for dtype in ("float64", "float32")), unit)
+    console.print(table)
+    table = _table("\nOverheads", ("",), "", first="")
+    region = found.parallel_region
+    for name, value, note in (
+        ("timer", si(found.timer), "smallest step of time.perf_counter"),
+        ("empty call", si(found.call_empty), "a compiled function without arguments"),
+        ("empty call, 7 arrays", si(found.call_arrays), "with a range and seven arrays"),
+        ("empty parallel region", "-" if region is None else si(region), f"{found.threads} threads"),
+    ):
+        table.add_row(name, value, note)
+    console.print(table)
+
+
+def _print_bandwidth(console: Console, title: str, levels: Iterable[Bandwidth]) -> None:
+    table = _table(title, ("size", "measured\nwith", "read", "write", "copy", "triad"), "", first="level")
+    for level in levels:
+        rates = (level.read, level.write, level.copy, level.triad)
+        sizes = (_bytes(size) if size else "-" for size in (level.capacity, level.working_set))
+        table.add_row(level.level, *sizes, *(f"{rate / 1e9:.3g}" for rate in rates), "")
+    console.print(table)
+    console.print()
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 2**20:.3g} MiB" if size >= 2**20 else f"{size / 2**10:.3g} KiB"
 
 
 def print_other_rows(console: Console, rows: Iterable[Row]) -> None:

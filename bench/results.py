@@ -13,6 +13,7 @@ from typing import Any
 import click
 import numpy as np
 
+from seqgap.bench.ceiling import Ceilings
 from seqgap.bench.plan import DTYPES, Cell, Options
 
 ROWS, ENVIRONMENT = "rows.jsonl", "environment.json"
@@ -35,6 +36,8 @@ class Row:
     first_call: float = 0.0  # seconds of the first call, before the timing
     compile: float = 0.0  # seconds of it that Numba spent compiling
     reason: str = ""  # why failed or skipped
+    fraction: float = 0.0  # of the ceiling: least possible seconds over the median; 0 where unknown
+    ceiling: str = ""  # what sets the least possible seconds
 
     def quantile(self, q: float) -> float:
         """A quantile of the seconds for one call."""
@@ -55,10 +58,8 @@ class RunFolder:
     @classmethod
     def create(cls, path: Path, environment: dict[str, Any], options: Options) -> "RunFolder":
         """A new folder with its environment file; ResultError where something is there already."""
+        make_empty(path)
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
-                raise ResultError(f"{path}: not empty; choose another folder, or --resume it")
             stored = {"schema": _SCHEMA, "options": options.to_json(), **environment}
             temporary = path / f"{ENVIRONMENT}.new"
             temporary.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
@@ -86,6 +87,26 @@ class RunFolder:
             file.write(json.dumps(asdict(row), allow_nan=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def make_empty(path: Path) -> None:
+    """Make a folder; ResultError where something is in it already."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        used = any(path.iterdir())
+    except OSError as error:
+        raise ResultError(f"{path}: cannot be written ({error.strerror})") from None
+    if used:
+        raise ResultError(f"{path}: not empty; choose another folder, or --resume it")
+
+
+def read_ceilings(path: Path) -> Ceilings | None:
+    """The ceilings of a result folder; None where the run did not measure any."""
+    stored = read_environment(path).get("ceilings")
+    try:
+        return None if stored is None else Ceilings.from_json(stored)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResultError(f"{path / ENVIRONMENT}: no usable ceilings ({error})") from None
 
 
 def read_environment(path: Path) -> dict[str, Any]:
@@ -126,8 +147,10 @@ def _parse(line: str, place: str) -> Row:
             raise ValueError
         if not all(isinstance(r, float) and _SHORTEST < r < _LONGEST for r in row.rounds):
             raise ValueError
-        if not isinstance(row.reason, str):
+        if not isinstance(row.reason, str) or not isinstance(row.ceiling, str):
             raise TypeError
+        if not isinstance(row.fraction, float) or not 0 <= row.fraction < float("inf"):
+            raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
         raise ResultError(f"{place}: not a result row") from None
     return row

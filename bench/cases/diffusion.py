@@ -118,11 +118,13 @@ CASE = Case(
             "sample_noisy", _sample_noisy, lambda dim: 1, lambda dim: (3 + NORMAL_FLOPS) * dim,
             lambda dim: 2 * dim, rounding(lambda dim: 20),
             rows=(0, 0, None, None), implementations={"numpy": _numpy_sample_noisy}, noise=_drawn,
+            normals=lambda dim: dim,
         ),
         Operation(
             "trajectory", _chain, lambda dim: _STEPS, lambda dim: 3 * _STEPS * dim,
             lambda dim: (2 * _STEPS + 2) * dim, rounding(lambda dim: 3 * _STEPS),
             rows=(0, 1, None), output_axis=1, implementations={"numpy": direct(numpy_trajectory)},
+            written=lambda dim: (_STEPS + 1) * dim,
         ),
         Operation(
             "reverse", _chain, lambda dim: _STEPS, lambda dim: 3 * _STEPS * dim,

@@ -33,6 +33,7 @@ CASE = flow(
     Direction(lambda dim: 1, _flops, numpy_inverse),
     matched=True,
     parameters=lambda dim: dim * (dim + 2),
+    weights=lambda dim: dim * (dim - 1) / 2 + 2 * dim,  # below the diagonal, bias, scale
     more=likelihood(
         linear_ar.random_params,
         lambda params, dim, seed, count: linear_ar.sample(count, params, seed),

@@ -44,6 +44,6 @@ def _flops(dim: int) -> float:
 CASE = flow(
     "mask_stack",
     mask_stack.random_params,
-    Direction(lambda dim: _LAYERS, _flops, numpy_forward),
-    Direction(lambda dim: _LAYERS, _flops, numpy_inverse),
+    Direction(lambda dim: _LAYERS, _flops, numpy_forward, exps=lambda dim: _LAYERS),
+    Direction(lambda dim: _LAYERS, _flops, numpy_inverse, exps=lambda dim: _LAYERS),
 )

@@ -37,7 +37,7 @@ CASE = Case(
             "standard_normal", _normals, lambda dim: 1, lambda dim: NORMAL_FLOPS * dim,
             lambda dim: dim, rounding(lambda dim: 16),
             rows=(COUNT, None, None), implementations={"numpy": _numpy},
-            noise=lambda output, call: output,
+            noise=lambda output, call: output, normals=lambda dim: dim,
         ),
         Operation(
             "philox4x32", _words, lambda dim: 1, lambda dim: 0, lambda dim: 8, EXACT,
