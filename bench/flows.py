@@ -113,8 +113,8 @@ def flow(
         Operation(
             "sample", draw, forward.depth, lambda dim: forward.flops(dim) + NORMAL_FLOPS * dim,
             lambda dim: dim, allowed,
-            rows=(COUNT, None, None), implementations={"numpy": numpy_sample} | _samplers(forward), noise=noise,
-            parameters=parameters,
+            rows=(COUNT, None, None), implementations={"numpy": numpy_sample} | _samplers(forward),
+            noise=noise, parameters=parameters,
         ),
         Operation(
             "random_params",

@@ -10,7 +10,7 @@ import functools
 import importlib.util
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
@@ -131,6 +131,9 @@ def _converted(value: Any, convert: Callable[[Any], Any]) -> Any:
     return value
 
 
+UNAVAILABLE = "JAX keeps its"
+
+
 class UnavailableError(Exception):
     """An implementation that cannot run with these threads in this process."""
 
@@ -165,7 +168,9 @@ def _jax_settings(threads: int) -> Iterator[None]:
 
     started = _jax_threads(threads)
     if started != threads:
-        raise UnavailableError(f"JAX keeps the {started} threads that it started with: run this alone")
+        raise UnavailableError(
+            f"{UNAVAILABLE} {started} threads while a process lasts; run --threads {threads} by itself"
+        )
     with jax.default_device(jax.devices("cpu")[0]), jax.enable_x64(True):
         yield
 
@@ -211,5 +216,5 @@ def _remedy(name: str) -> str | None:
     if library in ("torch", "jax") and importlib.util.find_spec(library) is None:
         return _INSTALL
     if name == "torch-compile" and not any(map(shutil.which, _COMPILERS)):
-        return f"a C++ compiler: {', '.join(_COMPILERS)}"
+        return "needs a C++ compiler"
     return None

@@ -10,6 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from seqgap.bench.gap import Gap
+from seqgap.bench.peers import UNAVAILABLE
+from seqgap.bench.ranking import Ranking, peers_of
 from seqgap.bench.registry import cases
 from seqgap.bench.results import Row
 from seqgap.bench.verify import Verdict
@@ -77,10 +79,43 @@ def _table(title: str | None, numbers: Sequence[str], last: str, first: str | No
     return table
 
 
+def print_peers(console: Console, found: Sequence[Ranking]) -> None:
+    """Numba against its peers: median times of one call, and who wins."""
+    if not found:
+        return
+    names = peers_of(found)
+    heads = (
+        "dtype",
+        "thr.",
+        "N",
+        "D",
+        *(name.replace("-", "-\n") for name in names),
+        "fastest\npeer",
+        "ratio",
+    )
+    title = "Median time of one call; ratio: fastest peer over numba, below 1 where the peer is faster"
+    table = _table(title, heads, "who wins", first="operation")
+    for ranking in found:
+        cell = ranking.cell
+        times = (si(ranking.medians[name]) if name in ranking.medians else "" for name in names)
+        table.add_row(
+            cell.name, cell.dtype, str(cell.threads), str(cell.batch), str(cell.dim), *times,
+            ranking.peer, f"{ranking.ratio:.3g}", ranking.verdict,
+        )  # fmt: skip
+    console.print(table)
+    won = sum(ranking.verdict.startswith(ranking.peer) for ranking in found)
+    console.print(f"A peer wins in {won} of {len(found)} rows.\n")
+
+
 def print_other_rows(console: Console, rows: Iterable[Row]) -> None:
     """What was not timed, and why."""
     rows = list(rows)
-    skipped = Counter(row.cell.impl for row in rows if row.status == "skipped")
+    unavailable = Counter(row.reason for row in rows if row.reason.startswith(UNAVAILABLE))
+    for reason, count in unavailable.items():
+        console.print(f"Left out: {count} cells ({reason}).")
+    skipped = Counter(
+        row.cell.impl for row in rows if row.status == "skipped" and row.reason not in unavailable
+    )
     if skipped:
         counts = ", ".join(f"{impl} {count}" for impl, count in skipped.items())
         console.print(f"Left out as too slow or too large: {sum(skipped.values())} cells ({counts}).")

@@ -42,25 +42,20 @@ def _torch_conditioners(torch: Any, kept: Any, params: Any) -> tuple[Any, Any]:
 
 
 def torch_forward(torch: Any, z: Any, params: Any) -> tuple[Any, Any]:
-    """Fused multiply-adds over the whole batch, the last one into the result."""
+    """Fused multiply-adds for the conditioners; the rest in place, in a copy of the batch."""
     kept = z.shape[1] - z.shape[1] // 2
     s, t = _torch_conditioners(torch, z[:, :kept], params)
-    x = torch.empty_like(z)
-    x[:, :kept] = z[:, :kept]
-    log_det = s.sum(1)
-    torch.addcmul(t, z[:, kept:], s.exp_(), out=x[:, kept:])
+    x, log_det = z.clone(), s.sum(1)
+    x[:, kept:].mul_(s.exp_()).add_(t)
     return x, log_det
 
 
 def torch_inverse(torch: Any, x: Any, params: Any) -> tuple[Any, Any]:
-    """Expressions over the whole batch, the last one into the result."""
+    """As forward."""
     kept = x.shape[1] - x.shape[1] // 2
     s, t = _torch_conditioners(torch, x[:, :kept], params)
-    z = torch.empty_like(x)
-    z[:, :kept] = x[:, :kept]
-    s.neg_()
-    log_det = s.sum(1)
-    torch.mul(torch.sub(x[:, kept:], t, out=t), s.exp_(), out=z[:, kept:])
+    z, log_det = x.clone(), s.neg_().sum(1)
+    z[:, kept:].sub_(t).mul_(s.exp_())
     return z, log_det
 
 

@@ -123,7 +123,7 @@ def torch_inverse(torch: Any, x: Any, tables: Tables) -> tuple[Any, Any]:
     z = torch.sub(x, tables.bias)
     for i, c in enumerate(tables.coefficients):
         z[:, i + 1 :].addcmul_(x[:, : -(i + 1)], c, value=-1)
-    return z.div_(tables.scale), (-tables.log_det).expand(x.shape[0])
+    return z.mul_(tables.scale.reciprocal()), (-tables.log_det).expand(x.shape[0])
 
 
 def jax_forward(jax: Any, z: Any, tables: Tables) -> tuple[Any, Any]:

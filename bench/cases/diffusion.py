@@ -157,8 +157,9 @@ def torch_reverse(torch: Any, x_last: Any, eps: Any, steps: Any) -> Any:
     """One fused multiply-add for each step, on states divided by the signal that is left in them."""
     left = steps.signal.cumprod(0)
     x = x_last / left[-1]
-    for noise, factor in zip(eps.flip(0), (steps.sigma / left).flip(0), strict=True):
-        x.addcmul_(noise, factor, value=-1)
+    factors = (steps.sigma / left).unbind(0)
+    for t in reversed(range(len(factors))):
+        x.addcmul_(eps[t], factors[t], value=-1)
     return x
 
 
@@ -213,8 +214,10 @@ CASE = Case(
             lambda dim: 2 * dim, rounding(lambda dim: 20),
             rows=(0, 0, None, None), implementations={"numpy": _numpy_sample_noisy}
             | peers.implementations(
-                torch=torch_noise, jax=jax_noise, prepare=_levels_drawn, draw=lambda call, dim: call.args[0].shape
-            ), noise=_drawn,
+                torch=torch_noise, jax=jax_noise, prepare=_levels_drawn,
+                draw=lambda call, dim: call.args[0].shape,
+            ),
+            noise=_drawn,
         ),
         Operation(
             "trajectory", _chain, lambda dim: _STEPS, lambda dim: 3 * _STEPS * dim,

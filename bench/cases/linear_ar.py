@@ -55,9 +55,9 @@ def scipy_forward(scipy: Any, z: Any, tables: Tables) -> tuple[Any, Any]:
 
 
 def torch_forward(torch: Any, z: Any, tables: Tables) -> tuple[Any, Any]:
-    """One triangular solve for the whole batch, in place."""
-    x = torch.addcmul(tables.bias, tables.scale, z).mT
-    torch.linalg.solve_triangular(tables.weight, x, upper=False, unitriangular=True, out=x)
+    """One triangular solve for the whole batch."""
+    rhs = torch.addcmul(tables.bias, tables.scale, z).mT
+    x = torch.linalg.solve_triangular(tables.weight, rhs, upper=False, unitriangular=True)
     return x.mT, tables.log_det.expand(z.shape[0])
 
 
