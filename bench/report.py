@@ -80,10 +80,14 @@ def _table(title: str | None, numbers: Sequence[str], last: str, first: str | No
 
 
 def print_peers(console: Console, found: Sequence[Ranking]) -> None:
-    """Numba against its peers: median times of one call, and who wins."""
+    """Numba against its peers: median times of one call, and who wins; NumPy alone gets one line."""
     if not found:
         return
     names = peers_of(found)
+    won = sum(ranking.verdict.startswith(ranking.peer) for ranking in found)
+    if names == ["numba", "numpy"]:
+        console.print(f"numpy is faster than numba in {won} of {len(found)} cells: peers.csv.")
+        return
     heads = (
         "dtype",
         "thr.",
@@ -103,7 +107,6 @@ def print_peers(console: Console, found: Sequence[Ranking]) -> None:
             ranking.peer, f"{ranking.ratio:.3g}", ranking.verdict,
         )  # fmt: skip
     console.print(table)
-    won = sum(ranking.verdict.startswith(ranking.peer) for ranking in found)
     console.print(f"A peer wins in {won} of {len(found)} rows.\n")
 
 

@@ -262,6 +262,13 @@ def test_the_table_says_that_numba_wins() -> None:
     assert "A peer wins in 0 of 1 rows." in shown(found)
 
 
+def test_numpy_alone_is_one_line() -> None:
+    """A default run keeps to the size of its gap tables."""
+    rows = timed(python=1.0, numpy=1.0, numba=3.0)
+    rows += [Row(cell(name, dim=7), "ok", (1.0,), 1) for name in ("numba", "numpy")]
+    assert shown(rankings(rows)) == "numpy is faster than numba in 1 of 2 cells: peers.csv.\n"
+
+
 def test_small_differences_are_no_win() -> None:
     (only,) = rankings(timed(numpy=1.04, numba=1.0))
     assert only.verdict == "as fast"
