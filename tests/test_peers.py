@@ -144,10 +144,10 @@ JAX_THREADS = """
 import os, time
 import numpy as np
 from seqgap.bench import peers
-before = dict(os.environ)
+before = os.environ.get("NPROC")
 with peers.settings("jax", {threads}):
     import jax
-    assert dict(os.environ) == before
+    assert os.environ.get("NPROC") == before
     x = jax.numpy.array(np.ones((1500, 1500)))
     run = jax.jit(lambda a: jax.numpy.exp(a @ a))
     jax.block_until_ready(run(x))
