@@ -27,8 +27,6 @@ def measure(cell: Cell, seed: int, timer: Timer) -> Row:
     try:
         with threadpool_limits(cell.threads, user_api="blas"), peers.settings(cell.impl, cell.threads):
             return _measured(cell, seed, timer)
-    except peers.UnavailableError as error:
-        return Row(cell, "skipped", reason=str(error))
     except ImportError as error:
         return Row(cell, "failed", reason=str(error))
 

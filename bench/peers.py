@@ -22,7 +22,7 @@ Prepare: TypeAlias = Callable[[Call, int, Dtype], tuple[Any, ...]]
 Shape: TypeAlias = Callable[[Call, int], tuple[int, ...]]
 
 _INSTALL = "pip install 'seqgap[peers]'"
-_JAX_THREADS: list[int] = []  # that JAX started with in this process, once it has
+_JAX_THREADS: list[int] = []  # of JAX's client, once there is one
 _COMPILERS = ("c++", "g++", "clang++")  # what torch.compile looks for
 
 
@@ -131,13 +131,6 @@ def _converted(value: Any, convert: Callable[[Any], Any]) -> Any:
     return value
 
 
-UNAVAILABLE = "JAX keeps its"
-
-
-class UnavailableError(Exception):
-    """An implementation that cannot run with these threads in this process."""
-
-
 @contextmanager
 def settings(implementation: str, threads: int) -> Iterator[None]:
     """A library's settings for a cell, undone at the end: threads, float64, no gradients."""
@@ -166,32 +159,28 @@ def _torch_settings(threads: int) -> Iterator[None]:
 def _jax_settings(threads: int) -> Iterator[None]:
     import jax
 
-    started = _jax_threads(threads)
-    if started != threads:
-        raise UnavailableError(
-            f"{UNAVAILABLE} {started} threads while a process lasts; run --threads {threads} by itself"
-        )
+    if [threads] != _JAX_THREADS:
+        _start_jax(threads)
     with jax.default_device(jax.devices("cpu")[0]), jax.enable_x64(True):
         yield
 
 
-def _jax_threads(threads: int) -> int:
-    """The threads of JAX's CPU client, which the first call starts with `threads`.
+def _start_jax(threads: int) -> None:
+    """A CPU client with that many threads, in place of the one before.
 
-    It reads NPROC when it starts, and never again. --xla_cpu_multi_thread_eigen=false is not enough:
-    with it JAX 0.10 spent twice the wall time of a matrix product on the processors.
+    It reads NPROC when it starts; with --xla_cpu_multi_thread_eigen=false JAX 0.10 still used all.
     """
     import jax
+    from jax.extend.backend import clear_backends
 
-    if not _JAX_THREADS:
-        before = os.environ.get("NPROC")
-        os.environ["NPROC"] = str(threads)
-        try:
-            jax.devices("cpu")
-        finally:
-            _restore("NPROC", before)
-        _JAX_THREADS.append(threads)
-    return _JAX_THREADS[0]
+    clear_backends()
+    before = os.environ.get("NPROC")
+    os.environ["NPROC"] = str(threads)
+    try:
+        jax.devices("cpu")
+    finally:
+        _restore("NPROC", before)
+    _JAX_THREADS[:] = [threads]
 
 
 def _restore(name: str, value: str | None) -> None:

@@ -10,7 +10,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from seqgap.bench.gap import Gap
-from seqgap.bench.peers import UNAVAILABLE
 from seqgap.bench.ranking import Ranking, peers_of
 from seqgap.bench.registry import cases
 from seqgap.bench.results import Row
@@ -113,12 +112,7 @@ def print_peers(console: Console, found: Sequence[Ranking]) -> None:
 def print_other_rows(console: Console, rows: Iterable[Row]) -> None:
     """What was not timed, and why."""
     rows = list(rows)
-    unavailable = Counter(row.reason for row in rows if row.reason.startswith(UNAVAILABLE))
-    for reason, count in unavailable.items():
-        console.print(f"Left out: {count} cells ({reason}).")
-    skipped = Counter(
-        row.cell.impl for row in rows if row.status == "skipped" and row.reason not in unavailable
-    )
+    skipped = Counter(row.cell.impl for row in rows if row.status == "skipped")
     if skipped:
         counts = ", ".join(f"{impl} {count}" for impl, count in skipped.items())
         console.print(f"Left out as too slow or too large: {sum(skipped.values())} cells ({counts}).")
