@@ -90,6 +90,7 @@ def _start(out: Path | None, chosen: dict[str, Any]) -> "tuple[RunFolder, Option
         options.validate()
     except ValueError as error:
         raise click.UsageError(f"--{error}") from None
+    options = replace(options, impl=_installed(options.impl))
     if not plan(options):
         if not plan(replace(options, impl=("numba",))):
             raise click.UsageError(f"--case: nothing matches {' '.join(options.case)}; see seqgap list")
@@ -100,6 +101,21 @@ def _start(out: Path | None, chosen: dict[str, Any]) -> "tuple[RunFolder, Option
     ceilings = measure_machine(parallel=max(options.threads) > 1)
     stored = {**environment(), "ceilings": ceilings.to_json()}
     return RunFolder.create(path, stored, options), options
+
+
+def _installed(impl: tuple[str, ...]) -> tuple[str, ...]:
+    """The implementations that can run here; the others are named in one line."""
+    from seqgap.bench.peers import left_out
+
+    missing = left_out(impl)
+    names = [name for group in missing.values() for name in group]
+    if not names:
+        return impl
+    needs = "; ".join(f"{', '.join(group)} ({remedy})" for remedy, group in missing.items())
+    if len(names) == len(impl):
+        raise click.UsageError(f"--impl: not installed: {needs}")
+    click.echo(f"Not installed, left out: {needs}")
+    return tuple(name for name in impl if name not in names)
 
 
 def _resume(path: Path) -> "tuple[RunFolder, Options, set[Any]]":
@@ -176,17 +192,22 @@ def _measure(console: "Console", folder: "RunFolder", options: "Options", done: 
 def _report(console: "Console", folder: "RunFolder") -> None:
     from seqgap.bench.gap import gaps, write_csv
     from seqgap.bench.plot import draw
-    from seqgap.bench.report import print_fractions, print_gaps, print_other_rows
+    from seqgap.bench.ranking import rankings
+    from seqgap.bench.ranking import write_csv as write_peers
+    from seqgap.bench.report import print_fractions, print_gaps, print_other_rows, print_peers
     from seqgap.bench.results import read_rows
 
     rows = read_rows(folder.path)
     found = gaps(rows)
     write_csv(found, folder.path / "gap.csv")
     print_gaps(console, found)
+    ranked = rankings(rows)
+    write_peers(ranked, folder.path / "peers.csv")
+    print_peers(console, ranked)
     print_fractions(console, rows)
     print_other_rows(console, rows)
     written = draw([folder.path], folder.path) if any(row.status == "ok" for row in rows) else []
-    names = ["rows.jsonl", "environment.json", "gap.csv", *(path.name for path in written)]
+    names = ["rows.jsonl", "environment.json", "gap.csv", "peers.csv", *(path.name for path in written)]
     click.echo(f"Written to {folder.path}: {', '.join(names)}")
     if any(row.status == "failed" for row in rows):
         sys.exit(1)

@@ -81,6 +81,7 @@ def check(
     few milliseconds. own_noise: the output was drawn from a generator of its own; the normals behind it must
     pass a Kolmogorov-Smirnov test instead.
     """
+    output = _arrays(output)
     if own_noise:
         assert operation.noise is not None
         normals = np.ravel(operation.noise(output, call)).astype(np.float64)
@@ -98,6 +99,11 @@ def check(
         found = difference(part, wanted, operation.tolerance.of(dim, dtype), dtype)
         if found.used > 1:
             raise WrongResultError(f"error {found.absolute:.2e}, tolerance {found.tolerance:.2e}")
+
+
+def _arrays(output: Any) -> Any:
+    """The same as NumPy arrays: other libraries' arrays have other methods."""
+    return tuple(map(_arrays, output)) if isinstance(output, tuple) else np.asarray(output)
 
 
 def _rows_of(output: Any, start: int, stop: int, axis: int) -> Any:

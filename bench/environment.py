@@ -3,7 +3,7 @@
 import os
 import platform
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ def environment() -> dict[str, Any]:
 
     Call it once NumPy and SciPy are loaded: it lists the BLAS libraries that are.
     """
-    packages = ("seqgap", "numpy", "numba", "llvmlite", "scipy", "pytest-benchmark")
+    packages = ("seqgap", "numpy", "numba", "llvmlite", "scipy", "pytest-benchmark", *_installed(_PEERS))
     pools = [
         {key: pool.get(key) for key in ("internal_api", "version", "num_threads")}
         for pool in threadpoolctl.threadpool_info()
@@ -35,6 +35,13 @@ def environment() -> dict[str, Any]:
         "variables": {k: v for k, v in sorted(os.environ.items()) if k.startswith(_PREFIXES)},
         "load": list(psutil.getloadavg()),
     }
+
+
+_PEERS = ("torch", "jax", "jaxlib")
+
+
+def _installed(packages: tuple[str, ...]) -> list[str]:
+    return [package for package in packages if any(distributions(name=package))]
 
 
 _PREFIXES = ("NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "GOMP_")

@@ -2,10 +2,11 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from seqgap.bench import peers
 from seqgap.bench.registry import (
     COUNT,
     DIFFERENCES,
@@ -14,6 +15,7 @@ from seqgap.bench.registry import (
     Case,
     Dtype,
     Operation,
+    Setup,
     Thunk,
     direct,
     rounding,
@@ -23,13 +25,28 @@ from seqgap.kernels.normal import standard_normal
 _LOG_2_PI = float(np.log(2 * np.pi))
 
 
+Library: TypeAlias = Callable[[Any, Any, Any], tuple[Any, Any]]
+
+
 class Direction(NamedTuple):
-    """Cost of one direction for each sample, and how a NumPy user would write it."""
+    """Cost of one direction for each sample, and how users of NumPy and other libraries would write it.
+
+    numpy takes (batch, params); the others take the library, the batch, and what `tables` makes of the
+    params: a user computes that once for a model. All return (batch, log_det).
+    """
 
     depth: Callable[[int], float]
     flops: Callable[[int], float]
-    numpy: Callable[[Any, Any], tuple[Any, Any]]  # (batch, params) -> (batch, log_det)
+    numpy: Callable[[Any, Any], tuple[Any, Any]]
+    torch: Library | None = None
+    jax: Library | None = None
+    scipy: Library | None = None
+    tables: Callable[[Any, int], Any] = lambda params, dim: params
     exps: Callable[[int], float] = lambda dim: 0  # exp evaluations among the flops
+
+    def prepare(self, call: Call, dim: int, dtype: Dtype) -> tuple[Any, Any]:
+        """Arguments of the other libraries' functions, for a call of the kernel."""
+        return call.args[0], self.tables(call.args[1], dim)
 
 
 def flow(
@@ -85,23 +102,25 @@ def flow(
     operations = (
         transform(
             "forward", depth=forward.depth, flops=forward.flops, exps=forward.exps,
-            implementations={"numpy": direct(forward.numpy)}, strategies=strategies,
+            implementations=_transforms(forward), strategies=strategies,
         ),
         transform(
             "inverse", depth=inverse.depth, flops=inverse.flops, exps=inverse.exps,
-            implementations={"numpy": direct(inverse.numpy)},
+            implementations=_transforms(inverse),
         ),
         Operation(
             "log_prob", batch, inverse.depth, lambda dim: inverse.flops(dim) + 2 * dim + 1,
             lambda dim: dim + 1, allowed,
-            rows=(0, None), implementations={"numpy": direct(numpy_log_prob)}, parameters=parameters,
+            rows=(0, None), implementations={"numpy": direct(numpy_log_prob)} | _densities(inverse),
+            parameters=parameters,
             exps=inverse.exps, written=lambda dim: 1, weights=weights,
         ),
         Operation(
             "sample", draw, forward.depth, lambda dim: forward.flops(dim) + NORMAL_FLOPS * dim,
             lambda dim: dim, allowed,
-            rows=(COUNT, None, None), implementations={"numpy": numpy_sample}, noise=noise,
-            parameters=parameters, exps=forward.exps, normals=lambda dim: dim, weights=weights,
+            rows=(COUNT, None, None), implementations={"numpy": numpy_sample} | _samplers(forward),
+            noise=noise, parameters=parameters,
+            exps=forward.exps, normals=lambda dim: dim, weights=weights,
         ),
         Operation(
             "random_params",
@@ -111,6 +130,56 @@ def flow(
         *more,
     )  # fmt: skip
     return Case(stem, operations, "forward", (("forward", "inverse"),) if matched else ())
+
+
+def _transforms(direction: Direction) -> dict[str, Setup]:
+    return {"numpy": direct(direction.numpy)} | peers.implementations(
+        scipy=direction.scipy, torch=direction.torch, jax=direction.jax, prepare=direction.prepare
+    )
+
+
+def _densities(inverse: Direction) -> dict[str, Setup]:
+    """log_prob from the inverse."""
+
+    def scipy(scipy: Any, x: Any, tables: Any) -> Any:
+        z, log_det = _given(inverse.scipy)(scipy, x, tables)
+        return log_det - 0.5 * np.einsum("nd,nd->n", z, z) - 0.5 * _LOG_2_PI * z.shape[1]
+
+    def torch(torch: Any, x: Any, tables: Any) -> Any:
+        z, log_det = _given(inverse.torch)(torch, x, tables)
+        constant = -0.5 * _LOG_2_PI * z.shape[1]
+        return torch.add(log_det + constant, torch.linalg.vecdot(z, z), alpha=-0.5)
+
+    def jax(jax: Any, x: Any, tables: Any) -> Any:
+        z, log_det = _given(inverse.jax)(jax, x, tables)
+        return log_det - 0.5 * (z * z).sum(1) - 0.5 * _LOG_2_PI * z.shape[1]
+
+    return peers.implementations(
+        scipy=inverse.scipy and scipy,
+        torch=inverse.torch and torch,
+        jax=inverse.jax and jax,
+        prepare=inverse.prepare,
+    )
+
+
+def _samplers(forward: Direction) -> dict[str, Setup]:
+    """The sampler from forward; the normals come from the library's own generator."""
+
+    def of(function: Library | None) -> Callable[..., Any] | None:
+        return function and (lambda library, z, tables: function(library, z, tables)[0])
+
+    return peers.implementations(
+        scipy=of(forward.scipy),
+        torch=of(forward.torch),
+        jax=of(forward.jax),
+        prepare=lambda call, dim, dtype: forward.prepare(call, dim, dtype)[1:],
+        draw=lambda call, dim: (call.args[0], dim),
+    )
+
+
+def _given(function: Library | None) -> Library:
+    assert function is not None
+    return function
 
 
 def likelihood(

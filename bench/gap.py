@@ -14,6 +14,11 @@ from seqgap.bench.results import Row
 _MARGIN = 0.05
 
 
+def as_fast(ratio_low: float, ratio_high: float) -> bool:
+    """Whether a ratio with that spread is 1 within the margin."""
+    return ratio_low <= 1 + _MARGIN and ratio_high >= 1 / (1 + _MARGIN)
+
+
 @dataclass(frozen=True)
 class Gap:
     """One comparison at one size. Times are medians in seconds; ratio = sequential / parallel.
@@ -40,7 +45,7 @@ class Gap:
     @property
     def verdict(self) -> str:
         """How the sequential operation does: slower, faster, or as fast within spread and margin."""
-        if self.ratio_low <= 1 + _MARGIN and self.ratio_high >= 1 / (1 + _MARGIN):
+        if as_fast(self.ratio_low, self.ratio_high):
             return "as fast"
         return f"{self.ratio:.3g}x slower" if self.ratio > 1 else f"{1 / self.ratio:.3g}x faster"
 

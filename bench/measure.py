@@ -10,6 +10,7 @@ import numpy as np
 from numba.core import event
 from threadpoolctl import threadpool_limits
 
+from seqgap.bench import peers
 from seqgap.bench.ceiling import Ceilings, bound
 from seqgap.bench.compare import check
 from seqgap.bench.plan import Cell
@@ -25,12 +26,19 @@ def measure(cell: Cell, seed: int, timer: Timer) -> Row:
     The first call compiles and is timed apart. A wrong result, or an error, is reported as failed and
     not timed.
     """
-    with threadpool_limits(cell.threads, user_api="blas"):
-        try:
-            thunk, first_call, compiling = _first_call(cell, seed)
-        except Exception as error:  # one broken implementation must not end a run
-            return Row(cell, "failed", reason=f"{type(error).__name__}: {error}")
-        rounds, iterations = timer(thunk)
+    try:
+        with threadpool_limits(cell.threads, user_api="blas"), peers.settings(cell.impl, cell.threads):
+            return _measured(cell, seed, timer)
+    except ImportError as error:
+        return Row(cell, "failed", reason=str(error))
+
+
+def _measured(cell: Cell, seed: int, timer: Timer) -> Row:
+    try:
+        thunk, first_call, compiling = _first_call(cell, seed)
+    except Exception as error:  # one broken implementation must not end a run
+        return Row(cell, "failed", reason=f"{type(error).__name__}: {error}")
+    rounds, iterations = timer(thunk)
     return Row(cell, "ok", rounds, iterations, first_call, compiling)
 
 

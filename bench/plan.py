@@ -12,7 +12,8 @@ from seqgap.kernels._jit import threads_available
 
 # Seconds for each floating-point operation, to leave out cells that would take too long; rough on
 # purpose, an order of magnitude is enough.
-_SECONDS_PER_FLOP = {"python": 2e-8, "numpy": 1.5e-10, "numba": 5e-11}
+_SECONDS_PER_FLOP = {"python": 2e-8, "numpy": 1.5e-10}
+_SECONDS_PER_COMPILED_FLOP = 5e-11  # of all others: BLAS, or loops that a compiler has fused
 _LARGEST_BYTES = 2**31  # of input, output and parameters
 _LIST_BYTES = 40  # of one parameter in the lists that the check hands to the reference
 _LARGEST_SIZE = 2**24  # of a dimension or a batch
@@ -151,7 +152,7 @@ def implementation_names() -> list[str]:
 def too_slow(cell: Cell, options: Options) -> str | None:
     """Why a cell is left out, or None."""
     _, operation = cell.lookup()
-    rate = _SECONDS_PER_FLOP.get(cell.impl, _SECONDS_PER_FLOP["numpy"])
+    rate = _SECONDS_PER_FLOP.get(cell.impl, _SECONDS_PER_COMPILED_FLOP)
     expected = rate * cell.batch * (operation.flops(cell.dim) + operation.elements(cell.dim))
     if expected > options.longest:
         return f"about {expected:.2g} s for one call, above {options.longest:g} s"

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from seqgap.bench.ceiling import Bandwidth, Ceilings
 from seqgap.bench.gap import Gap
+from seqgap.bench.ranking import Ranking, peers_of
 from seqgap.bench.registry import cases
 from seqgap.bench.results import Row
 from seqgap.bench.verify import Verdict
@@ -136,6 +137,37 @@ def _print_bandwidth(console: Console, title: str, levels: Iterable[Bandwidth]) 
 
 def _bytes(size: int) -> str:
     return f"{size / 2**20:.3g} MiB" if size >= 2**20 else f"{size / 2**10:.3g} KiB"
+
+
+def print_peers(console: Console, found: Sequence[Ranking]) -> None:
+    """Numba against its peers: median times of one call, and who wins; NumPy alone gets one line."""
+    if not found:
+        return
+    names = peers_of(found)
+    won = sum(ranking.verdict.startswith(ranking.peer) for ranking in found)
+    if names == ["numba", "numpy"]:
+        console.print(f"numpy is faster than numba in {won} of {len(found)} cells: peers.csv.")
+        return
+    heads = (
+        "dtype",
+        "thr.",
+        "N",
+        "D",
+        *(name.replace("-", "-\n") for name in names),
+        "fastest\npeer",
+        "ratio",
+    )
+    title = "Median time of one call; ratio: fastest peer over numba, below 1 where the peer is faster"
+    table = _table(title, heads, "who wins", first="operation")
+    for ranking in found:
+        cell = ranking.cell
+        times = (si(ranking.medians[name]) if name in ranking.medians else "" for name in names)
+        table.add_row(
+            cell.name, cell.dtype, str(cell.threads), str(cell.batch), str(cell.dim), *times,
+            ranking.peer, f"{ranking.ratio:.3g}", ranking.verdict,
+        )  # fmt: skip
+    console.print(table)
+    console.print(f"A peer wins in {won} of {len(found)} rows.\n")
 
 
 def print_other_rows(console: Console, rows: Iterable[Row]) -> None:

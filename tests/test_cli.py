@@ -65,7 +65,7 @@ def test_version_is_that_of_the_package(tmp_path: Path) -> None:
 
 def test_run_writes_what_it_says(finished: tuple[Path, str]) -> None:
     folder, printed = finished
-    names = {"rows.jsonl", "environment.json", "gap.csv", "curves.png", "curves.svg"}
+    names = {"rows.jsonl", "environment.json", "gap.csv", "peers.csv", "curves.png", "curves.svg"}
     assert {path.name for path in folder.iterdir()} == names
     assert all(name in printed for name in names)
     assert str(folder) in printed

@@ -1,9 +1,10 @@
 """Diffusion noising: the closed form in one step, the chain and its reversal in T steps."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqgap.bench import peers
 from seqgap.bench.registry import (
     NORMAL_FLOPS,
     Call,
@@ -95,6 +96,99 @@ def _drawn(output: Any, call: Call) -> Any:
     return (output - signal[t] * x0) / sigma[t]
 
 
+class Steps(NamedTuple):
+    """What users of the other libraries compute once for a schedule: for each step two factors."""
+
+    signal: Any  # (T,)
+    sigma: Any  # (T,)
+
+
+def _levels(call: Call, dim: int, dtype: Dtype) -> tuple[Any, ...]:
+    """(eps, x0, signal, sigma) of `noise`."""
+    x0, eps, t, schedule = call.args
+    signal, sigma = _coefficients(schedule, dtype)
+    return eps, x0, signal[t], sigma[t]
+
+
+def _levels_drawn(call: Call, dim: int, dtype: Dtype) -> tuple[Any, ...]:
+    """The same without eps."""
+    x0, t, schedule, _ = call.args
+    return _levels(Call((x0, None, t, schedule)), dim, dtype)[1:]
+
+
+def _steps(call: Call, dim: int, dtype: Dtype) -> tuple[Any, ...]:
+    betas = call.args[-1].betas
+    return *call.args[:-1], Steps(np.sqrt(1 - betas).astype(dtype), np.sqrt(betas).astype(dtype))
+
+
+def torch_noise(torch: Any, eps: Any, x0: Any, signal: Any, sigma: Any) -> Any:
+    """A product and a fused multiply-add."""
+    return torch.mul(x0, signal).addcmul_(eps, sigma)
+
+
+def jax_noise(jax: Any, eps: Any, x0: Any, signal: Any, sigma: Any) -> Any:
+    """One expression, fused by the compiler."""
+    return signal * x0 + sigma * eps
+
+
+def torch_trajectory(torch: Any, x0: Any, eps: Any, steps: Any) -> Any:
+    """All the noise in one product, then one fused multiply-add for each step, in the result."""
+    states = torch.empty((len(eps) + 1, *x0.shape), dtype=x0.dtype)
+    states[0] = x0
+    torch.mul(eps, steps.sigma[:, None, None], out=states[1:])
+    state = states.unbind(0)
+    for t, signal in enumerate(steps.signal.unbind(0)):
+        state[t + 1].addcmul_(state[t], signal)
+    return states
+
+
+def jax_trajectory(jax: Any, x0: Any, eps: Any, steps: Any) -> Any:
+    """A scan over the steps."""
+
+    def step(x: Any, at: Any) -> tuple[Any, Any]:
+        noise, (signal, sigma) = at
+        x = signal * x + sigma * noise
+        return x, x
+
+    return jax.numpy.concatenate([x0[None], jax.lax.scan(step, x0, (eps, steps))[1]])
+
+
+def torch_reverse(torch: Any, x_last: Any, eps: Any, steps: Any) -> Any:
+    """One fused multiply-add for each step, on states divided by the signal that is left in them."""
+    left = steps.signal.cumprod(0)
+    x = x_last / left[-1]
+    factors = (steps.sigma / left).unbind(0)
+    for t in reversed(range(len(factors))):
+        x.addcmul_(eps[t], factors[t], value=-1)
+    return x
+
+
+def jax_reverse(jax: Any, x_last: Any, eps: Any, steps: Any) -> Any:
+    """A scan over the steps, last one first."""
+
+    def step(x: Any, at: Any) -> tuple[Any, None]:
+        noise, (signal, sigma) = at
+        return (x - sigma * noise) / signal, None
+
+    return jax.lax.scan(step, x_last, (eps, steps), reverse=True)[0]
+
+
+def torch_reverse_naive(torch: Any, x_last: Any, steps: Any) -> Any:
+    """T divisions in place."""
+    signal = steps.signal.flip(0).unbind(0)
+    x = x_last / signal[0]
+    for factor in signal[1:]:
+        x.div_(factor)
+    return x
+
+
+def jax_reverse_naive(jax: Any, x_last: Any, steps: Any) -> Any:
+    """T divisions, fused by the compiler: for these few steps faster than a scan."""
+    for signal in steps.signal[::-1]:
+        x_last = x_last / signal
+    return x_last
+
+
 def _betas(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
     return Call((dim,))
 
@@ -112,29 +206,38 @@ CASE = Case(
         Operation(
             "noise", _noise, lambda dim: 1, lambda dim: 3 * dim, lambda dim: 3 * dim,
             rounding(lambda dim: 4),
-            rows=(0, 0, 0, None), implementations={"numpy": _numpy_noise},
+            rows=(0, 0, 0, None), implementations={"numpy": _numpy_noise}
+            | peers.implementations(torch=torch_noise, jax=jax_noise, prepare=_levels),
         ),
         Operation(
             "sample_noisy", _sample_noisy, lambda dim: 1, lambda dim: (3 + NORMAL_FLOPS) * dim,
             lambda dim: 2 * dim, rounding(lambda dim: 20),
-            rows=(0, 0, None, None), implementations={"numpy": _numpy_sample_noisy}, noise=_drawn,
+            rows=(0, 0, None, None), implementations={"numpy": _numpy_sample_noisy}
+            | peers.implementations(
+                torch=torch_noise, jax=jax_noise, prepare=_levels_drawn,
+                draw=lambda call, dim: call.args[0].shape,
+            ),
+            noise=_drawn,
             normals=lambda dim: dim,
         ),
         Operation(
             "trajectory", _chain, lambda dim: _STEPS, lambda dim: 3 * _STEPS * dim,
             lambda dim: (2 * _STEPS + 2) * dim, rounding(lambda dim: 3 * _STEPS),
-            rows=(0, 1, None), output_axis=1, implementations={"numpy": direct(numpy_trajectory)},
+            rows=(0, 1, None), output_axis=1, implementations={"numpy": direct(numpy_trajectory)}
+            | peers.implementations(torch=torch_trajectory, jax=jax_trajectory, prepare=_steps),
             written=lambda dim: (_STEPS + 1) * dim,
         ),
         Operation(
             "reverse", _chain, lambda dim: _STEPS, lambda dim: 3 * _STEPS * dim,
             lambda dim: (_STEPS + 2) * dim, rounding(lambda dim: 4 * _STEPS),
-            rows=(0, 1, None), implementations={"numpy": direct(numpy_reverse)},
+            rows=(0, 1, None), implementations={"numpy": direct(numpy_reverse)}
+            | peers.implementations(torch=torch_reverse, jax=jax_reverse, prepare=_steps),
         ),
         Operation(
             "reverse_naive", _naive, lambda dim: _STEPS, lambda dim: _STEPS * dim,
             lambda dim: 2 * dim, rounding(lambda dim: 4 * _STEPS),
-            rows=(0, None), implementations={"numpy": direct(numpy_reverse_naive)},
+            rows=(0, None), implementations={"numpy": direct(numpy_reverse_naive)}
+            | peers.implementations(torch=torch_reverse_naive, jax=jax_reverse_naive, prepare=_steps),
         ),
         _tables("linear_betas"),
         _tables("cosine_betas"),

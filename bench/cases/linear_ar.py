@@ -1,6 +1,6 @@
 """Linear autoregressive model: the cleanest matched pair, one set of weights in both directions."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,62 @@ def numpy_inverse(x: Any, params: linear_ar.Params) -> tuple[Any, Any]:
     return z, np.full(len(x), -params.log_scale.sum())
 
 
+class Tables(NamedTuple):
+    """What users of the other libraries compute once for a model."""
+
+    weight: Any  # (D, D), minus that of the model, the unit diagonal left out: x = solve(weight, rhs)
+    bias: Any  # (D,)
+    scale: Any  # (D,)
+    log_det: Any  # (), of forward
+    matrix: Any  # (D, D) and (D,): z = x @ matrix + offset
+    offset: Any
+
+
+def tables(params: linear_ar.Params, dim: int) -> Tables:
+    """The model as a triangular system, and the inverse as one affine map."""
+    rate = np.exp(-params.log_scale)
+    matrix = np.ascontiguousarray(((np.eye(dim, dtype=rate.dtype) - params.weight) * rate[:, None]).T)
+    return Tables(
+        np.negative(params.weight), params.bias, np.exp(params.log_scale),
+        np.asarray(params.log_scale.sum()), matrix, -rate * params.bias,
+    )  # fmt: skip
+
+
+def scipy_forward(scipy: Any, z: Any, tables: Tables) -> tuple[Any, Any]:
+    """One triangular solve for the whole batch, in place: x.T has the order that LAPACK wants."""
+    x = tables.scale * z
+    x += tables.bias
+    solve = scipy.linalg.solve_triangular
+    solved = solve(
+        tables.weight.T, x.T, trans=1, unit_diagonal=True, overwrite_b=True, check_finite=False
+    )  # fmt: skip
+    return solved.T, np.full(len(z), tables.log_det)
+
+
+def torch_forward(torch: Any, z: Any, tables: Tables) -> tuple[Any, Any]:
+    """One triangular solve for the whole batch."""
+    rhs = torch.addcmul(tables.bias, tables.scale, z).mT
+    x = torch.linalg.solve_triangular(tables.weight, rhs, upper=False, unitriangular=True)
+    return x.mT, tables.log_det.expand(z.shape[0])
+
+
+def torch_inverse(torch: Any, x: Any, tables: Tables) -> tuple[Any, Any]:
+    """One matrix product with its offset."""
+    return torch.addmm(tables.offset, x, tables.matrix), (-tables.log_det).expand(x.shape[0])
+
+
+def jax_forward(jax: Any, z: Any, tables: Tables) -> tuple[Any, Any]:
+    """One triangular solve for the whole batch."""
+    rhs = (tables.bias + tables.scale * z).T
+    x = jax.scipy.linalg.solve_triangular(tables.weight, rhs, lower=True, unit_diagonal=True)
+    return x.T, jax.numpy.full(len(z), tables.log_det)
+
+
+def jax_inverse(jax: Any, x: Any, tables: Tables) -> tuple[Any, Any]:
+    """One matrix product with its offset."""
+    return x @ tables.matrix + tables.offset, jax.numpy.full(len(x), -tables.log_det)
+
+
 def _flops(dim: int) -> float:
     return dim * (dim - 1) + 3 * dim
 
@@ -29,8 +85,8 @@ def _flops(dim: int) -> float:
 CASE = flow(
     "linear_ar",
     linear_ar.random_params,
-    Direction(lambda dim: dim, _flops, numpy_forward),
-    Direction(lambda dim: 1, _flops, numpy_inverse),
+    Direction(lambda dim: dim, _flops, numpy_forward, torch_forward, jax_forward, scipy_forward, tables),
+    Direction(lambda dim: 1, _flops, numpy_inverse, torch_inverse, jax_inverse, tables=tables),
     matched=True,
     parameters=lambda dim: dim * (dim + 2),
     weights=lambda dim: dim * (dim - 1) / 2 + 2 * dim,  # below the diagonal, bias, scale

@@ -1,6 +1,6 @@
 """Mask stack: K layers one after another, each over all dimensions at once."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,13 +37,103 @@ def numpy_inverse(x: Any, params: mask_stack.Params) -> tuple[Any, Any]:
     return z, log_det
 
 
+class Tables(NamedTuple):
+    """What users of the other libraries compute once for a model, in the order of the layers."""
+
+    masks: Any  # (K, D)
+    means: Any  # (K, D), x @ means[k] is the mean of the kept entries
+    free: Any  # (K,), number of the others
+    theta: Any  # (K, 4)
+
+
+def tables(params: mask_stack.Params, dim: int) -> Tables:
+    """Means as products with a vector."""
+    dtype = params.theta.dtype
+    means = params.masks / np.maximum(params.masks.sum(axis=1, keepdims=True), 1)
+    free = np.count_nonzero(~params.masks, axis=1)
+    return Tables(params.masks, means.astype(dtype), free.astype(dtype), params.theta)
+
+
+def _torch_layers(torch: Any, x: Any, tables: Any, order: Any, apply: Any) -> tuple[Any, Any]:
+    """The layers in that order; apply(x, s, t, out) writes what becomes of the entries not kept.
+
+    Two buffers for all layers: fresh memory for each would cost more than the arithmetic.
+    """
+    result, moved, log_det = torch.empty_like(x), torch.empty_like(x), x.new_zeros(x.shape[0])
+    for k in order:
+        condition, (a_s, b_s, a_t, b_t) = torch.mv(x, tables.means[k]), tables.theta[k]
+        s = torch.addcmul(b_s, a_s, condition).clamp_(-5, 5)
+        t = torch.addcmul(b_t, a_t, condition)
+        apply(x, s[:, None], t[:, None], moved)
+        x = torch.where(tables.masks[k], x, moved, out=result)
+        log_det.addcmul_(s, tables.free[k])
+    return x, log_det
+
+
+def torch_forward(torch: Any, z: Any, tables: Any) -> tuple[Any, Any]:
+    """A matrix-vector product, a scaling, a shift and a selection for each layer."""
+
+    def apply(x: Any, s: Any, t: Any, out: Any) -> None:
+        torch.mul(x, s.exp(), out=out).add_(t)  # addcmul is slow where it repeats a column
+
+    return _torch_layers(torch, z, tables, range(len(tables.masks)), apply)
+
+
+def torch_inverse(torch: Any, x: Any, tables: Any) -> tuple[Any, Any]:
+    """As forward, last layer first."""
+
+    def apply(x: Any, s: Any, t: Any, out: Any) -> None:
+        torch.sub(x, t, out=out).mul_(torch.exp(-s))
+
+    z, log_det = _torch_layers(torch, x, tables, range(len(tables.masks) - 1, -1, -1), apply)
+    return z, log_det.neg_()
+
+
+def _jax_scale_shift(jax: Any, x: Any, layer: Any) -> tuple[Any, Any]:
+    a_s, b_s, a_t, b_t = layer.theta
+    condition = x @ layer.means
+    return jax.numpy.clip(a_s * condition + b_s, -5, 5), a_t * condition + b_t
+
+
+def jax_forward(jax: Any, z: Any, tables: Any) -> tuple[Any, Any]:
+    """A scan over the layers, each fused by the compiler."""
+
+    def layer(x: Any, k: Any) -> tuple[Any, Any]:
+        s, t = _jax_scale_shift(jax, x, k)
+        moved = x * jax.numpy.exp(s)[:, None] + t[:, None]
+        return jax.numpy.where(k.masks, x, moved), s * k.free
+
+    x, terms = jax.lax.scan(layer, z, tables)
+    return x, terms.sum(0)
+
+
+def jax_inverse(jax: Any, x: Any, tables: Any) -> tuple[Any, Any]:
+    """As forward, last layer first."""
+
+    def layer(z: Any, k: Any) -> tuple[Any, Any]:
+        s, t = _jax_scale_shift(jax, z, k)
+        moved = (z - t[:, None]) * jax.numpy.exp(-s)[:, None]
+        return jax.numpy.where(k.masks, z, moved), s * k.free
+
+    z, terms = jax.lax.scan(layer, x, tables, reverse=True)
+    return z, -terms.sum(0)
+
+
 def _flops(dim: int) -> float:
     return _LAYERS * (1.5 * dim + EXP_FLOPS + 7)  # mean of one half, fused multiply-add of the other
+
+
+def _exps(dim: int) -> float:
+    return _LAYERS
 
 
 CASE = flow(
     "mask_stack",
     mask_stack.random_params,
-    Direction(lambda dim: _LAYERS, _flops, numpy_forward, exps=lambda dim: _LAYERS),
-    Direction(lambda dim: _LAYERS, _flops, numpy_inverse, exps=lambda dim: _LAYERS),
+    Direction(
+        lambda dim: _LAYERS, _flops, numpy_forward, torch_forward, jax_forward, tables=tables, exps=_exps
+    ),
+    Direction(
+        lambda dim: _LAYERS, _flops, numpy_inverse, torch_inverse, jax_inverse, tables=tables, exps=_exps
+    ),
 )

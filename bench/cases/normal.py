@@ -1,7 +1,10 @@
 """The generator of standard normals: what every sampler pays before its own work."""
 
+from typing import Any
+
 import numpy as np
 
+from seqgap.bench import peers
 from seqgap.bench.registry import (
     COUNT,
     EXACT,
@@ -24,6 +27,15 @@ def _numpy(call: Call, dim: int, dtype: Dtype) -> Thunk:
     return lambda: draw(call.args[:2], dtype=dtype)
 
 
+def _as_drawn(library: Any, normals: Any) -> Any:
+    return normals
+
+
+_PEERS = peers.implementations(
+    torch=_as_drawn, jax=_as_drawn, prepare=lambda call, dim, dtype: (), draw=lambda call, dim: call.args[:2]
+)
+
+
 def _words(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
     generator = np.random.default_rng(seed)
     words = generator.integers(0, 2**32, (count, 4), dtype=np.uint32)
@@ -36,7 +48,7 @@ CASE = Case(
         Operation(
             "standard_normal", _normals, lambda dim: 1, lambda dim: NORMAL_FLOPS * dim,
             lambda dim: dim, rounding(lambda dim: 16),
-            rows=(COUNT, None, None), implementations={"numpy": _numpy},
+            rows=(COUNT, None, None), implementations={"numpy": _numpy} | _PEERS,
             noise=lambda output, call: output, normals=lambda dim: dim,
         ),
         Operation(

@@ -1,0 +1,310 @@
+"""The libraries that users would pick instead: right results, threads, what is missing, the table."""
+
+import csv
+import importlib.util
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from seqgap.bench import peers
+from seqgap.bench.cli import cli
+from seqgap.bench.measure import measure
+from seqgap.bench.plan import Cell, Options, implementation_names, plan
+from seqgap.bench.ranking import Ranking, rankings, write_csv
+from seqgap.bench.registry import Case, Dtype, Operation, Thunk, cases
+from seqgap.bench.report import print_peers
+from seqgap.bench.results import Row, read_rows
+from seqgap.kernels._jit import threads_available
+
+LIBRARIES = ("scipy", "torch", "jax")
+
+
+def needs(implementation: str) -> Any:
+    missing = peers.left_out((implementation,))
+    return pytest.mark.skipif(bool(missing), reason=f"{implementation}: {', '.join(missing)}")
+
+
+def each(*names: str) -> Any:
+    return pytest.mark.parametrize("implementation", [pytest.param(n, marks=needs(n)) for n in names])
+
+
+class Once:
+    """A timer that keeps what the call returned."""
+
+    output: Any = None
+
+    def __call__(self, thunk: Thunk) -> tuple[tuple[float, ...], int]:
+        self.output = thunk()
+        return (1.0,), 1
+
+
+def leaves(output: Any) -> list[Any]:
+    return [np.asarray(item) for item in (output if isinstance(output, tuple) else (output,))]
+
+
+def assert_right(cell: Cell) -> None:
+    timer = Once()
+    row = measure(cell, 3, timer)
+    assert row.status == "ok", f"{cell}: {row.reason}"
+    for leaf in leaves(timer.output):
+        assert leaf.dtype == cell.dtype, cell
+
+
+def assert_all_right(
+    case: Case, operation: Operation, implementation: str, dtype: Dtype, sizes: tuple[int, ...]
+) -> None:
+    options = Options(
+        impl=(implementation,), case=(f"{case.stem}.{operation.name}",), dtype=(dtype.name,), dim=sizes,
+        batch=(1, 12),
+    )  # fmt: skip
+    cells = plan(options)
+    assert cells
+    for cell in cells:
+        assert_right(cell)
+
+
+def every(*names: str) -> Any:
+    """Every operation that has one of the implementations."""
+    return pytest.mark.parametrize(
+        ("case", "peer_operation", "implementation"),
+        [
+            pytest.param(case, operation, name, marks=needs(name), id=f"{case.stem}-{operation.name}-{name}")
+            for case in cases().values()
+            for operation in case.operations
+            for name in names
+            if name in operation.implementations
+        ],
+    )
+
+
+@every(*LIBRARIES)
+def test_results_equal_the_reference(
+    case: Case, peer_operation: Operation, implementation: str, dtype: Dtype
+) -> None:
+    """At D = 70 a series is two blocks of steps and a rest."""
+    assert_all_right(case, peer_operation, implementation, dtype, (1, 5, 70))
+
+
+@pytest.mark.slow  # seconds to compile each
+@every("torch-compile")
+def test_compiled_results_equal_the_reference(
+    case: Case, peer_operation: Operation, implementation: str, dtype: Dtype
+) -> None:
+    assert_all_right(case, peer_operation, implementation, dtype, (5, 70))
+
+
+@each("torch-compile")
+def test_one_operation_compiles(implementation: str) -> None:
+    assert_right(Cell("diffusion", "noise", implementation, "float64", 5, 3, 1))
+
+
+def test_every_timed_operation_has_every_peer(case: Case, operation: Operation) -> None:
+    wanted = {"numpy", "torch", "torch-compile", "jax"} if operation.timed else set()
+    assert wanted <= set(operation.implementation_names)
+
+
+def test_a_default_run_has_no_peer_but_numpy() -> None:
+    assert Options().impl == ("python", "numpy", "numba")
+
+
+@each("torch", "jax")
+def test_draws_differ_from_call_to_call_and_not_from_run_to_run(implementation: str) -> None:
+    def draws() -> list[Any]:
+        timer, cell = Once(), Cell("normal", "standard_normal", implementation, "float64", 6, 50, 1)
+        found: list[Any] = []
+        measure(cell, 2**64 - 1, lambda thunk: (found.extend([thunk(), thunk()]), timer(thunk))[1])
+        return [np.asarray(item) for item in found]
+
+    first, second = draws(), draws()
+    assert not np.array_equal(first[0], first[1])
+    for left, right in zip(first, second, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@needs("torch")
+def test_settings_of_torch_hold_for_a_cell_alone() -> None:
+    import torch
+
+    torch.manual_seed(5)
+    before = torch.get_num_threads(), torch.is_inference_mode_enabled(), torch.random.get_rng_state()
+    with peers.settings("torch", 1):
+        assert (torch.get_num_threads(), torch.is_inference_mode_enabled()) == (1, True)
+        torch.randn(3)
+    assert (torch.get_num_threads(), torch.is_inference_mode_enabled()) == before[:2]
+    assert torch.equal(torch.random.get_rng_state(), before[2])
+
+
+JAX_THREADS = """
+import os
+import numpy as np
+import psutil
+from seqgap.bench import peers
+
+def spent():
+    return {t.id: t.user_time + t.system_time for t in psutil.Process().threads()}
+
+for threads in (1, 2, 1):
+    before = os.environ.get("NPROC")
+    with peers.settings("jax", threads):
+        import jax
+        assert os.environ.get("NPROC") == before
+        x = jax.numpy.array(np.ones((1500, 1500)))
+        run = jax.jit(lambda a: jax.numpy.exp(a @ a))
+        jax.block_until_ready(run(x))
+        start = spent()
+        for _ in range(8):
+            jax.block_until_ready(run(x))
+        gained = [seconds - start.get(thread, 0) for thread, seconds in spent().items()]
+        print(max(gained) / sum(gained))
+    assert not jax.config.jax_enable_x64
+"""
+
+
+@pytest.mark.skipif(threads_available() < 2, reason="this machine gives Numba one thread")
+@needs("jax")
+def test_jax_keeps_to_the_stated_threads(fresh_python: Callable[..., str]) -> None:
+    """With one, a single thread does all of the work; with two it is shared."""
+    one, two, again = map(float, fresh_python(JAX_THREADS).split())
+    assert one > 0.9
+    assert two < 0.8
+    assert again > 0.9
+
+
+def without(monkeypatch: pytest.MonkeyPatch, *libraries: str) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name in libraries else real(name, *rest)
+    )
+
+
+SMALL = ["run", "--profile", "smoke", "--case", "diffusion.noise", "--dim", "2", "--batch", "3"]
+
+
+def test_missing_libraries_are_one_line_and_the_rest_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    without(monkeypatch, "torch", "jax")
+    folder = tmp_path / "results"
+    names = "numba,numpy,torch,torch-compile,jax"
+    done = CliRunner().invoke(cli, [*SMALL, "--impl", names, "--out", str(folder)])
+    assert done.exit_code == 0, done.output
+    expected = "Not installed, left out: torch, torch-compile, jax (pip install 'seqgap[peers]')\n"
+    assert done.output.startswith(expected)
+    assert done.output.count("left out") == 1
+    assert [row.cell.impl for row in read_rows(folder)] == ["numpy", "numba"]
+    assert (folder / "peers.csv").exists()
+
+
+def test_only_missing_libraries_are_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    without(monkeypatch, "torch", "jax")
+    done = CliRunner().invoke(cli, [*SMALL, "--impl", "torch,jax", "--out", str(tmp_path / "results")])
+    assert done.exit_code == 2
+    assert "--impl: not installed: torch, jax (pip install 'seqgap[peers]')" in done.output
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_missing_compiler_leaves_out_torch_compile_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    assert peers.left_out(tuple(implementation_names())) == (
+        {}
+        if any(map(shutil.which, ("c++", "g++", "clang++")))
+        else {"needs a C++ compiler": ["torch-compile"]}
+    )
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert peers.left_out(tuple(implementation_names())) == {"needs a C++ compiler": ["torch-compile"]}
+
+
+def cell(implementation: str, **change: Any) -> Cell:
+    stored = {"dtype": "float64", "dim": 6, "batch": 9, "threads": 1, **change}
+    return Cell("linear_ar", "forward", implementation, **stored)
+
+
+def timed(**seconds: float) -> list[Row]:
+    return [Row(cell(name.replace("_", "-")), "ok", (s, s, s), 1) for name, s in seconds.items()]
+
+
+def shown(found: list[Ranking]) -> str:
+    console = Console(width=150)
+    with console.capture() as captured:
+        print_peers(console, found)
+    return captured.get()
+
+
+def test_the_table_says_that_a_peer_wins() -> None:
+    found = rankings(timed(python=0.1, numpy=8e-3, torch_compile=2e-3, jax=3e-3, numba=3e-3))
+    (only,) = found
+    assert only.peer == "torch-compile"
+    assert only.ratio == pytest.approx(2 / 3)
+    assert only.verdict == "torch-compile wins, 1.5x"
+    text = shown(found)
+    assert "torch-compile wins, 1.5x" in text
+    assert "A peer wins in 1 of 1 rows." in text
+    assert "python" not in text
+    for time in ("8 ms", "2 ms", "3 ms"):
+        assert time in text
+
+
+def test_the_table_says_that_numba_wins() -> None:
+    found = rankings(timed(numpy=8e-3, torch=6e-3, numba=3e-3))
+    assert [(ranking.peer, ranking.verdict) for ranking in found] == [("torch", "numba wins, 2x")]
+    assert "A peer wins in 0 of 1 rows." in shown(found)
+
+
+def test_numpy_alone_is_one_line() -> None:
+    """A default run keeps to the size of its gap tables."""
+    rows = timed(python=1.0, numpy=1.0, numba=3.0)
+    rows += [Row(cell(name, dim=7), "ok", (1.0,), 1) for name in ("numba", "numpy")]
+    assert shown(rankings(rows)) == "numpy is faster than numba in 1 of 2 cells: peers.csv.\n"
+
+
+def test_small_differences_are_no_win() -> None:
+    (only,) = rankings(timed(numpy=1.04, numba=1.0))
+    assert only.verdict == "as fast"
+
+
+def test_only_equal_sizes_are_compared_and_only_with_numba_beside_peers() -> None:
+    assert rankings(timed(python=1.0, numba=2.0)) == []
+    assert rankings(timed(torch=1.0, jax=2.0)) == []
+    other = Row(cell("numba", threads=2), "ok", (1.0,), 1)
+    failed = Row(cell("numba"), "failed", reason="wrong")
+    assert rankings([*timed(torch=1.0), other, failed]) == []
+    assert shown([]) == ""
+
+
+def test_the_widest_table_fits_a_pipe() -> None:
+    names = [name for name in implementation_names() if name != "python"]
+    rows = [
+        Row(Cell("affine_coupling", "log_prob", name, "float64", 1024, 16384, 16), "ok", (s, s, s), 1)
+        for name, s in zip(names, np.geomspace(1.23e-3, 0.987, len(names)), strict=True)
+    ]
+    text = shown(rankings([*rows[1:], rows[0]]))
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 150
+
+
+def test_csv_has_a_column_for_each_implementation(tmp_path: Path) -> None:
+    rows = timed(numpy=8e-3, torch=6e-3, numba=3e-3)
+    rows += [Row(cell(name, dim=7), "ok", (1.0,), 1) for name in ("numba", "torch")]
+    write_csv(rankings(rows), tmp_path / "peers.csv")
+    with (tmp_path / "peers.csv").open() as file:
+        first, second = csv.DictReader(file)
+    assert (first["operation"], first["dim"], first["batch"]) == ("linear_ar.forward", "6", "9")
+    assert [float(first[name]) for name in ("numba", "numpy", "torch")] == [3e-3, 8e-3, 6e-3]
+    assert (first["fastest_peer"], float(first["ratio"]), first["verdict"]) == (
+        "torch",
+        2.0,
+        "numba wins, 2x",
+    )
+    assert (second["numpy"], second["fastest_peer"], second["verdict"]) == ("", "torch", "as fast")
+
+
+@pytest.mark.skipif(threads_available() < 2, reason="this machine gives Numba one thread")
+@needs("torch")
+def test_torch_runs_with_two_threads() -> None:
+    assert_right(Cell("linear_ar", "forward", "torch", "float64", 5, 3, 2))
