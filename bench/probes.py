@@ -10,8 +10,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from seqgap.kernels._jit import RowKernel, fma, jit, jit_exact
+from seqgap.kernels._jit import RowKernel, jit, jit_exact
 from seqgap.kernels._philox import fill
+from seqgap.kernels._simd import fma
 from seqgap.kernels._vecmath import exp
 
 READ, WRITE, COPY, TRIAD = range(4)
@@ -57,7 +58,7 @@ def _stream_rows(lo: Any, hi: Any, kind: Any, words: Any, a: Any, b: Any, c: Any
                 a[row, j] = fma(c[row, j], 3.0, b[row, j])
 
 
-stream = RowKernel(_stream_rows)
+stream = RowKernel(_stream_rows, small=0)
 
 
 def vector_bytes() -> int:
@@ -140,4 +141,4 @@ def _empty_rows(lo: Any, hi: Any, a: Any) -> None:
     """Nothing, for each chunk of a parallel region."""
 
 
-empty_region = RowKernel(_empty_rows)
+empty_region = RowKernel(_empty_rows, small=0)

@@ -1,6 +1,7 @@
 """Numba against the libraries that users would pick instead: every operation at every size."""
 
 import csv
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from seqgap.bench.plan import Cell
 from seqgap.bench.results import Row
 
 _OURS = "numba"
-_NOT_PEERS = ("python", _OURS)
+_NOT_PEERS = re.compile(rf"python|{_OURS}(-.*)?")  # strategies of our own are none either
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def rankings(rows: Sequence[Row]) -> list[Ranking]:
     timed = {row.cell: row for row in rows if row.status == "ok"}
     groups: dict[Cell, list[Row]] = {}
     for cell, row in timed.items():
-        if cell.impl not in _NOT_PEERS:
+        if not _NOT_PEERS.fullmatch(cell.impl):
             groups.setdefault(replace(cell, impl=_OURS), []).append(row)
     found = [_ranking(timed[cell], peers) for cell, peers in groups.items() if cell in timed]
     key = ("name", "dtype", "threads", "batch", "dim")

@@ -20,7 +20,12 @@ from seqgap.kernels import _cache
 # Where no sum is to be reordered, jit_exact and an explicit fma say the same without leaving a choice.
 _FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
 _COMPILER = {"pipeline_class": _cache.Compiler}  # what the cache on disk needs
-_CHUNK_ELEMENTS = 16384  # about 10 to 50 microseconds of work for each chunk of a parallel run
+_CHUNK_ELEMENTS = 16384  # about 2 to 50 microseconds of work for each chunk of a parallel run
+# Fewer elements stay serial: on two threads the coupling takes 0.8 of its time at 65536 elements but 1.15
+# times at 49152, where a call costs 5 microseconds more; kernels that do more for each say so.
+SMALL = 65536
+SMALL_FOR_HEAVY = 32768  # normals take 0.65 of their time here, linear_ar (D = 64) 0.88
+_LANES = 32  # rows that kernels take side by side at most: chunks and tiles are multiples of it
 
 
 class _Pool:
@@ -99,26 +104,28 @@ def _is_array_data(argument: Any, function: Any) -> bool:
 
 @jit
 def tile_rows(dim: Any) -> Any:
-    """Rows of a scratch tile that stays in the first-level cache, a multiple of 4."""
-    return 4 * max(1, 1024 // dim)
+    """Rows of a scratch tile: in the first-level cache, or for long rows in the second."""
+    return _LANES * max(1, 1024 // (_LANES * dim))
 
 
 class RowKernel:
     """Runs `rows(lo, hi, *arrays)` over a batch; the result does not depend on `threads`."""
 
-    def __init__(self, rows: Callable[..., Any]) -> None:
+    def __init__(self, rows: Callable[..., Any], small: int = SMALL) -> None:
         self.rows = rows
+        self._small = small
         self._parallel = _parallel_driver(rows)
 
     def __call__(self, threads: int, count: int, dim: int, *arrays: Any) -> None:
         """Do rows 0 to count - 1 of width `dim` on at most `threads` threads.
 
-        On one in a process forked from one that has used several: there is no pool to be had.
+        On one where there are fewer elements than `small`, and in a process forked from one that has
+        used several: there is no pool to be had.
         """
-        if threads == 1 or _Pool.forked:  # never starts the thread pool
+        if threads == 1 or count * dim < self._small or _Pool.forked:  # never starts the thread pool
             self.rows(0, count, *arrays)
             return
-        chunk = 4 * max(1, _CHUNK_ELEMENTS // (4 * dim))
+        chunk = _LANES * max(1, _CHUNK_ELEMENTS // (_LANES * dim))
         with _Pool.lock:
             _Pool.started = True
             before = numba.get_num_threads()

@@ -8,7 +8,7 @@ import numpy as np
 
 from seqgap.kernels import _check
 from seqgap.kernels._check import Array
-from seqgap.kernels._jit import RowKernel, isolate, jit, tile_rows
+from seqgap.kernels._jit import SMALL, SMALL_FOR_HEAVY, RowKernel, isolate, jit, tile_rows
 from seqgap.kernels._philox import fill
 
 
@@ -17,7 +17,7 @@ class Verbs:
 
     arrays(params, dtype, dim) validates a `Params` and returns the arrays of the row kernels, which
     are `rows(lo, hi, source, target, log_det, *arrays)`. A family whose Params do not fix D checks
-    what it can.
+    what it can. small: batches of fewer elements stay on one thread.
     """
 
     def __init__(
@@ -25,12 +25,13 @@ class Verbs:
         arrays: Callable[..., tuple[Any, ...]],
         forward_rows: Callable[..., Any],
         inverse_rows: Callable[..., Any],
+        small: int = SMALL,
     ) -> None:
         self._arrays = arrays
-        self._forward = RowKernel(forward_rows)
-        self._inverse = RowKernel(inverse_rows)
-        self._log_prob = RowKernel(_log_prob_rows(inverse_rows))
-        self._sample = RowKernel(_sample_rows(forward_rows))
+        self._forward = RowKernel(forward_rows, small)
+        self._inverse = RowKernel(inverse_rows, small)
+        self._log_prob = RowKernel(_log_prob_rows(inverse_rows), small)
+        self._sample = RowKernel(_sample_rows(forward_rows), SMALL_FOR_HEAVY)
 
     def forward(self, z: Any, params: Any, out: Any, threads: int, *options: Any) -> tuple[Array, Array]:
         """Latent to data; `options` go to `arrays`."""

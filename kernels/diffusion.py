@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from seqgap.kernels import _check
 from seqgap.kernels._check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._jit import RowKernel, isolate, jit_exact, tile_rows
+from seqgap.kernels._jit import SMALL_FOR_HEAVY, RowKernel, isolate, jit_exact, tile_rows
 from seqgap.kernels._philox import fill
 from seqgap.kernels._simd import fma
 
@@ -154,7 +154,7 @@ def _reverse_naive_rows(lo: Any, hi: Any, x_last: Any, table: Any, x: Any) -> No
 
 
 _noise = RowKernel(_noise_rows)
-_sample_noisy = RowKernel(_sample_noisy_rows)
+_sample_noisy = RowKernel(_sample_noisy_rows, SMALL_FOR_HEAVY)
 _trajectory = RowKernel(_trajectory_rows)
 _reverse = RowKernel(_reverse_rows)
 _reverse_naive = RowKernel(_reverse_naive_rows)

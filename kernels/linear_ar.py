@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from seqgap.kernels import _check
 from seqgap.kernels._check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._jit import SMALL_FOR_HEAVY, isolate, jit_exact, jit_inline
 from seqgap.kernels._simd import lanes, scratch
 from seqgap.kernels._transpose import gather_rows, scatter_rows
 from seqgap.kernels._triangular import BLOCK, lanes_block, row_block
@@ -180,7 +180,7 @@ def _rows(inverted: int) -> Any:
     return rows
 
 
-_verbs = Verbs(_arrays, _rows(0), _rows(1))
+_verbs = Verbs(_arrays, _rows(0), _rows(1), SMALL_FOR_HEAVY)
 
 
 def forward(

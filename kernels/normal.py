@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike
 
 from seqgap.kernels import _check
 from seqgap.kernels._check import Array
-from seqgap.kernels._jit import RowKernel, isolate, jit_exact
+from seqgap.kernels._jit import SMALL_FOR_HEAVY, RowKernel, isolate, jit_exact
 from seqgap.kernels._philox import fill, philox
 
 
@@ -27,7 +27,7 @@ def _standard_normal_rows(lo: Any, hi: Any, out: Any, first_row: Any, seed: Any,
     fill(out[lo:hi], first_row + lo, seed, stream)
 
 
-_standard_normal = RowKernel(_standard_normal_rows)
+_standard_normal = RowKernel(_standard_normal_rows, SMALL_FOR_HEAVY)
 
 
 def standard_normal(
