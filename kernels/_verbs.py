@@ -56,6 +56,16 @@ class Verbs:
         kernel(threads, n, dim, source, target, log_det, *arrays)
         return target, log_det
 
+    def plan(self, verb: str, params: Any, dim: int, dtype: np.dtype[Any]) -> Callable[..., None]:
+        """run(source, target, log_det) of "forward" or "inverse", unchecked and on one thread."""
+        rows = (self._forward if verb == "forward" else self._inverse).rows
+        arrays = self._arrays(params, dtype, dim)
+
+        def run(source: Array, target: Array, log_det: Array) -> None:
+            rows(0, source.shape[0], source, target, log_det, *arrays)
+
+        return run
+
     def log_prob(self, x: Any, params: Any, threads: int) -> Array:
         """Log density of the rows of x."""
         source = _check.batch("x", x)
