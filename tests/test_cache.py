@@ -121,6 +121,7 @@ def test_a_second_process_compiles_nothing(fresh_python: Callable[..., str], thr
     assert first[2] == second[2]
 
 
+@pytest.mark.slow
 def test_a_second_run_compiles_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from seqgap.bench.cli import main; main()", "run"]
     command += [
@@ -255,6 +256,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.mark.slow
 def test_damaged_entries_are_compiled_again(tmp_path: Path) -> None:
     whole, numbers = run(SMALL, tmp_path)
     assert whole > 0

@@ -52,6 +52,7 @@ def test_bits_do_not_depend_on_threads(case: Case, row_operation: Operation, dim
 
 @TWO_THREADS
 @THREADED
+@pytest.mark.slow
 def test_float32_draws_do_not_depend_on_threads(
     case: Case, drawing_operation: Operation, dim: int, batch: int
 ) -> None:
