@@ -286,20 +286,6 @@ def _masked(builder: Any, name: str, vector: Any, result: Any, arguments: list[A
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
-def load_mask(typing_context: Any, flags: Any, index: Any, like: Any) -> Any:
-    """Entries index, index + 1, ... of an array of bools, one for each lane of a vector of `like`."""
-    kind = vector_of(like.dtype)
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        bytes_ = ir.VectorType(ir.IntType(8), kind.lanes)
-        place = element_pointer(context, builder, flags, arguments[0], arguments[1], bytes_)
-        found = builder.load(place, align=1, typ=bytes_)
-        return builder.icmp_unsigned("!=", found, ir.Constant(bytes_, [0] * kind.lanes))
-
-    return kind.of(types.boolean)(flags, types.intp, like), codegen
-
-
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
 def sum_lanes(typing_context: Any, a: Any) -> Any:
     """The lanes summed: halves added to halves until one number is left."""
 

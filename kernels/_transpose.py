@@ -6,7 +6,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from seqgap.kernels._simd import load_llvm, store_llvm, vector_of
+from seqgap.kernels._jit import jit_inline
+from seqgap.kernels._simd import lanes, load_llvm, store_llvm, vector_of
 
 
 class Rows:
@@ -116,3 +117,27 @@ def scatter_rows(
 
     kinds = (batch, types.intp, types.intp, count, tile, types.intp, types.intp)
     return types.void(*kinds), codegen
+
+
+@jit_inline
+def to_tile(lo: Any, hi: Any, source: Any, tile: Any, column: Any) -> None:
+    """Rows from lo on, as many as a vector has lanes, but below hi, to columns of the tile."""
+    dim, width, stride = source.shape[1], lanes(source), tile.shape[1]
+    start, last, rest = lo * dim, hi - 1 - lo, dim % width
+    for d in range(0, dim - rest, width):
+        gather_rows(source, start + d, last, None, tile, d * stride + column, stride)
+    if rest:
+        d = dim - rest
+        gather_rows(source, start + d, last, rest, tile, d * stride + column, stride)
+
+
+@jit_inline
+def from_tile(lo: Any, hi: Any, target: Any, tile: Any, column: Any) -> None:
+    """Undo `to_tile`."""
+    dim, width, stride = target.shape[1], lanes(target), tile.shape[1]
+    start, last, rest = lo * dim, hi - 1 - lo, dim % width
+    for d in range(0, dim - rest, width):
+        scatter_rows(target, start + d, last, None, tile, d * stride + column, stride)
+    if rest:
+        d = dim - rest
+        scatter_rows(target, start + d, last, rest, tile, d * stride + column, stride)

@@ -53,7 +53,10 @@ class Verbs:
         else:
             target, source = _check.output_like(out, source, name, given, **_named(params))
         log_det = np.empty(n, source.dtype)
-        kernel(threads, n, dim, source, target, log_det, *arrays)
+        if threads == 1:  # the shortest way: for one row most of the time is the call
+            kernel.rows(0, n, source, target, log_det, *arrays)
+        else:
+            kernel(threads, n, dim, source, target, log_det, *arrays)
         return target, log_det
 
     def plan(self, verb: str, params: Any, dim: int, dtype: np.dtype[Any]) -> Callable[..., None]:

@@ -21,7 +21,7 @@ from seqgap.kernels._verbs import Verbs
 from seqgap.kernels.normal import standard_normal
 
 STRATEGIES = ("auto", "recurrence", "scan")
-_LONG = 1024  # from here on `auto` scans
+_LONG = {1: 128, 2: 1024}  # order: length from which on `auto` scans
 
 
 class Params(NamedTuple):
@@ -85,13 +85,14 @@ def _scans(strategy: str, order: int, dim: int) -> bool:
     """Whether `forward` scans; not a function of N, so that a row's bits do not depend on its batch.
 
     Scan over recurrence, times measured in one run. One series: 0.7 at D = 256, 0.14 to 0.33 at 4096.
-    1024 series, which the recurrence lays side by side: 0.8 to 1.9 at D = 128, 0.4 to 1.1 at 1024.
+    1024 series, which the recurrence lays side by side: for order 1 1.04 to 1.06 at D = 64, 0.80 to 0.97
+    at 128; for order 2 1.6 to 1.9 at 128, 0.75 to 1.1 at 1024.
     """
     if strategy not in STRATEGIES:
         raise ValueError(f"strategy: expected one of {', '.join(STRATEGIES)}, got {strategy!r}")
     if strategy == "scan" and order > 2:
         raise ValueError(f"strategy: expected recurrence for {order} coefficients, got 'scan' (1 or 2 only)")
-    return strategy == "scan" or (strategy == "auto" and order <= 2 and dim >= _LONG)
+    return strategy == "scan" or (strategy == "auto" and dim >= _LONG.get(order, dim + 1))
 
 
 @jit_inline
@@ -220,7 +221,7 @@ def forward(
     x_t = bias + sum_i c_i x_{t-i} + scale z_t; log_det = D log(scale). z: (N, D), float64 or float32
     (integers become float64). strategy: "recurrence", D dependent steps; "scan", equal up to rounding,
     D / 8 (float64) or D / 16 (float32) dependent steps of a whole vector, for one or two coefficients;
-    "auto", the scan where it applies and D is at least 1024, whatever N. Raises TypeError or
+    "auto", the scan from D = 128 (one coefficient) or 1024 (two) on, whatever N. Raises TypeError or
     ValueError for wrong arguments.
     """
     return _verbs.forward(z, params, out, threads, strategy)

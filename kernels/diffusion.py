@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike
 
 from seqgap.kernels import _check
 from seqgap.kernels._check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._jit import SMALL_FOR_HEAVY, RowKernel, isolate, jit_exact, tile_rows
+from seqgap.kernels._jit import SMALL_FOR_HEAVY, RowKernel, isolate, jit_exact, jit_inline, tile_rows
 from seqgap.kernels._philox import fill
-from seqgap.kernels._simd import fma
+from seqgap.kernels._simd import fma, lanes, load, scratch, store
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,18 +78,39 @@ def cosine_betas(steps: int = 1000) -> Array:
     return betas
 
 
-def _at(t: Any, n: Any) -> Any:
-    """t of row n, where t is one integer for all rows or an array; for jitted code only."""
-    raise TypeError("_at is for jitted code only")
+@jit_inline
+def _mix(x0: Any, eps: Any, x: Any, start: Any, stop: Any, skipped: Any, signal: Any, sigma: Any) -> None:
+    """x = signal x0 + sigma eps at flat indices start to stop - 1; those of eps are less by `skipped`."""
+    rest = (stop - start) % lanes(x)
+    for at in range(start, stop - rest, lanes(x)):
+        _mix_block(x0, eps, x, at, None, skipped, signal, sigma)
+    if rest:
+        _mix_block(x0, eps, x, stop - rest, rest, skipped, signal, sigma)
 
 
-@overload(_at)  # type: ignore[untyped-decorator]  # numba is not followed for types
-def _at_overload(t: Any, n: Any) -> Any:
-    def one(t: Any, n: Any) -> Any:
-        return t
+@jit_inline
+def _mix_block(x0: Any, eps: Any, x: Any, at: Any, count: Any, skipped: Any, signal: Any, sigma: Any) -> None:
+    noise = load(eps, at - skipped, count) * sigma
+    store(x, at, fma(signal, load(x0, at, count), noise), count)
 
-    def each(t: Any, n: Any) -> Any:
-        return t[n]
+
+def _mix_rows(x0: Any, eps: Any, x: Any, first: Any, last: Any, skipped: Any, t: Any, table: Any) -> None:
+    """`_mix` for rows first to last - 1: at once where t is one integer for all; for jitted code only."""
+    raise TypeError("_mix_rows is for jitted code only")
+
+
+@overload(_mix_rows)  # type: ignore[untyped-decorator]  # numba is not followed for types
+def _mix_rows_overload(
+    x0: Any, eps: Any, x: Any, first: Any, last: Any, skipped: Any, t: Any, table: Any
+) -> Any:
+    def one(x0: Any, eps: Any, x: Any, first: Any, last: Any, skipped: Any, t: Any, table: Any) -> None:
+        dim = x0.shape[1]
+        _mix(x0, eps, x, first * dim, last * dim, skipped * dim, table[t, 0], table[t, 1])
+
+    def each(x0: Any, eps: Any, x: Any, first: Any, last: Any, skipped: Any, t: Any, table: Any) -> None:
+        dim = x0.shape[1]
+        for n in range(first, last):
+            _mix(x0, eps, x, n * dim, (n + 1) * dim, skipped * dim, table[t[n], 0], table[t[n], 1])
 
     return one if isinstance(t, types.Integer) else each
 
@@ -97,10 +118,7 @@ def _at_overload(t: Any, n: Any) -> Any:
 @jit_exact
 def _noise_rows(lo: Any, hi: Any, x0: Any, eps: Any, t: Any, table: Any, x: Any) -> None:
     isolate()
-    for n in range(lo, hi):
-        signal, sigma = table[_at(t, n), 0], table[_at(t, n), 1]
-        for d in range(x0.shape[1]):
-            x[n, d] = fma(signal, x0[n, d], sigma * eps[n, d])
+    _mix_rows(x0, eps, x, lo, hi, 0, t, table)
 
 
 @jit_exact
@@ -110,14 +128,11 @@ def _sample_noisy_rows(
     isolate()
     dim = x0.shape[1]
     tile = tile_rows(dim)
-    eps = np.empty((tile, dim), x0.dtype)
+    eps = scratch(tile, dim, x0)
     for first in range(lo, hi, tile):
         last = min(first + tile, hi)
         fill(eps[: last - first], first_row + first, seed, np.uint32(0))
-        for n in range(first, last):
-            signal, sigma = table[_at(t, n), 0], table[_at(t, n), 1]
-            for d in range(dim):
-                x[n, d] = fma(signal, x0[n, d], sigma * eps[n - first, d])
+        _mix_rows(x0, eps, x, first, last, first, t, table)
 
 
 @jit_exact

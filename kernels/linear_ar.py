@@ -16,7 +16,7 @@ from seqgap.kernels import _check
 from seqgap.kernels._check import FLOAT32, FLOAT64, Array
 from seqgap.kernels._jit import SMALL_FOR_HEAVY, isolate, jit_exact, jit_inline
 from seqgap.kernels._simd import lanes, scratch
-from seqgap.kernels._transpose import gather_rows, scatter_rows
+from seqgap.kernels._transpose import from_tile, to_tile
 from seqgap.kernels._triangular import BLOCK, lanes_block, row_block
 from seqgap.kernels._vecmath import exp
 from seqgap.kernels._verbs import Verbs
@@ -105,30 +105,6 @@ def _log_det(log_scale: Any) -> Any:
 
 
 @jit_inline
-def _to_tile(lo: Any, hi: Any, source: Any, tile: Any, column: Any) -> None:
-    """Rows from lo on, as many as a vector has lanes, but below hi, to columns of the tile."""
-    dim, width, stride = source.shape[1], lanes(source), tile.shape[1]
-    start, last, rest = lo * dim, hi - 1 - lo, dim % width
-    for d in range(0, dim - rest, width):
-        gather_rows(source, start + d, last, None, tile, d * stride + column, stride)
-    if rest:
-        d = dim - rest
-        gather_rows(source, start + d, last, rest, tile, d * stride + column, stride)
-
-
-@jit_inline
-def _from_tile(lo: Any, hi: Any, target: Any, tile: Any, column: Any) -> None:
-    """Undo `_to_tile`."""
-    dim, width, stride = target.shape[1], lanes(target), tile.shape[1]
-    start, last, rest = lo * dim, hi - 1 - lo, dim % width
-    for d in range(0, dim - rest, width):
-        scatter_rows(target, start + d, last, None, tile, d * stride + column, stride)
-    if rest:
-        d = dim - rest
-        scatter_rows(target, start + d, last, rest, tile, d * stride + column, stride)
-
-
-@jit_inline
 def _together(
     lo: Any, hi: Any, source: Any, target: Any, weight: Any, bias: Any, rate: Any, vectors: Any, inverted: Any
 ) -> None:
@@ -137,12 +113,12 @@ def _together(
     tile, blocks = scratch(dim + width, vectors * width, source), (dim + BLOCK - 1) // BLOCK
     for n in range(lo, hi, vectors * width):
         for v in range(vectors):
-            _to_tile(n + v * width, hi, source, tile, v * width)
+            to_tile(n + v * width, hi, source, tile, v * width)
         for index in range(blocks):
             start = (blocks - 1 - index if inverted else index) * BLOCK
             lanes_block(weight, bias, rate, tile, start, literally(vectors), literally(inverted))
         for v in range(vectors):
-            _from_tile(n + v * width, hi, target, tile, v * width)
+            from_tile(n + v * width, hi, target, tile, v * width)
 
 
 @jit_inline

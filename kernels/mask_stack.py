@@ -14,11 +14,13 @@ from numpy.typing import ArrayLike, DTypeLike
 from seqgap.kernels import _check
 from seqgap.kernels._check import FLOAT32, FLOAT64, Array
 from seqgap.kernels._jit import isolate, jit_exact, jit_inline
-from seqgap.kernels._simd import filled, fma, lanes, load, load_mask, scratch, select, store, sum_lanes
+from seqgap.kernels._simd import filled, fma, lanes, load, scratch, store
+from seqgap.kernels._transpose import from_tile, to_tile
 from seqgap.kernels._vecmath import clamp, exp_normal
 from seqgap.kernels._verbs import Verbs
 from seqgap.kernels.normal import standard_normal
 
+_BOOL = np.dtype(np.bool_)
 _S_LIMIT = 5.0  # s is clamped to [-5, 5]
 _LAYERS = 4  # of random_params
 
@@ -40,130 +42,135 @@ def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Para
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:
     _check.instance("params", params, Params)
-    masks = _check.asarray("params.masks", params.masks)
-    if masks.dtype != np.bool_:
-        raise TypeError(f"params.masks: expected dtype bool, got {masks.dtype}")
+    masks = params.masks
+    if type(masks) is not np.ndarray or masks.dtype is not _BOOL or not masks.flags.c_contiguous:
+        masks = np.ascontiguousarray(_bools(masks))
     if masks.ndim != 2 or masks.shape[0] == 0 or masks.shape[1] != dim:
         raise ValueError(f"params.masks: expected shape (K, {dim}) with K at least 1, got {masks.shape}")
     theta = _check.shaped("params.theta", params.theta, dtype, (masks.shape[0], 4))
-    return np.ascontiguousarray(masks), theta
+    return masks, theta
 
 
-# A tile of rows, as many as a vector has lanes, goes through all layers in the first-level cache, where
-# each row is filled up with zeros that no mask keeps. s and t of a layer are computed for all rows of
-# a tile at once. Flat indices, not views of rows: to make a view costs as much as to read 16 entries.
+def _bools(value: Any) -> Array:
+    masks = _check.asarray("params.masks", value)
+    if masks.dtype != _BOOL:
+        raise TypeError(f"params.masks: expected dtype bool, got {masks.dtype}")
+    return masks
+
+
+# A tile holds as many rows as a vector has lanes, side by side: a column for each row, so that the mean of
+# what a layer keeps is a sum of vectors, and s and t come for all rows at once. Each layer visits only the
+# entries that it transforms and those that the next one reads, by lists made beforehand.
 
 
 @jit_exact
-def _padded(masks: Any, width: Any) -> Any:
-    """The masks with False up to a multiple of `width`."""
+def _visits(masks: Any, sign: Any) -> tuple[Any, Any]:
+    """(lists, ends), the layers in their order, or with sign -1 in the reverse order.
+
+    For step k, 0 before the first layer, lists[part, ends[k, part] : ends[k + 1, part]] are the entries
+    that it transforms and the next one keeps, those that it transforms only, and those that both keep.
+    """
     layers, dim = masks.shape
-    result = np.zeros((layers, (dim + width - 1) // width * width), np.bool_)
-    for k in range(layers):
+    # One place more than is ever kept: what is not wanted is written there and overwritten.
+    lists, ends = np.empty((3, (layers + 1) * dim + 1), np.int32), np.zeros((layers + 2, 3), np.int64)
+    both, only, kept = 0, 0, 0
+    for step in range(layers + 1):
+        k = step - 1 if sign > 0 else layers - step
+        first, last = step == 0, step == layers
         for d in range(dim):
-            result[k, d] = masks[k, d]
-    return result
-
-
-@jit_exact
-def _kept(masks: Any, like: Any) -> Any:
-    """How many entries each mask keeps, in the dtype of `like`."""
-    result = np.zeros(masks.shape[0], like.dtype)
-    for k in range(masks.shape[0]):
-        count = 0
-        for d in range(masks.shape[1]):
-            count += masks[k, d]
-        result[k] = like.dtype.type(count)
-    return result
+            passed = first or masks[k, d]
+            wanted = not last and masks[k + sign, d]
+            lists[0, both] = lists[1, only] = lists[2, kept] = d
+            both += wanted and not passed
+            only += not (wanted or passed)
+            kept += wanted and passed
+        ends[step + 1, 0], ends[step + 1, 1], ends[step + 1, 2] = both, only, kept
+    return lists, ends
 
 
 @jit_inline
-def _read(source: Any, start: Any, tile: Any, row: Any, masks: Any, mask: Any) -> Any:
-    """Copy a row of the batch to the tile; the sum of its kept entries. `row`, `mask`: flat indices."""
-    dim, width = source.shape[1], lanes(source)
-    zeros = filled(source, source.dtype.type(0))
-    total, rest = zeros, dim % width
-    for d in range(0, dim - rest, width):
-        value = load(source, start + d, None)
-        store(tile, row + d, value, None)
-        total = total + select(load_mask(masks, mask + d, tile), value, zeros)
-    if rest:
-        value = load(source, start + dim - rest, rest)
-        store(tile, row + dim - rest, value, None)
-        total = total + select(load_mask(masks, mask + dim - rest, tile), value, zeros)
-    return sum_lanes(total)
-
-
-@jit_inline
-def _write(tile: Any, row: Any, target: Any, start: Any) -> None:
-    """Copy a row of the tile to the batch."""
-    dim, width = target.shape[1], lanes(target)
-    rest = dim % width
-    for d in range(0, dim - rest, width):
-        store(target, start + d, load(tile, row + d, None), None)
-    if rest:
-        store(target, start + dim - rest, load(tile, row + dim - rest, None), rest)
-
-
-@jit_inline
-def _scaled(value: Any, scale: Any, shift: Any) -> Any:
+def _forward_step(value: Any, scale: Any, shift: Any) -> Any:
     return fma(value, scale, shift)
 
 
 @jit_inline
-def _unscaled(value: Any, scale: Any, shift: Any) -> Any:
+def _inverse_step(value: Any, scale: Any, shift: Any) -> Any:
     return (value - shift) * scale
+
+
+def _visit(step: Any) -> Any:
+    """One layer on a tile, with step(entry, scale, shift) on what it transforms."""
+
+    @jit_inline
+    def moved(tile: Any, entry: Any, scale: Any, shift: Any) -> Any:
+        """Transform an entry of all rows; what it has become."""
+        at = entry * lanes(tile)
+        value = step(load(tile, at, None), scale, shift)
+        store(tile, at, value, None)
+        return value
+
+    @jit_inline
+    def visit(tile: Any, lists: Any, ends: Any, k: Any, scale: Any, shift: Any) -> Any:
+        """Step k; the sum of what the next one keeps, by four sums taken in turn."""
+        width = lanes(tile)
+        a = b = c = d = filled(tile, tile.dtype.type(0))
+        i = ends[k, 0]
+        while i + 3 < ends[k + 1, 0]:
+            a = a + moved(tile, lists[0, i], scale, shift)
+            b = b + moved(tile, lists[0, i + 1], scale, shift)
+            c = c + moved(tile, lists[0, i + 2], scale, shift)
+            d = d + moved(tile, lists[0, i + 3], scale, shift)
+            i += 4
+        while i < ends[k + 1, 0]:
+            a = a + moved(tile, lists[0, i], scale, shift)
+            i += 1
+        for i in range(ends[k, 1], ends[k + 1, 1]):
+            moved(tile, lists[1, i], scale, shift)
+        i = ends[k, 2]
+        while i + 3 < ends[k + 1, 2]:
+            a = a + load(tile, lists[2, i] * width, None)
+            b = b + load(tile, lists[2, i + 1] * width, None)
+            c = c + load(tile, lists[2, i + 2] * width, None)
+            d = d + load(tile, lists[2, i + 3] * width, None)
+            i += 4
+        while i < ends[k + 1, 2]:
+            a = a + load(tile, lists[2, i] * width, None)
+            i += 1
+        return (a + b) + (c + d)
+
+    return visit
 
 
 def _rows(step: Any, sign: int) -> Any:
     """step(entry, exp(sign s), t) through the layers, the last one first where sign is -1."""
-
-    @jit_inline
-    def apply(tile: Any, row: Any, masks: Any, mask: Any, following: Any, scale: Any, shift: Any) -> Any:
-        """One layer on a row of the tile; the sum of what the following mask keeps of it."""
-        zeros = filled(tile, tile.dtype.type(0))
-        # What is kept is scaled by 1 and shifted by a zero that changes no sign: to select the result
-        # would be made a store of some lanes, which the next layer could not load from at once.
-        one, none = tile.dtype.type(1), tile.dtype.type(-0.0 if sign > 0 else 0.0)
-        total = zeros
-        for d in range(0, tile.shape[1], lanes(tile)):
-            keep = load_mask(masks, mask + d, tile)
-            value = load(tile, row + d, None)
-            value = step(value, select(keep, one, scale), select(keep, none, shift))
-            store(tile, row + d, value, None)
-            total = total + select(load_mask(masks, following + d, tile), value, zeros)
-        return sum_lanes(total)
+    visit = _visit(step)
 
     @jit_exact
-    def rows(lo: Any, hi: Any, source: Any, target: Any, log_det: Any, given_masks: Any, theta: Any) -> None:
+    def rows(lo: Any, hi: Any, source: Any, target: Any, log_det: Any, masks: Any, theta: Any) -> None:
         isolate()
-        (layers, dim), width, real = given_masks.shape, lanes(source), source.dtype.type
-        masks, kept = _padded(given_masks, width), _kept(given_masks, source)
-        padded, first = masks.shape[1], 0 if sign > 0 else layers - 1
-        tile = scratch(width, padded, source)
-        sums, scales, shifts = np.zeros((3, width), source.dtype)
+        (layers, dim), width, real = masks.shape, lanes(source), source.dtype.type
+        lists, ends = _visits(masks, sign)
+        tile = scratch(dim + width, width, source)
+        zero = filled(source, real(0))
         for n in range(lo, hi, width):
-            number = min(width, hi - n)
-            for r in range(number):
-                sums[r] = _read(source, (n + r) * dim, tile, r * padded, masks, first * padded)
-            total, k = filled(source, real(0)), first
-            for _ in range(layers):
-                condition = load(sums, 0, None) / max(kept[k], real(1))
+            to_tile(n, hi, source, tile, 0)
+            total = zero
+            kept_sum = visit(tile, lists, ends, 0, zero, zero)
+            for index in range(layers):
+                k = index if sign > 0 else layers - 1 - index
+                changed = ends[index + 2, 0] - ends[index + 1, 0] + ends[index + 2, 1] - ends[index + 1, 1]
+                condition = kept_sum / real(max(dim - changed, 1))
                 s = clamp(fma(theta[k, 0], condition, theta[k, 1]), real(_S_LIMIT)) * real(sign)
-                total = fma(s, real(dim) - kept[k], total)
-                store(scales, 0, exp_normal(s), None)
-                store(shifts, 0, fma(theta[k, 2], condition, theta[k, 3]), None)
-                mask, k = k * padded, min(max(k + sign, 0), layers - 1)
-                for r in range(number):
-                    sums[r] = apply(tile, r * padded, masks, mask, k * padded, scales[r], shifts[r])
-            for r in range(number):
-                _write(tile, r * padded, target, (n + r) * dim)
-            store(log_det, n, total, number)
+                total = fma(s, real(changed), total)
+                shift = fma(theta[k, 2], condition, theta[k, 3])
+                kept_sum = visit(tile, lists, ends, index + 1, exp_normal(s), shift)
+            from_tile(n, hi, target, tile, 0)
+            store(log_det, n, total, min(width, hi - n))
 
     return rows
 
 
-_verbs = Verbs(_arrays, _rows(_scaled, 1), _rows(_unscaled, -1))
+_verbs = Verbs(_arrays, _rows(_forward_step, 1), _rows(_inverse_step, -1))
 
 
 def forward(

@@ -79,7 +79,13 @@ def test_a_row_has_the_same_bits_alone_and_in_a_batch(order: int, strategy: str)
 
 
 def test_auto_scans_long_series_of_low_order_only() -> None:
-    for order, dim, strategy in ((1, 1024, "scan"), (1, 1023, "recurrence"), (3, 2000, "recurrence")):
+    for order, dim, strategy in (
+        (1, 128, "scan"),
+        (1, 127, "recurrence"),
+        (2, 1024, "scan"),
+        (2, 1023, "recurrence"),
+        (3, 2000, "recurrence"),
+    ):
         params = ar_process.Params(np.full(order, 0.3), 0.0, 1.0)
         z = standard_normal(2, dim, 4)
         auto, _ = ar_process.forward(z, params)
