@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from seqgap.bench.results import RunFolder
 
 _MEASURING = "Measuring the ceilings of this machine, about 5 s ..."
-_PIPED_WIDTH = 150  # of tables that do not go to a terminal
+_PIPED_WIDTH = 160  # of tables that do not go to a terminal
 
 
 def _numbers(context: Any, parameter: Any, text: str | None) -> tuple[int, ...] | None:
