@@ -279,7 +279,8 @@ def peers_run(folder: Path) -> tuple[str, Ceilings | None]:
     command = [sys.executable, "-c", program, "run", *COMMAND, "--out", str(out)]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     start = printed.index("Median time of one call; ratio")
-    return printed[start : printed.index("Written to", start)].rstrip(), read_ceilings(out)
+    table = printed[start : printed.index("\nHow near", start)]
+    return "\n".join(line.rstrip() for line in table.splitlines()).rstrip(), read_ceilings(out)
 
 
 def ceilings_text(ceilings: Ceilings | None) -> str:
