@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -85,11 +86,14 @@ def _own_settings() -> Iterator[None]:
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
     before = {name: os.environ.get(name) for name in names}
+    known = set(sys.modules)
     _set(names)
     try:
         yield
     finally:
         _set(before)
+        if "bench" not in known:  # what pytest found where the working folder holds these sources
+            sys.modules.pop("bench", None)
 
 
 def _set(variables: dict[str, str | None]) -> None:

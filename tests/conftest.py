@@ -44,7 +44,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "flow" in names:
         metafunc.parametrize("flow", FLOWS, ids=lambda case: case.stem)
     if "dtype" in names:
-        metafunc.parametrize("dtype", [np.dtype(np.float64), np.dtype(np.float32)], ids=str)
+        second = pytest.mark.slow if metafunc.definition.get_closest_marker("float32_is_slow") else ()
+        dtypes = [np.dtype(np.float64), pytest.param(np.dtype(np.float32), marks=second)]
+        metafunc.parametrize("dtype", dtypes, ids=str)
 
 
 def pytest_unconfigure() -> None:

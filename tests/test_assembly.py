@@ -138,6 +138,7 @@ def assemblies(rows: Any, dtype: Dtype) -> list[list[str]]:
 
 
 @HAS_VECTORS
+@pytest.mark.float32_is_slow
 def test_row_kernels_vectorise_and_call_no_libm(
     case: Case, row_operation: Operation, dtype: Dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:

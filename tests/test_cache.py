@@ -159,11 +159,12 @@ def test_a_second_run_compiles_nothing(tmp_path: Path) -> None:
     ("name", "old", "new", "program"),
     [
         ("_simd.py", "return builder.fma(a, b, c)", "return builder.fneg(builder.fma(a, b, c))", SMALL),
-        (
+        pytest.param(
             "_vecmath.py",
             "one, two, root_half = real(1), real(2)",
             "one, two, root_half = real(1), real(3)",
             NORMALS,
+            marks=pytest.mark.slow,
         ),
         ("ar_process.py", "fma(scale, z[t], bias)", "fma(scale, z[t], -bias)", SMALL),
     ],

@@ -223,6 +223,7 @@ def test_strides_and_byte_orders_are_converted(case: Case, row_operation: Operat
             assert_same_bits(run(case, row_operation, Call(tuple(args), made.kwargs)), expected)
 
 
+@pytest.mark.float32_is_slow
 def test_params_with_other_strides(flow: Case, dtype: Dtype) -> None:
     z, params = flow.operation("forward").inputs(6, 9, dtype, 15).args
     expected = flow.kernel("forward")(z, params)
