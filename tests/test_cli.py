@@ -349,7 +349,14 @@ def test_plot_needs_the_files_alone_and_repeats_itself(finished: tuple[Path, str
     assert pictures[0] == pictures[1]
 
 
-@pytest.mark.parametrize("name", ["m[/x]y", "a[red]b", r"r$\bad$", "with space", "日本"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "m[/x]y",
+        r"r$\bad$",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("a[red]b", "with space", "日本")),
+    ],
+)
 def test_folders_may_have_any_name(finished: tuple[Path, str], tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     shutil.copytree(finished[0], folder)

@@ -197,6 +197,7 @@ def seqgap(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([SEQGAP, *arguments], capture_output=True, text=True, cwd=cwd, timeout=250)
 
 
+@pytest.mark.slow
 def test_machine_prints_json(tmp_path: Path) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('not this one')")  # the folder is not imported from
     done = seqgap("machine", "--json", cwd=tmp_path)
@@ -297,6 +298,7 @@ def test_resume_keeps_the_stored_ceilings(finished: tuple[Path, str], tmp_path: 
     assert (last.fraction, last.ceiling) == (pytest.approx(2000 / last.median), "call")
 
 
+@pytest.mark.slow
 def test_a_folder_without_ceilings_still_resumes_and_plots(
     finished: tuple[Path, str], tmp_path: Path
 ) -> None:
