@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from signals import HEED_CTRL_C
 
 from seqgap.bench import registry
 from seqgap.bench.cli import cli
@@ -127,7 +128,10 @@ def wait_for_rows(folder: Path, count: int, process: subprocess.Popen[Any]) -> N
 def test_a_stopped_run_is_resumed_without_loss_or_repeat(tmp_path: Path, how: signal.Signals) -> None:
     folder = tmp_path / "results"
     process = subprocess.Popen(
-        [SEQGAP, "run", *SMALL, "--out", str(folder)], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+        [*HEED_CTRL_C, SEQGAP, "run", *SMALL, "--out", str(folder)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     wait_for_rows(folder, 7, process)
     process.send_signal(how)

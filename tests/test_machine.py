@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from numpy.testing import assert_array_equal
+from signals import HEED_CTRL_C
 
 from seqgap.bench import machine, probes
 from seqgap.bench.ceiling import Bandwidth, Ceilings, bound
@@ -501,7 +502,9 @@ print(_Pool.started, probes.stream.rows.signatures, sys.executable != "")
 
 
 def test_ctrl_c_ends_machine_with_130(tmp_path: Path) -> None:
-    process = subprocess.Popen([SEQGAP, "machine"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*HEED_CTRL_C, SEQGAP, "machine"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
     assert process.stderr is not None
     assert "Measuring" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
