@@ -10,7 +10,7 @@ from seqgap.kernels import _sources as _sources  # before any kernel is read: it
 def plan(family: ModuleType, verb: str, params: Any, dim: int, dtype: Any = "float64") -> Callable[..., None]:
     """`forward` or `inverse` of a family for tight loops: run(z, x, log_det), its parameters checked once.
 
-    A call of `run` takes a quarter of the time of the public function where there is little work, since
+    For one row of 64 `run` takes 0.3 to 0.5 of the time of the public function, since
     nothing is checked or allocated: z and x must be different C-contiguous arrays (N, dim) of `dtype`
     and log_det one of (N,), or memory is corrupted. It writes x and log_det, on one thread. Later
     changes to the arrays in `params` may or may not be seen.
