@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from seqgap.bench import peers
 from seqgap.bench.ceiling import Ceilings, bound
-from seqgap.bench.compare import check
+from seqgap.bench.check import check
 from seqgap.bench.plan import Cell
 from seqgap.bench.registry import Thunk
 from seqgap.bench.results import Row

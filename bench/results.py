@@ -1,14 +1,16 @@
-"""Result folders: written cell by cell so that a killed run loses nothing, and read back checked.
+"""Result folders: written row by row so that a killed run loses nothing, and read back checked.
 
-rows.jsonl: one JSON object for each finished cell, with the keys of `Row`. environment.json: the
-machine, the versions and the options of the run.
+rows.jsonl: one JSON object for each cell that a process finished, with the keys of `Row`.
+probes.jsonl: one for each probe of the host, with the keys of `Probe`. environment.json: the machine, the
+versions and the options of the run. docs/schema.md describes all three.
 """
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import numpy as np
@@ -16,8 +18,8 @@ import numpy as np
 from seqgap.bench.ceiling import Ceilings
 from seqgap.bench.plan import DTYPES, Cell, Options
 
-ROWS, ENVIRONMENT = "rows.jsonl", "environment.json"
-_SCHEMA = 1
+ROWS, PROBES, ENVIRONMENT = "rows.jsonl", "probes.jsonl", "environment.json"
+SCHEMA = 2
 _SHORTEST, _LONGEST = 1e-12, 1e9  # seconds that a round can last
 
 
@@ -27,15 +29,20 @@ class ResultError(click.ClickException):
 
 @dataclass(frozen=True)
 class Row:
-    """One finished cell."""
+    """One cell, finished by one process."""
 
     cell: Cell
     status: str  # ok, failed (wrong result, not timed), skipped (too slow or too large)
     rounds: tuple[float, ...] = ()  # seconds for one call, each the mean of `iterations` calls
     iterations: int = 0
+    process: int = 0  # which of the run's processes, from 0
+    started: float = 0.0  # when its timing began, seconds since 1970 (UTC)
+    cpus: float = 0.0  # processor seconds for each second of the timing: the cores that were busy
     first_call: float = 0.0  # seconds of the first call, before the timing
     compile: float = 0.0  # seconds of it that Numba spent compiling
+    load: float = 0.0  # seconds of it that went into loading compiled kernels from disk
     reason: str = ""  # why failed or skipped
+    expected: float = 0.0  # of a cell that was too slow: estimated seconds of one call
     fraction: float = 0.0  # of the ceiling: least possible seconds over the median; 0 where unknown
     ceiling: str = ""  # what sets the least possible seconds
 
@@ -49,6 +56,15 @@ class Row:
         return self.quantile(0.5)
 
 
+@dataclass(frozen=True)
+class Probe:
+    """A fixed piece of work, timed between the blocks of a process: how fast the host was then."""
+
+    process: int
+    at: float  # seconds since 1970 (UTC)
+    seconds: float
+
+
 class RunFolder:
     """The folder of one run, being written."""
 
@@ -60,31 +76,30 @@ class RunFolder:
         """A new folder with its environment file; ResultError where something is there already."""
         make_empty(path)
         try:
-            stored = {"schema": _SCHEMA, "options": options.to_json(), **environment}
+            stored = {"schema": SCHEMA, "options": options.to_json(), **environment}
             temporary = path / f"{ENVIRONMENT}.new"
             temporary.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
             temporary.replace(path / ENVIRONMENT)
-            (path / ROWS).touch()
+            for name in (ROWS, PROBES):
+                (path / name).touch()
         except OSError as error:
             raise ResultError(f"{path}: cannot be written ({error.strerror})") from None
         return cls(path)
 
     @classmethod
-    def resume(cls, path: Path) -> tuple["RunFolder", Options, set[Cell]]:
-        """An earlier folder, its options, and the cells that it has already."""
-        environment = read_environment(path)
-        try:
-            options = Options.from_json(environment["options"])
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ResultError(f"{path / ENVIRONMENT}: no usable options ({error})") from None
-        rows = read_rows(path)
-        _drop_torn_line(path / ROWS)
-        return cls(path), options, {row.cell for row in rows}
+    def resume(cls, path: Path) -> tuple["RunFolder", Options, set[tuple[Cell, int]]]:
+        """An earlier folder, its options, and what it has already: cells with their process."""
+        options = read_options(path, read_environment(path))
+        rows, _ = read_rows(path)
+        for name in (ROWS, PROBES):
+            _drop_torn_line(path / name)
+        return cls(path), options, {(row.cell, row.process) for row in rows}
 
-    def append(self, row: Row) -> None:
-        """Store one finished cell; it is on disk when this returns."""
-        with open(self.path / ROWS, "a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(row), allow_nan=False) + "\n")
+    def append(self, item: Row | Probe) -> None:
+        """Store a row or a probe; it is on disk when this returns."""
+        name = ROWS if isinstance(item, Row) else PROBES
+        with open(self.path / name, "a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(item), allow_nan=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -118,42 +133,78 @@ def read_environment(path: Path) -> dict[str, Any]:
         raise ResultError(f"{file}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError):
         raise ResultError(f"{file}: not JSON") from None
-    if not isinstance(stored, dict) or stored.get("schema") != _SCHEMA:
-        raise ResultError(f"{file}: not an environment of schema {_SCHEMA}")
+    if not isinstance(stored, dict) or stored.get("schema") != SCHEMA:
+        raise ResultError(f"{file}: not an environment of schema {SCHEMA}")
     return stored
 
 
-def read_rows(path: Path) -> list[Row]:
-    """The rows of a result folder; a last line that was cut off by a kill is left out."""
-    file = path / ROWS
+def read_options(path: Path, environment: dict[str, Any]) -> Options:
+    """The options in an environment; ResultError where they cannot be."""
     try:
-        text = file.read_text(encoding="utf-8")
+        return Options.from_json(environment["options"])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ResultError(f"{path / ENVIRONMENT}: no usable options ({error})") from None
+
+
+def read_rows(path: Path) -> tuple[list[Row], list[str]]:
+    """The rows of a result folder, and one message for each line that holds none."""
+    return _read_lines(path / ROWS, _row, "a result row")
+
+
+def read_probes(path: Path) -> tuple[list[Probe], list[str]]:
+    """The probes of a result folder, and one message for each line that holds none."""
+    return _read_lines(path / PROBES, _probe, "a probe")
+
+
+_Line = TypeVar("_Line", Row, Probe)
+
+
+def _read_lines(file: Path, parse: Callable[[Any], _Line], wanted: str) -> tuple[list[_Line], list[str]]:
+    """What a file of JSON lines holds; a last line that was cut off by a kill is left out."""
+    try:
+        lines = file.read_bytes().split(b"\n")[:-1]
     except OSError as error:
         raise ResultError(f"{file}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise ResultError(f"{file}: not UTF-8 text") from None
-    lines = text.split("\n")[:-1]
-    return [_parse(line, f"{file}:{number}") for number, line in enumerate(lines, 1)]
+    found, damaged = [], []
+    for number, line in enumerate(lines, 1):
+        try:
+            found.append(parse(json.loads(line)))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            damaged.append(f"{file}:{number}: not {wanted}")
+    return found, damaged
 
 
-def _parse(line: str, place: str) -> Row:
-    names = {field.name for field in fields(Row)}
-    try:
-        stored = json.loads(line)
-        if not isinstance(stored, dict) or not {"cell", "status"} <= set(stored) <= names:
+def parse_item(stored: Any) -> Row | Probe:
+    """A row or a probe from its JSON object; an exception where it is neither."""
+    return _row(stored) if "cell" in stored else _probe(stored)
+
+
+def _row(stored: Any) -> Row:
+    if not {"cell", "status"} <= set(stored) <= {field.name for field in fields(Row)}:
+        raise ValueError
+    row = Row(**{**stored, "cell": _cell(stored["cell"]), "rounds": tuple(stored["rounds"])})
+    if row.status not in ("ok", "failed", "skipped") or (row.status == "ok") != bool(row.rounds):
+        raise ValueError
+    if not all(isinstance(r, float) and _SHORTEST < r < _LONGEST for r in row.rounds):
+        raise ValueError
+    for name in ("started", "cpus", "first_call", "compile", "load", "expected", "fraction"):
+        value = getattr(row, name)
+        if not isinstance(value, float) or not 0 <= value < float("inf"):
             raise ValueError
-        row = Row(**{**stored, "cell": _cell(stored["cell"]), "rounds": tuple(stored["rounds"])})
-        if row.status not in ("ok", "failed", "skipped") or (row.status == "ok") != bool(row.rounds):
-            raise ValueError
-        if not all(isinstance(r, float) and _SHORTEST < r < _LONGEST for r in row.rounds):
-            raise ValueError
-        if not isinstance(row.reason, str) or not isinstance(row.ceiling, str):
-            raise TypeError
-        if not isinstance(row.fraction, float) or not 0 <= row.fraction < float("inf"):
-            raise ValueError
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise ResultError(f"{place}: not a result row") from None
+    if not all(type(count) is int and 0 <= count < 2**31 for count in (row.iterations, row.process)):
+        raise ValueError
+    if not isinstance(row.reason, str) or not isinstance(row.ceiling, str):
+        raise TypeError
     return row
+
+
+def _probe(stored: Any) -> Probe:
+    probe = Probe(**stored)
+    if type(probe.process) is not int or probe.process < 0:
+        raise ValueError
+    if not all(isinstance(v, float) and 0 < v < float("inf") for v in (probe.at, probe.seconds)):
+        raise ValueError
+    return probe
 
 
 def _cell(stored: dict[str, Any]) -> Cell:

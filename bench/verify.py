@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqgap.bench.compare import Difference, difference
+from seqgap.bench.check import Difference, difference
 from seqgap.bench.registry import Case, Dtype, Operation, cases
 
 DIMS = (1, 2, 3, 8, 17, 64)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqgap.bench.compare import WrongResultError, check, difference
+from seqgap.bench.check import WrongResultError, check, difference
 from seqgap.bench.gap import gaps
 from seqgap.bench.measure import measure
 from seqgap.bench.plan import Cell, Options, matches, plan, profile, too_slow

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgap.bench.compare import difference
+from seqgap.bench.check import difference
 from seqgap.bench.registry import Case, Dtype, Operation
 from seqgap.bench.verify import differences
 
