@@ -32,7 +32,8 @@ class Options:
     threads: tuple[int, ...] = (1,)
     dtype: tuple[str, ...] = ("float64",)
     seed: int = 25
-    seconds: float = 0.04  # of timing for each cell
+    processes: int = 3  # fresh ones, each measuring every cell
+    seconds: float = 0.012  # of timing for each cell in each process
     longest: float = 0.13  # expected seconds of one call above which a cell is left out
 
     def to_json(self) -> dict[str, Any]:
@@ -63,6 +64,7 @@ class Options:
             "threads": (lambda v: type(v) is int and 1 <= v <= threads, f"integers from 1 to {threads}"),
             "dtype": (lambda v: v in DTYPES, f"some of {', '.join(DTYPES)}"),
             "seed": (lambda v: 0 <= v < 2**64, "an integer from 0 to 2**64 - 1"),
+            "processes": (lambda v: type(v) is int and 1 <= v <= 1000, "an integer from 1 to 1000"),
             "seconds": duration,
             "longest": duration,
         }

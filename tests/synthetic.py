@@ -1,0 +1,54 @@
+"""Result folders with made-up timings, for tests of what reads them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqgap.bench.environment import environment
+from seqgap.bench.plan import Cell, Options, plan, too_slow
+from seqgap.bench.results import Probe, Row, RunFolder
+
+SMALL = Options(case=("linear_ar", "ar_process", "affine_coupling"), dim=(2, 8, 64, 256), batch=(1, 64))
+_RATE = {"python": 1e-7, "numpy": 1e-9, "numba": 1e-10}
+_CALL = {"python": 1e-6, "numpy": 5e-6, "numba": 2e-6}
+
+
+def plausible(cell: Cell) -> float:
+    """Seconds of one call: overhead, work, and for NumPy a call for each dependent step."""
+    _, operation = cell.lookup()
+    steps = operation.depth(cell.dim) if cell.impl == "numpy" else 1
+    work = cell.batch * operation.flops(cell.dim) * _RATE.get(cell.impl, 1e-10) / cell.threads
+    return _CALL.get(cell.impl, 2e-6) * steps + work
+
+
+def write_run(
+    path: Path,
+    options: Options = SMALL,
+    *,
+    seconds: Callable[[Cell], float] = plausible,
+    processes: int = 3,
+    noise: float = 0.01,
+    seed: int = 0,
+    stored: dict[str, Any] | None = None,
+) -> Path:
+    """A finished run: `noise` is the standard deviation of log time between processes and within."""
+    random = np.random.default_rng(seed)
+    folder = RunFolder.create(path, environment() | (stored or {}), options)
+    now = 1.8e9
+    for process in range(processes):
+        folder.append(Probe(process, now, 1e-3))
+        for cell in plan(options):
+            reason = too_slow(cell, options)
+            if reason:
+                folder.append(Row(cell, "skipped", process=process, reason=reason, expected=1.0))
+                continue
+            level = seconds(cell) * np.exp(noise * random.standard_normal())
+            rounds = level * np.exp(noise * random.standard_normal(20))
+            row = Row(cell, "ok", tuple(rounds.tolist()), 10, process, now, cpus=float(cell.threads))
+            folder.append(replace(row, first_call=1.5, compile=1.0))
+            now += 0.05
+        folder.append(Probe(process, now, 1e-3))
+    return path
