@@ -10,7 +10,6 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from seqgap.bench.plan import Options
     from seqgap.bench.results import RunFolder
 
 _MEASURING = "Measuring the ceilings of this machine, about 5 s ..."
@@ -49,6 +48,7 @@ def cli() -> None:
 @click.option("--dim", callback=_numbers, metavar="D,...", help="Dimensions.")
 @click.option("--batch", callback=_numbers, metavar="N,...", help="Batch sizes.")
 @click.option("--threads", callback=_numbers, metavar="T,...", help="Thread counts.")
+@click.option("--processes", type=int, metavar="P", help="Fresh processes that each measure every cell.")
 @click.option("--dtype", callback=_words, metavar="NAMES", help="float64,float32 or one of them.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**64 - 1), help="Seed of inputs and parameters. [default: 25]"
@@ -60,25 +60,28 @@ def run(out: Path | None, resume: Path | None, **choices: Any) -> None:
 
     Every finished cell is on disk at once; --resume DIR goes on where a run was stopped.
     """
+    from seqgap.bench.running import measure_run, report
+
     chosen = {key: value for key, value in choices.items() if value not in (None, ())}
     console = _console()
     if resume is not None:
         given = [f"--{key}" for key in [*chosen, *(["out"] if out else [])]]
         if given:
             raise click.UsageError(f"--resume takes its options from DIR; drop {', '.join(given)}")
-        folder, options, done = _resume(resume)
+        folder = _resume(resume)
     else:
-        folder, options, done = *_start(out, chosen), set()
+        folder = _start(out, chosen)
     try:
-        if not _measure(console, folder, options, done):
-            raise KeyboardInterrupt
-        _report(console, folder)
+        measure_run(console, folder)
+        complete = report(console, folder.path)
     except KeyboardInterrupt:
         click.echo(f"Stopped. Go on with: seqgap run --resume {folder.path}")
         sys.exit(130)
+    if not complete:
+        sys.exit(1)
 
 
-def _start(out: Path | None, chosen: dict[str, Any]) -> "tuple[RunFolder, Options]":
+def _start(out: Path | None, chosen: dict[str, Any]) -> "RunFolder":
     from seqgap.bench.environment import environment
     from seqgap.bench.machine import measure_machine
     from seqgap.bench.plan import plan, profile
@@ -98,9 +101,9 @@ def _start(out: Path | None, chosen: dict[str, Any]) -> "tuple[RunFolder, Option
     path = out or _dated()
     make_empty(path)
     click.echo(_MEASURING)
-    ceilings = measure_machine(parallel=max(options.threads) > 1)
-    stored = {**environment(), "ceilings": ceilings.to_json()}
-    return RunFolder.create(path, stored, options), options
+    ceilings = measure_machine(parallel=any(cell.threads > 1 for cell in plan(options)))
+    stored = {**environment(), "threading_layer": ceilings.threading_layer, "ceilings": ceilings.to_json()}
+    return RunFolder.create(path, stored, options)
 
 
 def _installed(impl: tuple[str, ...]) -> tuple[str, ...]:
@@ -118,7 +121,7 @@ def _installed(impl: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in impl if name not in names)
 
 
-def _resume(path: Path) -> "tuple[RunFolder, Options, set[Any]]":
+def _resume(path: Path) -> "RunFolder":
     from seqgap.bench.environment import environment
     from seqgap.bench.results import ResultError, RunFolder, read_environment
 
@@ -135,82 +138,6 @@ def _dated() -> Path:
     now = datetime.now().strftime("%Y-%m-%d-%H%M%S")
     names = (Path("seqgap-results") / f"{now}{suffix}" for suffix in ("", *(f"-{i}" for i in range(2, 100))))
     return next(path for path in names if not path.exists())
-
-
-def _measure(console: "Console", folder: "RunFolder", options: "Options", done: set[Any]) -> bool:
-    """Time what is not done yet; False if interrupted."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from seqgap.bench.measure import with_fraction
-    from seqgap.bench.plan import plan, too_slow
-    from seqgap.bench.results import Row, read_ceilings
-    from seqgap.bench.session import Session, SessionError
-    from seqgap.bench.session import run as run_session
-
-    ceilings = read_ceilings(folder.path)
-    planned = plan(options)
-    todo = []
-    for cell in planned:
-        if cell in done:
-            continue
-        reason = too_slow(cell, options)
-        if reason:
-            folder.append(Row(cell, "skipped", reason=reason))
-        else:
-            todo.append(cell)
-    if not todo:
-        return True
-    click.echo(f"{len(todo)} of {len(planned)} cells to measure, results in {folder.path}")
-    columns = [
-        BarColumn(30), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    ]  # fmt: skip
-    # No refresh thread: it would take time from what is measured.
-    with Progress(
-        *columns,
-        console=console,
-        auto_refresh=False,
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    ) as progress:
-        coming = iter(map(str, todo))
-        task = progress.add_task(next(coming), total=len(todo))
-
-        def finished(row: Row) -> None:
-            folder.append(with_fraction(row, ceilings))
-            progress.update(task, advance=1, description=next(coming, ""), refresh=True)
-
-        try:
-            return run_session(Session(options, todo, finished))
-        except SessionError as error:
-            log = folder.path / "pytest.log"
-            log.write_text(error.output, encoding="utf-8")
-            raise click.ClickException(f"the measurement ended early: {error}; see {log}") from None
-
-
-def _report(console: "Console", folder: "RunFolder") -> None:
-    from seqgap.bench.gap import gaps, write_csv
-    from seqgap.bench.plot import draw
-    from seqgap.bench.ranking import rankings
-    from seqgap.bench.ranking import write_csv as write_peers
-    from seqgap.bench.report import print_fractions, print_gaps, print_other_rows, print_peers
-    from seqgap.bench.results import read_rows
-
-    rows = read_rows(folder.path)
-    found = gaps(rows)
-    write_csv(found, folder.path / "gap.csv")
-    print_gaps(console, found)
-    ranked = rankings(rows)
-    write_peers(ranked, folder.path / "peers.csv")
-    print_peers(console, ranked)
-    print_fractions(console, rows)
-    print_other_rows(console, rows)
-    written = draw([folder.path], folder.path) if any(row.status == "ok" for row in rows) else []
-    names = ["rows.jsonl", "environment.json", "gap.csv", "peers.csv", *(path.name for path in written)]
-    click.echo(f"Written to {folder.path}: {', '.join(names)}")
-    if any(row.status == "failed" for row in rows):
-        sys.exit(1)
 
 
 @cli.command()

@@ -6,24 +6,26 @@ from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 from seqgap.bench.plan import Cell
-from seqgap.bench.registry import comparisons
-from seqgap.bench.results import Row
+from seqgap.bench.registry import Comparison, comparisons
+from seqgap.bench.runs import Measured, Run, paired
+from seqgap.bench.statistics import Interval, intervals
 
-# Where the arrays of a cell happen to lie in memory moves its times by a few percent, which the
-# spread of rounds in one process does not show; a smaller difference is called none.
-_MARGIN = 0.05
+MARGIN = 0.05  # two times are called the same where the whole interval of their ratio is so near to 1
 
 
-def as_fast(ratio_low: float, ratio_high: float) -> bool:
-    """Whether a ratio with that spread is 1 within the margin."""
-    return ratio_low <= 1 + _MARGIN and ratio_high >= 1 / (1 + _MARGIN)
+def against(ratio: Interval) -> str:
+    """Where a ratio lies: above or below 1, the same within the margin, or undecided."""
+    if ratio.low >= 1 / (1 + MARGIN) and ratio.high <= 1 + MARGIN:
+        return "same"
+    return "above" if ratio.low > 1 else "below" if ratio.high < 1 else "undecided"
 
 
 @dataclass(frozen=True)
 class Gap:
     """One comparison at one size. Times are medians in seconds; ratio = sequential / parallel.
 
-    ratio_low and ratio_high come from the quartiles of both: first over third, third over first.
+    The ratio and its 95% interval, from ratio_low to ratio_high, come from pairs of neighbours in time, one
+    for each process; NaN where there was one process only.
     """
 
     kind: str
@@ -44,34 +46,47 @@ class Gap:
 
     @property
     def verdict(self) -> str:
-        """How the sequential operation does: slower, faster, or as fast within spread and margin."""
-        if as_fast(self.ratio_low, self.ratio_high):
-            return "as fast"
-        return f"{self.ratio:.3g}x slower" if self.ratio > 1 else f"{1 / self.ratio:.3g}x faster"
+        """How the sequential operation does: slower, faster, as fast within the margin, or undecided."""
+        return {
+            "same": "as fast",
+            "undecided": "undecided",
+            "above": f"{self.ratio:.3g}x slower",
+            "below": f"{1 / self.ratio:.3g}x faster",
+        }[against(Interval(self.ratio_low, self.ratio, self.ratio_high))]
 
 
-def gaps(rows: Sequence[Row]) -> list[Gap]:
-    """Every comparison of the registry that both cells were timed for, in order of D."""
-    timed = {row.cell: row for row in rows if row.status == "ok"}
-    by_name: dict[str, list[Row]] = {}
-    for row in timed.values():
-        by_name.setdefault(row.cell.name, []).append(row)
-    found = []
-    for comparison in comparisons():
-        case, operation = comparison.parallel.split(".")
-        for row in by_name.get(comparison.sequential, []):
-            other = timed.get(_like(row, case, operation))
-            if other is not None:
-                found.append(_gap(comparison.kind, row, other))
+def pairs(run: Run) -> list[tuple[Comparison, Measured, Measured]]:
+    """(comparison, sequential, parallel): every comparison of the registry that both cells were timed for."""
+    by_name: dict[str, list[Measured]] = {}
+    for measured in run.measured.values():
+        by_name.setdefault(measured.cell.name, []).append(measured)
+    return [
+        (comparison, one, run.measured[other])
+        for comparison in comparisons()
+        for one in by_name.get(comparison.sequential, [])
+        if (other := _like(one.cell, comparison.parallel)) in run.measured
+        and len(paired(one, run.measured[other]))
+    ]
+
+
+def _like(cell: Cell, name: str) -> Cell:
+    case, operation = name.split(".")
+    return replace(cell, case=case, operation=operation)
+
+
+def gaps(run: Run) -> list[Gap]:
+    """Every comparison of a run, in order of D."""
+    found = pairs(run)
+    ratios = intervals([paired(one, other) for _, one, other in found])
+    made = [
+        _gap(comparison.kind, one, other, ratio)
+        for (comparison, one, other), ratio in zip(found, ratios, strict=True)
+    ]
     key = ("kind", "sequential", "parallel", "impl", "dtype", "threads", "batch", "dim")
-    return sorted(found, key=lambda gap: [getattr(gap, name) for name in key])
+    return sorted(made, key=lambda gap: [getattr(gap, name) for name in key])
 
 
-def _like(row: Row, case: str, operation: str) -> Cell:
-    return replace(row.cell, case=case, operation=operation)
-
-
-def _gap(kind: str, sequential: Row, parallel: Row) -> Gap:
+def _gap(kind: str, sequential: Measured, parallel: Measured, ratio: Interval) -> Gap:
     cell = sequential.cell
     return Gap(
         kind,
@@ -82,13 +97,13 @@ def _gap(kind: str, sequential: Row, parallel: Row) -> Gap:
         cell.threads,
         cell.batch,
         cell.dim,
-        sequential.median / cell.batch,
-        parallel.median / cell.batch,
-        sequential.median,
-        parallel.median,
-        sequential.median / parallel.median,
-        sequential.quantile(0.25) / parallel.quantile(0.75),
-        sequential.quantile(0.75) / parallel.quantile(0.25),
+        sequential.seconds / cell.batch,
+        parallel.seconds / cell.batch,
+        sequential.seconds,
+        parallel.seconds,
+        ratio.middle,
+        ratio.low,
+        ratio.high,
     )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import click
+import numba
 import numpy as np
 import psutil
 
@@ -82,10 +83,12 @@ def probe(*, parallel: bool) -> Ceilings:
     if not parallel or threads == 1:
         return alone
     region = Job(lambda: probes.empty_region(threads, 4 * threads, 2**20, np.empty(1)), 1)
+    seconds = least_seconds({"region": region}, rounds=1000)["region"]
     return replace(
         alone,
         threads=threads,
-        parallel_region=least_seconds({"region": region}, rounds=1000)["region"],
+        parallel_region=seconds,
+        threading_layer=numba.threading_layer(),
         shared=_bandwidths(sizes, threads, without=PRIVATE),
     )
 

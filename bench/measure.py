@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from math import fsum
 from typing import Any
 
 import numpy as np
@@ -13,33 +14,62 @@ from threadpoolctl import threadpool_limits
 from seqgap.bench import peers
 from seqgap.bench.ceiling import Ceilings, bound
 from seqgap.bench.check import check
-from seqgap.bench.plan import Cell
+from seqgap.bench.plan import Cell, Options
 from seqgap.bench.registry import Thunk
 from seqgap.bench.results import Row
+from seqgap.kernels._cache import LOADING
 
 Timer = Callable[[Thunk], tuple[tuple[float, ...], int]]
 
+GARBAGE_COLLECTOR = "collected before the timing of each cell, off during it"
+_TOO_SLOW = 3  # times the allowed seconds for one call: estimates are rough
 
-def measure(cell: Cell, seed: int, timer: Timer) -> Row:
+
+def measure(cell: Cell, options: Options, timer: Timer) -> Row:
     """The row of a cell; timer(thunk) returns (seconds for one call in each round, iterations).
 
     The first call compiles and is timed apart. A wrong result, or an error, is reported as failed and
-    not timed.
+    not timed; a call that takes too long, as skipped.
     """
     try:
         with threadpool_limits(cell.threads, user_api="blas"), peers.settings(cell.impl, cell.threads):
-            return _measured(cell, seed, timer)
+            return _measured(cell, options, timer)
     except ImportError as error:
         return Row(cell, "failed", reason=str(error))
 
 
-def _measured(cell: Cell, seed: int, timer: Timer) -> Row:
+def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
     try:
-        thunk, first_call, compiling = _first_call(cell, seed)
+        thunk, first = _first_call(cell, options.seed)
     except Exception as error:  # one broken implementation must not end a run
         return Row(cell, "failed", reason=f"{type(error).__name__}: {error}")
+    slow = _too_slow(thunk, first, options.longest)
+    if slow:
+        reason = f"{slow:.2g} s for one call, above {options.longest:g} s by more than an estimate may be off"
+        return replace(first, status="skipped", reason=reason, expected=slow)
+    _warm_up(thunk, options.seconds / 10)
+    started, wall, cpu = time.time(), time.perf_counter(), time.process_time()
     rounds, iterations = timer(thunk)
-    return Row(cell, "ok", rounds, iterations, first_call, compiling)
+    cpus = (time.process_time() - cpu) / (time.perf_counter() - wall)
+    return replace(first, rounds=rounds, iterations=iterations, started=started, cpus=cpus)
+
+
+def _too_slow(thunk: Thunk, first: Row, longest: float) -> float | None:
+    """Seconds of one call where they are too many; the first call may have compiled, so a second decides."""
+    if first.first_call - first.compile - first.load < _TOO_SLOW * longest:
+        return None
+    start = time.perf_counter()
+    thunk()
+    seconds = time.perf_counter() - start
+    return seconds if seconds > _TOO_SLOW * longest else None
+
+
+def _warm_up(thunk: Thunk, seconds: float) -> None:
+    """Calls for so long, at least one: caches, branch predictors and clocks settle before the calibration."""
+    end = time.perf_counter() + seconds
+    thunk()
+    while time.perf_counter() < end:
+        thunk()
 
 
 def with_fraction(row: Row, ceilings: Ceilings | None) -> Row:
@@ -50,28 +80,29 @@ def with_fraction(row: Row, ceilings: Ceilings | None) -> Row:
     return replace(row, fraction=seconds / row.median, ceiling=name)
 
 
-def _first_call(cell: Cell, seed: int) -> tuple[Thunk, float, float]:
-    """(what to time, seconds of its first call, seconds of that spent compiling), result checked."""
+def _first_call(cell: Cell, seed: int) -> tuple[Thunk, Row]:
+    """What to time, and a row with the figures of its first call; the result is checked."""
     case, operation = cell.lookup()
     dtype = np.dtype(cell.dtype)
     call = operation.inputs(cell.dim, cell.batch, dtype, seed)
     thunk = case.setup(operation.name, cell.impl, cell.threads)(call, cell.dim, dtype)
-    with _compile_seconds() as compiling:
+    with _seconds_of("numba:compile") as compiling, _seconds_of(LOADING) as loading:
         start = time.perf_counter()
         output = thunk()
         seconds = time.perf_counter() - start
     own_noise = operation.noise is not None and cell.impl not in ("python", "numba")
     if cell.impl != "python":  # the reference itself
         check(case, operation, output, call, cell.dim, dtype, own_noise=own_noise)
-    return thunk, seconds, sum(compiling)
+    return thunk, Row(cell, "ok", first_call=seconds, compile=fsum(compiling), load=fsum(loading))
 
 
 @contextmanager
-def _compile_seconds() -> Iterator[list[float]]:
+def _seconds_of(kind: str) -> Iterator[list[float]]:
+    """The durations of Numba's events of one kind."""
     seconds: list[float] = []
 
     def note(duration: Any) -> None:
         seconds.append(float(duration))
 
-    with event.install_timer("numba:compile", note):
+    with event.install_timer(kind, note):
         yield seconds

@@ -28,13 +28,13 @@ class Options:
     case: tuple[str, ...] = ("*",)
     impl: tuple[str, ...] = ("python", "numpy", "numba")
     dim: tuple[int, ...] = (2, 8, 64, 256, 1024)
-    batch: tuple[int, ...] = (1, 1024)
+    batch: tuple[int, ...] = (1, 32, 1024)
     threads: tuple[int, ...] = (1,)
     dtype: tuple[str, ...] = ("float64",)
     seed: int = 25
     processes: int = 3  # fresh ones, each measuring every cell
     seconds: float = 0.012  # of timing for each cell in each process
-    longest: float = 0.13  # expected seconds of one call above which a cell is left out
+    longest: float = 0.04  # expected seconds of one call above which a cell is left out
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -80,22 +80,20 @@ def profile(name: str, threads: int) -> Options:
     """The options of a profile on a machine with that many threads."""
     quick = Options()
     if name == "smoke":
-        return replace(quick, profile=name, dim=(2, 16), batch=(1, 64), seconds=0.005, longest=0.02)
+        return replace(
+            quick, profile=name, processes=2, dim=(2, 16), batch=(1, 64), seconds=0.005, longest=0.02
+        )
     if name == "full":
         return replace(
             quick,
             profile=name,
-            dim=tuple(2**k for k in range(11)),
-            batch=(1, 64, 1024, 16384),
+            processes=5,
+            dim=tuple(2**k for k in range(1, 11)),
             threads=tuple(sorted({1, threads})),
             dtype=("float64", "float32"),
-            seconds=0.5,
-            longest=2.0,
+            seconds=0.02,
         )
     return quick
-
-
-PROFILES = ("smoke", "quick", "full")
 
 
 @dataclass(frozen=True)
@@ -151,11 +149,17 @@ def implementation_names() -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def expected_seconds(cell: Cell) -> float:
+    """Estimated seconds of one call; rough, but never more than an order of magnitude off."""
+    _, operation = cell.lookup()
+    rate = _SECONDS_PER_FLOP.get(cell.impl, _SECONDS_PER_COMPILED_FLOP)
+    return rate * cell.batch * (operation.flops(cell.dim) + operation.elements(cell.dim))
+
+
 def too_slow(cell: Cell, options: Options) -> str | None:
     """Why a cell is left out, or None."""
     _, operation = cell.lookup()
-    rate = _SECONDS_PER_FLOP.get(cell.impl, _SECONDS_PER_COMPILED_FLOP)
-    expected = rate * cell.batch * (operation.flops(cell.dim) + operation.elements(cell.dim))
+    expected = expected_seconds(cell)
     if expected > options.longest:
         return f"about {expected:.2g} s for one call, above {options.longest:g} s"
     itemsize = np.dtype(cell.dtype).itemsize

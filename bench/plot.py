@@ -36,7 +36,7 @@ def draw(folders: Sequence[Path], target: Path) -> list[Path]:
     runs = []
     for folder in folders:
         environment = read_environment(folder)
-        rows = [row for row in read_rows(folder) if row.status == "ok"]
+        rows = [row for row in read_rows(folder)[0] if row.status == "ok" and row.process == 0]
         if not rows:
             raise ResultError(f"{folder / ROWS}: no timed cells to draw")
         runs.append((folder, environment, rows))

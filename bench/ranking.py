@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seqgap.bench.gap import as_fast
+from seqgap.bench.gap import against
 from seqgap.bench.plan import Cell
-from seqgap.bench.results import Row
+from seqgap.bench.runs import Measured, Run, paired
+from seqgap.bench.statistics import Interval, intervals
 
 _OURS = "numba"
 _NOT_PEERS = re.compile(rf"python|{_OURS}(-.*)?")  # strategies of our own are none either
@@ -31,12 +32,13 @@ class Ranking:
 
     @property
     def verdict(self) -> str:
-        """Who is faster and how many times, or that neither is."""
-        if as_fast(self.ratio_low, self.ratio_high):
-            return "as fast"
-        if self.ratio > 1:
-            return f"{_OURS} wins, {self.ratio:.3g}x"
-        return f"{self.peer} wins, {1 / self.ratio:.3g}x"
+        """Who is faster and how many times, that neither is, or that the interval does not decide."""
+        return {
+            "same": "as fast",
+            "undecided": "undecided",
+            "above": f"{_OURS} wins, {self.ratio:.3g}x",
+            "below": f"{self.peer} wins, {1 / self.ratio:.3g}x",
+        }[against(Interval(self.ratio_low, self.ratio, self.ratio_high))]
 
 
 def peers_of(found: Iterable[Ranking]) -> list[str]:
@@ -45,28 +47,28 @@ def peers_of(found: Iterable[Ranking]) -> list[str]:
     return [_OURS, *(name for name in names if name != _OURS)]
 
 
-def rankings(rows: Sequence[Row]) -> list[Ranking]:
+def rankings(run: Run) -> list[Ranking]:
     """Every operation and size that Numba and at least one peer were timed for."""
-    timed = {row.cell: row for row in rows if row.status == "ok"}
-    groups: dict[Cell, list[Row]] = {}
-    for cell, row in timed.items():
+    groups: dict[Cell, list[Measured]] = {}
+    for cell, measured in run.measured.items():
         if not _NOT_PEERS.fullmatch(cell.impl):
-            groups.setdefault(replace(cell, impl=_OURS), []).append(row)
-    found = [_ranking(timed[cell], peers) for cell, peers in groups.items() if cell in timed]
+            groups.setdefault(replace(cell, impl=_OURS), []).append(measured)
+    found = [(run.measured[cell], peers) for cell, peers in groups.items() if cell in run.measured]
+    fastest = [min(peers, key=lambda peer: peer.seconds) for _, peers in found]
+    ratios = intervals([paired(peer, ours) for (ours, _), peer in zip(found, fastest, strict=True)])
+    made = [
+        Ranking(
+            ours.cell,
+            {measured.cell.impl: measured.seconds for measured in (ours, *peers)},
+            peer.cell.impl,
+            ratio.middle,
+            ratio.low,
+            ratio.high,
+        )
+        for (ours, peers), peer, ratio in zip(found, fastest, ratios, strict=True)
+    ]
     key = ("name", "dtype", "threads", "batch", "dim")
-    return sorted(found, key=lambda ranking: [getattr(ranking.cell, name) for name in key])
-
-
-def _ranking(ours: Row, peers: list[Row]) -> Ranking:
-    fastest = min(peers, key=lambda row: row.median)
-    return Ranking(
-        ours.cell,
-        {row.cell.impl: row.median for row in (ours, *peers)},
-        fastest.cell.impl,
-        fastest.median / ours.median,
-        fastest.quantile(0.25) / ours.quantile(0.75),
-        fastest.quantile(0.75) / ours.quantile(0.25),
-    )
+    return sorted(made, key=lambda ranking: [getattr(ranking.cell, name) for name in key])
 
 
 def write_csv(found: Sequence[Ranking], path: Path) -> None:

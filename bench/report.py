@@ -13,13 +13,16 @@ from seqgap.bench.ceiling import Bandwidth, Ceilings
 from seqgap.bench.gap import Gap
 from seqgap.bench.ranking import Ranking, peers_of
 from seqgap.bench.registry import cases
-from seqgap.bench.results import Row
+from seqgap.bench.runs import Measured, Run, drift
 from seqgap.bench.verify import Verdict
 
 _KINDS = {
     "matched": "Matched pairs: the same weights and the same arithmetic, in either direction",
     "family": "Families: different models at equal D; their work differs, not only their structure",
 }
+
+
+_ONE_CORE = 1.3  # cores kept busy: more are more than one thread
 
 
 def si(seconds: float) -> str:
@@ -54,7 +57,7 @@ def print_gaps(console: Console, found: Sequence[Gap]) -> None:
 
 
 def _gap_table(title: str, group: Iterable[Gap]) -> Table:
-    names = ("N", "D", "seq.\n/sample", "par.\n/sample", "seq.\n/call", "par.\n/call", "ratio", "spread")
+    names = ("N", "D", "seq.\n/sample", "par.\n/sample", "seq.\n/call", "par.\n/call", "ratio", "95%")
     table = _table(title, names, "seq. is")
     for gap in group:
         table.add_row(
@@ -79,21 +82,22 @@ def _table(title: str | None, numbers: Sequence[str], last: str, first: str | No
     return table
 
 
-def print_fractions(console: Console, rows: Iterable[Row]) -> None:
+def print_fractions(console: Console, run: Run) -> None:
     """How near the compiled operations come to the machine's ceilings, each at its largest size."""
-    largest: dict[str, Row] = {}
-    for row in rows:
-        if row.cell.impl == "numba" and row.ceiling:
-            known = largest.setdefault(row.cell.name, row)
-            largest[row.cell.name] = max(known, row, key=lambda r: r.cell.dim * r.cell.batch)
+    largest: dict[str, Measured] = {}
+    for measured in run.measured.values():
+        if measured.cell.impl == "numba" and measured.rows[0].ceiling:
+            known = largest.setdefault(measured.cell.name, measured)
+            largest[measured.cell.name] = max(known, measured, key=lambda m: m.cell.dim * m.cell.batch)
     if not largest:
         return
     console.print("\n[bold]How near the ceilings[/bold] (numba, largest size timed)")
     table = _table(None, ("N", "D", "/call", "of the\nceiling"), "which is", first="operation")
-    for row in largest.values():
-        cell = row.cell
+    for _, measured in sorted(largest.items()):
+        cell, row = measured.cell, measured.rows[0]
+        fraction = row.fraction * row.median / measured.seconds
         table.add_row(
-            cell.name, str(cell.batch), str(cell.dim), si(row.median), f"{row.fraction:.0%}", row.ceiling
+            cell.name, str(cell.batch), str(cell.dim), si(measured.seconds), f"{fraction:.0%}", row.ceiling
         )
     console.print(table)
     console.print()
@@ -170,20 +174,43 @@ def print_peers(console: Console, found: Sequence[Ranking]) -> None:
     console.print(f"A peer wins in {won} of {len(found)} rows.\n")
 
 
-def print_other_rows(console: Console, rows: Iterable[Row]) -> None:
-    """What was not timed, and why; and what went into compiling, which is not in the timings."""
-    rows = list(rows)
-    if any(row.cell.impl == "numba" and row.status == "ok" for row in rows):
-        seconds = sum(row.compile for row in rows)
-        loaded = "Kernels: nothing was compiled, all came from the cache on disk."
-        console.print(f"Kernels: compiling took {si(seconds)}." if seconds else loaded)
-    skipped = Counter(row.cell.impl for row in rows if row.status == "skipped")
+def print_other_rows(console: Console, run: Run) -> None:
+    """What was not timed, and why; what went into compiling, which is not in the timings; the host."""
+    ok = [row for row in run.rows if row.status == "ok"]
+    if any(row.cell.impl == "numba" for row in ok):
+        compiling, loading = sum(row.compile for row in ok), sum(row.load for row in ok)
+        loaded = "nothing was compiled, all came from the cache on disk"
+        spent = f"compiling took {si(compiling)}" if compiling else loaded
+        console.print(f"Kernels: {spent}; loading took {si(loading)}, all processes together.")
+    _print_host(console, run)
+    skipped = Counter(row.cell.impl for row in run.left_out if row.status == "skipped")
     if skipped:
         counts = ", ".join(f"{impl} {count}" for impl, count in skipped.items())
         console.print(f"Left out as too slow or too large: {sum(skipped.values())} cells ({counts}).")
-    for row in rows:
+    for row in run.left_out:
         if row.status == "failed":
             console.print(f"[bold]Wrong, not timed[/bold] {row.cell}: {escape(row.reason)}", soft_wrap=True)
+
+
+def _print_host(console: Console, run: Run) -> None:
+    """Drift, disturbances, and threads that were asked for and not used."""
+    if run.probes:
+        least, most = drift(run.probes)
+        flagged = sum(measured.disturbed for measured in run.measured.values())
+        console.print(
+            f"Host: a fixed piece of work took {least:+.0%} to {most:+.0%} against its median;"
+            f" {flagged} of {len(run.measured)} cells fell into a disturbance in some process."
+        )
+    parallel = [m for m in run.measured.values() if m.cell.threads > 1]
+    if parallel:
+        idle = sum(m.cpus < (1 + m.cell.threads) / 2 for m in parallel)
+        console.print(
+            f"Threads: of {len(parallel)} cells asked to run on several, {idle} kept fewer than half of the"
+            " others busy; small batches run on one."
+        )
+    busy = [m for m in run.measured.values() if m.cell.threads == 1 and m.cpus > _ONE_CORE]
+    if busy:
+        console.print(f"Threads: {len(busy)} cells asked to run on one used more, such as {busy[0].cell}.")
 
 
 def print_verdicts(console: Console, found: Sequence[Verdict]) -> bool:

@@ -86,14 +86,19 @@ class RunFolder:
             raise ResultError(f"{path}: cannot be written ({error.strerror})") from None
         return cls(path)
 
-    @classmethod
-    def resume(cls, path: Path) -> tuple["RunFolder", Options, set[tuple[Cell, int]]]:
-        """An earlier folder, its options, and what it has already: cells with their process."""
-        options = read_options(path, read_environment(path))
+    @staticmethod
+    def state(path: Path) -> tuple[Options, set[tuple[Cell, int]]]:
+        """The options of a run, and what it has already: cells with their process."""
         rows, _ = read_rows(path)
+        return read_options(path, read_environment(path)), {(row.cell, row.process) for row in rows}
+
+    @classmethod
+    def resume(cls, path: Path) -> "RunFolder":
+        """An earlier folder, to go on with."""
+        cls.state(path)
         for name in (ROWS, PROBES):
             _drop_torn_line(path / name)
-        return cls(path), options, {(row.cell, row.process) for row in rows}
+        return cls(path)
 
     def append(self, item: Row | Probe) -> None:
         """Store a row or a probe; it is on disk when this returns."""

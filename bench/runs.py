@@ -47,6 +47,11 @@ class Measured:
         """Natural logarithms of the processes' medians."""
         return _logs(self.rows)
 
+    @property
+    def cpus(self) -> float:
+        """Cores that were busy during the timing, the mean of the processes."""
+        return float(np.mean([row.cpus for row in self.rows]))
+
     def quantile(self, q: float) -> float:
         """A quantile of the rounds of all processes together."""
         return float(np.quantile(np.concatenate([row.rounds for row in self.rows]), q))
@@ -121,6 +126,13 @@ def _measured(rows: Sequence[Row], probes: Sequence[Probe]) -> dict[Cell, Measur
 
 def _left_out(rows: Sequence[Row]) -> tuple[Row, ...]:
     return tuple({row.cell: row for row in rows if row.status != "ok"}.values())
+
+
+def drift(probes: Sequence[Probe]) -> tuple[float, float]:
+    """The fastest and the slowest probe against the median of all, as fractions below and above 0."""
+    seconds = np.array([probe.seconds for probe in probes])
+    least, most = np.quantile(seconds, [0, 1]) / np.median(seconds) - 1
+    return float(least), float(most)
 
 
 def disturbance(probes: Sequence[Probe]) -> Callable[[Row], bool]:

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from seqgap.bench.machine import timer_step
 from seqgap.bench.plan import Cell, Options
 from seqgap.bench.results import Row
 
 PLUGIN = "seqgap-session"
+_TICKS = 1500  # of the timer in each round: at least 1000, and calibration may come out lower
 
 
 class Session:
@@ -52,9 +54,9 @@ def run(session: Session) -> bool:
         "--benchmark-disable-gc",
         "--benchmark-columns=median",
         f"--benchmark-max-time={session.options.seconds}",
-        f"--benchmark-min-time={session.options.seconds / 100}",
+        f"--benchmark-min-time={max(session.options.seconds / 40, _TICKS * timer_step())}",  # of a round
         "--benchmark-min-rounds=3",
-        "--benchmark-warmup=off",  # each cell is called before its timing
+        "--benchmark-warmup=off",  # `measure` has its own, of a stated length
     ]  # fmt: skip
     output = io.StringIO()
     with _own_settings(), contextlib.redirect_stdout(output):

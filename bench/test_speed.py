@@ -46,6 +46,6 @@ def test_speed(cell: Cell, benchmark: Any, pytestconfig: pytest.Config) -> None:
         if benchmark.stats is None:  # --benchmark-disable: called once
             return (), 1
         stats = benchmark.stats
-        return tuple(float(seconds) for seconds in stats.stats.data), int(stats.iterations)
+        return tuple(float(f"{seconds:.6g}") for seconds in stats.stats.data), int(stats.iterations)
 
-    session.finished(measure(cell, session.options.seed, timer))
+    session.finished(measure(cell, session.options, timer))

@@ -22,7 +22,7 @@ import llvmlite
 import numba
 import numpy as np
 import platformdirs
-from numba.core import bytecode, compiler, config, sigutils
+from numba.core import bytecode, compiler, config, event, sigutils
 from numba.core.caching import NullCache
 from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
@@ -34,6 +34,7 @@ _VERSIONS = (numba.__version__, llvmlite.__version__, np.__version__, sys.versio
 _NOT_COMPILED_IN = {"CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_DEFAULT_NUM_THREADS", "THREADING_LAYER"}
 _KEPT = 8  # folders, one for each state of the files: what was last edited, or another version
 _HASH_BYTES = 32
+LOADING = "seqgap:load"  # the event, as of numba.core.event, of looking for an entry and loading it
 
 
 class Compiler(compiler.Compiler):  # type: ignore[misc]  # numba is not followed for types
@@ -70,6 +71,10 @@ class _Cache(NullCache):  # type: ignore[misc]  # numba is not followed for type
         return None if folder is None else str(folder)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        with event.trigger_event(LOADING):
+            return self._load(sig, target_context)
+
+    def _load(self, sig: Any, target_context: Any) -> Any:
         target_context.refresh()
         try:
             file, key = self._entry(sig, target_context.codegen())
