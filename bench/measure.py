@@ -19,14 +19,14 @@ from seqgap.bench.registry import Thunk
 from seqgap.bench.results import Row
 from seqgap.kernels._cache import LOADING
 
-Timer = Callable[[Thunk], tuple[tuple[float, ...], int]]
+Timer = Callable[[Thunk, float], tuple[tuple[float, ...], int]]
 
 GARBAGE_COLLECTOR = "collected before the timing of each cell, off during it"
 _TOO_SLOW = 3  # times the allowed seconds for one call: estimates are rough
 
 
 def measure(cell: Cell, options: Options, timer: Timer) -> Row:
-    """The row of a cell; timer(thunk) returns (seconds for one call in each round, iterations).
+    """The row of a cell; timer(thunk, estimate) returns (seconds for one call in each round, iterations).
 
     The first call compiles and is timed apart. A wrong result, or an error, is reported as failed and
     not timed; a call that takes too long, as skipped.
@@ -43,33 +43,29 @@ def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
         thunk, first = _first_call(cell, options.seed)
     except Exception as error:  # one broken implementation must not end a run
         return Row(cell, "failed", reason=f"{type(error).__name__}: {error}")
-    slow = _too_slow(thunk, first, options.longest)
-    if slow:
-        reason = f"{slow:.2g} s for one call, above {options.longest:g} s by more than an estimate may be off"
-        return replace(first, status="skipped", reason=reason, expected=slow)
-    _warm_up(thunk, options.seconds / 10)
+    estimate = _warm_up(thunk, first.first_call - first.compile - first.load, options)
+    if estimate > _TOO_SLOW * options.longest:
+        reason = f"{estimate:.2g} s for one call, too far above {options.longest:g} s"
+        return replace(first, status="skipped", reason=reason, expected=estimate)
     started, wall, cpu = time.time(), time.perf_counter(), time.process_time()
-    rounds, iterations = timer(thunk)
+    rounds, iterations = timer(thunk, estimate)
     cpus = (time.process_time() - cpu) / (time.perf_counter() - wall)
     return replace(first, rounds=rounds, iterations=iterations, started=started, cpus=cpus)
 
 
-def _too_slow(thunk: Thunk, first: Row, longest: float) -> float | None:
-    """Seconds of one call where they are too many; the first call may have compiled, so a second decides."""
-    if first.first_call - first.compile - first.load < _TOO_SLOW * longest:
-        return None
-    start = time.perf_counter()
-    thunk()
-    seconds = time.perf_counter() - start
-    return seconds if seconds > _TOO_SLOW * longest else None
+def _warm_up(thunk: Thunk, first_call: float, options: Options) -> float:
+    """Seconds of one call, after calls for a tenth of the time of the timing.
 
-
-def _warm_up(thunk: Thunk, seconds: float) -> None:
-    """Calls for so long, at least one: caches, branch predictors and clocks settle before the calibration."""
-    end = time.perf_counter() + seconds
-    thunk()
-    while time.perf_counter() < end:
+    Caches, branch predictors and clocks settle meanwhile. Of what takes longer the first call was enough, but
+    for one that is much too slow a second decides: compilers other than Numba are in the first.
+    """
+    if options.seconds < first_call < options.longest:
+        return first_call
+    calls, start = 0, time.perf_counter()
+    while not calls or time.perf_counter() - start < options.seconds / 10:
         thunk()
+        calls += 1
+    return (time.perf_counter() - start) / calls
 
 
 def with_fraction(row: Row, ceilings: Ceilings | None) -> Row:

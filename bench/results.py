@@ -97,6 +97,7 @@ class RunFolder:
         """An earlier folder, to go on with."""
         cls.state(path)
         for name in (ROWS, PROBES):
+            (path / name).touch()
             _drop_torn_line(path / name)
         return cls(path)
 
@@ -157,7 +158,9 @@ def read_rows(path: Path) -> tuple[list[Row], list[str]]:
 
 
 def read_probes(path: Path) -> tuple[list[Probe], list[str]]:
-    """The probes of a result folder, and one message for each line that holds none."""
+    """The probes of a result folder, none where it has no file of them, and messages as of `read_rows`."""
+    if not (path / PROBES).exists():
+        return [], []
     return _read_lines(path / PROBES, _probe, "a probe")
 
 

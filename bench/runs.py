@@ -95,10 +95,20 @@ def read_run(path: Path) -> Run:
     environment = read_environment(path)
     rows, damaged = read_rows(path)
     probes, more = read_probes(path)
-    return Run(
-        path, environment, read_options(path, environment), tuple(rows), tuple(probes),
-        _measured(rows, probes), _left_out(rows), (*damaged, *more),
-    )  # fmt: skip
+    return make_run(path, environment, read_options(path, environment), rows, probes, (*damaged, *more))
+
+
+def make_run(
+    path: Path,
+    environment: dict[str, Any],
+    options: Options,
+    rows: Sequence[Row],
+    probes: Sequence[Probe] = (),
+    damaged: Sequence[str] = (),
+) -> Run:
+    """A Run of rows and probes, wherever they come from."""
+    measured, left_out = _measured(rows, probes), _left_out(rows)
+    return Run(path, environment, options, tuple(rows), tuple(probes), measured, left_out, tuple(damaged))
 
 
 def timed_run(path: Path) -> Run:

@@ -14,6 +14,8 @@ from seqgap.bench.results import Row
 from seqgap.bench.session import PLUGIN, Session
 from seqgap.kernels._jit import threads_available
 
+_FEWEST = 2  # rounds in each process, of what is slow
+
 
 def _session(config: pytest.Config) -> Session:
     found: Session | None = config.pluginmanager.get_plugin(PLUGIN)
@@ -39,10 +41,13 @@ def test_speed(cell: Cell, benchmark: Any, pytestconfig: pytest.Config) -> None:
     """Measure one cell and store its row."""
     session = _session(pytestconfig)
 
-    def timer(thunk: Thunk) -> tuple[tuple[float, ...], int]:
+    def timer(thunk: Thunk, estimate: float) -> tuple[tuple[float, ...], int]:
         benchmark.group = f"{cell.name} {cell.dtype} D={cell.dim} N={cell.batch} t={cell.threads}"
         benchmark.extra_info.update(vars(cell))
-        benchmark(thunk)
+        if estimate > session.options.seconds:  # calibration and the call after it would double the time
+            benchmark.pedantic(thunk, rounds=_FEWEST)
+        else:
+            benchmark(thunk)
         if benchmark.stats is None:  # --benchmark-disable: called once
             return (), 1
         stats = benchmark.stats

@@ -7,30 +7,35 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seqgap.bench import worker
+from seqgap.bench.blocks import blocks
 from seqgap.bench.check import WrongResultError, check, difference
 from seqgap.bench.gap import gaps
 from seqgap.bench.measure import measure
 from seqgap.bench.plan import Cell, Options, matches, plan, profile, too_slow
 from seqgap.bench.registry import Case, Operation, cases
 from seqgap.bench.report import si
-from seqgap.bench.results import ResultError, Row, RunFolder, read_rows
+from seqgap.bench.results import Probe, ResultError, Row, RunFolder, read_probes, read_rows
+from seqgap.bench.runs import Run, disturbance, make_run
+from seqgap.bench.session import Session
 from seqgap.kernels import linear_ar
 
 CELL = Cell("linear_ar", "forward", "numba", "float64", 6, 9, 1)
 FLOAT64 = np.dtype(np.float64)
+SEED = Options(seed=3)
 
 
-def never(thunk: Any) -> tuple[tuple[float, ...], int]:
+def never(thunk: Any, estimate: float) -> tuple[tuple[float, ...], int]:
     raise AssertionError("timed")
 
 
-def once(thunk: Any) -> tuple[tuple[float, ...], int]:
+def once(thunk: Any, estimate: float) -> tuple[tuple[float, ...], int]:
     thunk()
     return (1.0, 2.0, 3.0), 4
 
 
 def test_a_right_cell_is_timed() -> None:
-    row = measure(CELL, 3, once)
+    row = measure(CELL, SEED, once)
     assert (row.status, row.rounds, row.iterations, row.median) == ("ok", (1.0, 2.0, 3.0), 4, 2.0)
     assert row.first_call >= row.compile >= 0
 
@@ -56,7 +61,7 @@ def test_a_wrong_result_is_reported_and_never_timed(
 ) -> None:
     forward = linear_ar.forward
     monkeypatch.setattr(linear_ar, "forward", lambda *a, **k: spoil(forward(*a, **k)))
-    row = measure(CELL, 3, never)
+    row = measure(CELL, SEED, never)
     assert row.status == "failed"
     assert reason in row.reason
 
@@ -69,7 +74,7 @@ def test_samplers_with_a_generator_of_their_own_are_gated_by_their_noise(
     case: Case, drawing: Operation
 ) -> None:
     """The NumPy sampler passes; the same with noise of another spread, or shifted, does not."""
-    assert measure(Cell(case.stem, drawing.name, "numpy", "float64", 6, 500, 1), 3, once).status == "ok"
+    assert measure(Cell(case.stem, drawing.name, "numpy", "float64", 6, 500, 1), SEED, once).status == "ok"
     call = drawing.inputs(6, 500, FLOAT64, 3)
     output = drawing.implementations["numpy"](call, 6, FLOAT64)()
     right = drawing.noise
@@ -84,7 +89,7 @@ def test_samplers_with_a_generator_of_their_own_are_gated_by_their_noise(
 def test_every_numpy_implementation_equals_the_reference() -> None:
     options = Options(impl=("numpy",), dim=(1, 2, 5), batch=(1, 12), dtype=("float64", "float32"))
     for cell in plan(options):
-        assert measure(cell, 3, once).status == "ok", cell
+        assert measure(cell, SEED, once).status == "ok", cell
 
 
 def test_difference_counts_shape_nan_and_inf() -> None:
@@ -152,9 +157,15 @@ def test_slow_and_large_cells_are_left_out_with_a_reason() -> None:
     assert "GiB" in str(too_slow(large, replace(options, longest=1e9)))
 
 
-def rows_of(sequential: list[float], parallel: list[float]) -> list[Row]:
-    inverse = replace(CELL, operation="inverse")
-    return [Row(CELL, "ok", tuple(sequential), 1), Row(inverse, "ok", tuple(parallel), 1)]
+def run_of(sequential: list[float], parallel: list[float], **change: Any) -> Run:
+    """One median for each process; `change` is of the cell of the parallel operation."""
+    inverse = replace(CELL, operation="inverse", **change)
+    rows = [
+        Row(cell, "ok", (seconds,), 1, process)
+        for cell, all_seconds in ((CELL, sequential), (inverse, parallel))
+        for process, seconds in enumerate(all_seconds)
+    ]
+    return make_run(Path(), {}, Options(), rows)
 
 
 @pytest.mark.parametrize(
@@ -164,41 +175,122 @@ def rows_of(sequential: list[float], parallel: list[float]) -> list[Row]:
         ([1.0, 1.0, 1.0], [4.0, 4.0, 4.0], 0.25, "4x faster"),
         ([1.0, 1.0, 1.0], [1.0, 1.0, 1.0], 1, "as fast"),
         ([1.04, 1.04, 1.04], [1.0, 1.0, 1.0], 1.04, "as fast"),
-        ([1.0, 1.5, 2.0], [1.0, 1.2, 1.6], 1.25, "as fast"),
-        ([1.4, 1.5, 1.6], [1.0, 1.0, 1.0], 1.5, "1.5x slower"),
+        ([1.0, 1.5, 2.0], [1.0, 1.5, 2.0], 1, "as fast"),  # pairs of neighbours: the drift cancels
+        ([1.0, 1.5, 2.0], [2.0, 1.5, 1.0], 1, "undecided"),
+        ([1.4, 1.5, 1.6], [1.0, 1.0, 1.0], 1.4977, "1.5x slower"),
+        ([1.5], [1.0], 1.5, "undecided"),
     ],
 )
 def test_gap_and_verdict(sequential: list[float], parallel: list[float], ratio: float, verdict: str) -> None:
-    (gap,) = gaps(rows_of(sequential, parallel))
+    (gap,) = gaps(run_of(sequential, parallel))
     assert gap.kind == "matched"
     assert (gap.sequential, gap.parallel) == ("linear_ar.forward", "linear_ar.inverse")
-    assert gap.ratio == pytest.approx(ratio)
+    assert gap.ratio == pytest.approx(ratio, rel=1e-3)
     assert gap.verdict == verdict
-    assert gap.sequential_per_sample == np.median(sequential) / 9
+    assert gap.sequential_per_sample == pytest.approx(np.exp(np.mean(np.log(sequential))) / 9)
 
 
 def test_gaps_pair_equal_cells_only() -> None:
-    one, other = rows_of([1.0], [1.0])
-    for change in ({"dim": 7}, {"batch": 1}, {"threads": 2}, {"dtype": "float32"}, {"impl": "numpy"}):
-        assert gaps([one, replace(other, cell=replace(other.cell, **change))]) == []
-    assert gaps([one, Row(other.cell, "failed", reason="wrong")]) == []
+    assert len(gaps(run_of([1.0, 1.0], [1.0, 1.0]))) == 1
+    changes: list[dict[str, Any]] = [
+        {"dim": 7},
+        {"batch": 1},
+        {"threads": 2},
+        {"dtype": "float32"},
+        {"impl": "numpy"},
+    ]
+    for change in changes:
+        assert gaps(run_of([1.0, 1.0], [1.0, 1.0], **change)) == []
+
+
+def test_a_cell_that_is_wrong_in_one_process_has_no_timing() -> None:
+    run = run_of([1.0, 1.0], [1.0, 1.0])
+    wrong = make_run(Path(), {}, Options(), [*run.rows, Row(CELL, "failed", process=2, reason="wrong")])
+    assert list(wrong.measured) == [replace(CELL, operation="inverse")]
+    assert [row.reason for row in wrong.left_out] == ["wrong"]
+
+
+def test_a_repeated_row_replaces_the_one_before() -> None:
+    rows = [Row(CELL, "ok", (seconds,), 1, process) for process, seconds in ((0, 1.0), (1, 2.0), (0, 3.0))]
+    assert [row.median for row in make_run(Path(), {}, Options(), rows).measured[CELL].rows] == [3.0, 2.0]
+
+
+def test_rows_between_slow_probes_are_flagged() -> None:
+    probes = [Probe(0, float(at), 2.0 if at == 3 else 1.0) for at in range(8)]
+    disturbed = disturbance(probes)
+    found = {at: disturbed(Row(CELL, "ok", (1.0,), 1, 0, at)) for at in (0.5, 1.5, 2.5, 3.5, 4.5)}
+    assert found == {0.5: False, 1.5: False, 2.5: True, 3.5: True, 4.5: False}
+    assert not disturbed(Row(CELL, "ok", (1.0,), 1, 1, 2.5))  # another process
+
+
+ORDERED = Options(dim=(2, 8), batch=(1, 4), threads=(1, 2), impl=("numba",), case=("linear_ar",))
+
+
+def test_blocks_hold_every_cell_once_in_another_order_for_each_process() -> None:
+    orders = [[cell for block in blocks(ORDERED, process) for cell in block] for process in range(4)]
+    assert all(sorted(order, key=str) == sorted(plan(ORDERED), key=str) for order in orders)
+    assert orders[1] == orders[0][::-1]
+    assert orders[3] == orders[2][::-1]
+    assert orders[0] not in (orders[2], orders[3], plan(ORDERED))
+    assert orders == [[cell for block in blocks(ORDERED, p) for cell in block] for p in range(4)]
+
+
+def test_the_cells_of_a_block_share_all_that_a_ratio_needs() -> None:
+    found = blocks(ORDERED, 0)
+    sizes = [{(c.dtype, c.dim, c.batch, c.threads) for c in block} for block in found]
+    assert all(len(size) == 1 for size in sizes)
+    assert len(set.union(*sizes)) == len(found) == 8
+
+
+def test_a_call_that_takes_far_too_long_is_cut_off() -> None:
+    row = measure(replace(CELL, impl="python"), Options(longest=1e-9), never)
+    assert (row.status, row.rounds) == ("skipped", ())
+    assert row.expected > 0
+    assert "for one call, above 1e-09 s" in row.reason
+
+
+@pytest.mark.parametrize(("slow", "again"), [([], []), ([4], [3, 4]), ([0], [0]), ([8], [7])])
+def test_blocks_beside_a_slow_probe_are_measured_again(
+    monkeypatch: pytest.MonkeyPatch, slow: list[int], again: list[int]
+) -> None:
+    probes = iter([2.0 if index in slow else 1.0 for index in range(9)])
+    monkeypatch.setattr(worker, "host_probe", lambda: next(probes, 1.0))
+    monkeypatch.setattr(worker, "_SPARE", float("inf"))
+
+    def run_all(session: Session) -> bool:
+        for cell in session.cells:
+            session.finished(Row(cell, "ok", (1.0,), 1))
+        return True
+
+    monkeypatch.setattr(worker, "run", run_all)
+    found: list[Row | Probe] = []
+    todo = blocks(ORDERED, 5)
+    worker.Worker(ORDERED, 5, found.append).measure(todo)
+    expected = [cell for block in [*todo, *(todo[index] for index in again)] for cell in block]
+    assert [item.cell for item in found if isinstance(item, Row)] == expected
+    assert all(item.process == 5 for item in found)
+    assert sum(isinstance(item, Probe) for item in found) == 9 + 2 * len(again)
 
 
 def test_a_folder_is_never_written_twice(tmp_path: Path) -> None:
     RunFolder.create(tmp_path / "a", {}, Options()).append(Row(CELL, "ok", (1.0,), 1))
     with pytest.raises(ResultError, match="not empty"):
         RunFolder.create(tmp_path / "a", {}, Options())
-    assert read_rows(tmp_path / "a") == [Row(CELL, "ok", (1.0,), 1)]
+    assert read_rows(tmp_path / "a") == ([Row(CELL, "ok", (1.0,), 1)], [])
 
 
 def test_rows_survive_being_written_and_read(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "a", {}, Options())
-    rows = [Row(CELL, "ok", (0.1, 1e-9), 7, 0.5, 0.25), Row(CELL, "skipped", reason='slow\n"x" µ')]
+    rows = [
+        Row(CELL, "ok", (0.1, 1e-9), 7, 2, 1.8e9, 1.5, 0.5, 0.25),
+        Row(CELL, "skipped", reason='slow\n"x" µ'),
+    ]
     for row in rows:
         folder.append(row)
-    assert read_rows(folder.path) == rows
-    resumed, options, done = RunFolder.resume(folder.path)
-    assert (resumed.path, options, done) == (folder.path, Options(), {CELL})
+    folder.append(Probe(1, 2.5, 0.5))
+    assert read_rows(folder.path) == (rows, [])
+    assert read_probes(folder.path) == ([Probe(1, 2.5, 0.5)], [])
+    assert RunFolder.resume(folder.path).state(folder.path) == (Options(), {(CELL, 2), (CELL, 0)})
 
 
 @pytest.mark.parametrize(

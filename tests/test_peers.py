@@ -39,7 +39,7 @@ class Once:
 
     output: Any = None
 
-    def __call__(self, thunk: Thunk) -> tuple[tuple[float, ...], int]:
+    def __call__(self, thunk: Thunk, estimate: float) -> tuple[tuple[float, ...], int]:
         self.output = thunk()
         return (1.0,), 1
 
@@ -50,7 +50,7 @@ def leaves(output: Any) -> list[Any]:
 
 def assert_right(cell: Cell) -> None:
     timer = Once()
-    row = measure(cell, 3, timer)
+    row = measure(cell, Options(seed=3), timer)
     assert row.status == "ok", f"{cell}: {row.reason}"
     for leaf in leaves(timer.output):
         assert leaf.dtype == cell.dtype, cell
@@ -118,7 +118,9 @@ def test_draws_differ_from_call_to_call_and_not_from_run_to_run(implementation: 
     def draws() -> list[Any]:
         timer, cell = Once(), Cell("normal", "standard_normal", implementation, "float64", 6, 50, 1)
         found: list[Any] = []
-        measure(cell, 2**64 - 1, lambda thunk: (found.extend([thunk(), thunk()]), timer(thunk))[1])
+        measure(
+            cell, Options(seed=2**64 - 1), lambda thunk: (found.extend([thunk(), thunk()]), timer(thunk))[1]
+        )
         return [np.asarray(item) for item in found]
 
     first, second = draws(), draws()
