@@ -168,12 +168,17 @@ def machine(as_json: bool) -> None:
 def plot(results: tuple[Path, ...], out: Path | None) -> None:
     """Draw the curves of one or more result folders, from their files alone."""
     from seqgap.bench.plot import draw
+    from seqgap.bench.report import tell_damaged
+    from seqgap.bench.runs import read_run
 
     target = out or results[0]
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     for path in draw(results, target):
         click.echo(path)
+    damaged = [path for path in results if tell_damaged(read_run(path))]
+    if damaged:
+        sys.exit(2)
 
 
 @cli.command()

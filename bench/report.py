@@ -4,6 +4,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import click
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -22,7 +23,17 @@ _KINDS = {
 }
 
 
+_FEW = 3
 _ONE_CORE = 1.3  # cores kept busy: more are more than one thread
+
+
+def tell_damaged(run: Run) -> bool:
+    """Name the lines of a result folder that could not be used, on standard error; whether there were any."""
+    for line in run.damaged[:_FEW]:
+        click.echo(f"seqgap: {line}; left out", err=True)
+    if len(run.damaged) > _FEW:
+        click.echo(f"seqgap: {len(run.damaged) - _FEW} further damaged lines left out", err=True)
+    return bool(run.damaged)
 
 
 def si(seconds: float) -> str:

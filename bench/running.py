@@ -20,7 +20,7 @@ from seqgap.bench.plan import Cell, Options, expected_seconds, plan, too_slow
 from seqgap.bench.plot import draw
 from seqgap.bench.ranking import rankings
 from seqgap.bench.ranking import write_csv as write_peers
-from seqgap.bench.report import print_fractions, print_gaps, print_other_rows, print_peers
+from seqgap.bench.report import print_fractions, print_gaps, print_other_rows, print_peers, tell_damaged
 from seqgap.bench.results import (
     ENVIRONMENT,
     PROBES,
@@ -43,6 +43,7 @@ class WorkerError(click.ClickException):
 def measure_run(console: Console, folder: RunFolder) -> None:
     """Measure what is left to do in a folder; KeyboardInterrupt leaves it ready to go on with."""
     options, done = folder.state(folder.path)
+    ceilings = read_ceilings(folder.path)
     _store_skipped(folder, options, done)
     cells = [cell for cell in plan(options) if not too_slow(cell, options)]
     left = {p: sum((cell, p) not in done for cell in cells) for p in range(options.processes)}
@@ -51,7 +52,6 @@ def measure_run(console: Console, folder: RunFolder) -> None:
     click.echo(
         f"{len(cells)} cells to measure in {options.processes} processes each, results in {folder.path}"
     )
-    ceilings = read_ceilings(folder.path)
     with _progress(console, sum(left.values())) as advance:
         for process in (p for p, count in left.items() if count):
             with closing(_worker(folder, process)) as items:
@@ -134,6 +134,4 @@ def report(console: Console, path: Path) -> bool:
     written = draw([path], path) if run.measured else []
     names = [ROWS, PROBES, ENVIRONMENT, "gap.csv", "peers.csv", *(picture.name for picture in written)]
     click.echo(f"Written to {path}: {', '.join(names)}")
-    for line in run.damaged:
-        click.echo(f"seqgap: {line}; left out", err=True)
-    return not run.damaged and all(row.status != "failed" for row in run.left_out)
+    return not tell_damaged(run) and all(row.status != "failed" for row in run.left_out)
