@@ -12,7 +12,7 @@ from seqgap.kernels._jit import threads_available
 
 # Seconds for each floating-point operation, to leave out cells that would take too long; rough on
 # purpose, an order of magnitude is enough.
-_SECONDS_PER_FLOP = {"python": 2e-8, "numpy": 1.5e-10}
+_SECONDS_PER_FLOP = {"python": 2e-8, "numpy": 1.5e-10, "numpy-passes": 1.5e-10, "numba-plain": 5e-10}
 _SECONDS_PER_COMPILED_FLOP = 5e-11  # of all others: BLAS, or loops that a compiler has fused
 _LARGEST_BYTES = 2**31  # of input, output and parameters
 _LIST_BYTES = 40  # of one parameter in the lists that the check hands to the reference
@@ -156,12 +156,18 @@ def too_slow(cell: Cell, options: Options) -> str | None:
     _, operation = cell.lookup()
     rate = _SECONDS_PER_FLOP.get(cell.impl, _SECONDS_PER_COMPILED_FLOP)
     expected = rate * cell.batch * (operation.flops(cell.dim) + operation.elements(cell.dim))
+    expected *= _repeats(cell)
     if expected > options.longest:
         return f"about {expected:.2g} s for one call, above {options.longest:g} s"
     itemsize = np.dtype(cell.dtype).itemsize
     size = cell.batch * operation.elements(cell.dim) * itemsize
     size += operation.parameters(cell.dim) * (itemsize + _LIST_BYTES)
     return f"{size / 2**30:.1f} GiB of data, above 2 GiB" if size > _LARGEST_BYTES else None
+
+
+def _repeats(cell: Cell) -> int:
+    """How often the implementation does the work that the operation declares."""
+    return cell.dim if cell.impl == "numpy-passes" else 1
 
 
 def _operations(options: Options) -> Iterator[tuple[Case, Operation]]:

@@ -11,7 +11,7 @@ from seqgap.bench.plan import Cell
 from seqgap.bench.results import Row
 
 _OURS = "numba"
-_NOT_PEERS = re.compile(rf"python|{_OURS}(-.*)?")  # strategies of our own are none either
+_NOT_PEERS = re.compile(rf"python|numpy-passes|{_OURS}(-.*)?")  # what we wrote to explain or to compare
 
 
 @dataclass(frozen=True)
