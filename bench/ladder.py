@@ -5,9 +5,14 @@ respect, its cause. The factor of a rung is the time of the rung before over its
 to the whole gap. A factor below 1 is a step that made it slower: a call of NumPy for each dependent step
 costs more than it saves where there is one sample.
 
-The factors belong to this order of the rungs. NumPy's full passes do the work of each step D times; that is
-in the factor of the interpreter, which they replace, and the next rung takes it away again. The kernels'
-check of their arguments, 2 to 3 microseconds a call, is within the rung of the best sequential code.
+The factors belong to this order of the rungs, and a rung may give away what another one brings:
+- NumPy's full passes do the work of each step D times. That is in the factor of the interpreter, which they
+  replace, and the next rung takes it away again.
+- Plain loops are scalar, NumPy's products are not: at a large N, where calls weigh little, the loops can be
+  slower than NumPy.
+- The best sequential code has wider vectors and a better order of instructions, but it is the public
+  function, which checks its arguments, for about 2 microseconds a call; the plain loops check nothing. So for
+  one sample that rung can be slower too.
 """
 
 import csv
@@ -41,7 +46,7 @@ LADDER = (
     Step("NumPy, D full passes", "interpreter", "numpy-passes"),
     Step("NumPy, D steps", "redundant work", "numpy"),
     Step("compiled, plain loops", "call overhead", "numba-plain"),
-    Step("compiled, best", "vector width and order", "numba"),
+    Step("compiled, best", "vector width, checks", "numba"),
     Step("compiled, {threads} threads", "threads", "numba", all_threads=True),
     Step("parallel direction", "true data dependence", "numba", all_threads=True, parallel=True),
 )

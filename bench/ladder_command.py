@@ -38,7 +38,7 @@ def ladder(
 
     From plain Python over NumPy and compiled code to the parallel direction with the same weights: every
     rung removes one cause, and its factor is what that cause costs. N = 1 is about latency, a large N about
-    throughput. Writes a result folder with ladder.csv and ladder.png.
+    throughput. Writes a result folder, with the table as ladder.csv.
     """
     from seqgap.bench.cli import _console
 

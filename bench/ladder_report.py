@@ -21,7 +21,8 @@ def print_ladders(console: Console, ladders: Sequence[Ladder]) -> None:
     if ladders:
         console.print(
             "\nfactor: time of the rung before over this one, below 1 where the step made it slower;"
-            " its cause is what the step removes.",
+            " cause: what the step changes.\nThe best compiled function checks its arguments, the plain"
+            " loops do not: about 2 us a call, which counts at N = 1.",
             soft_wrap=True,
         )
         console.print(f"{METHOD}.", soft_wrap=True)

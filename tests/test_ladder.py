@@ -217,7 +217,7 @@ def test_known_times_give_known_factors(tmp_path: Path) -> None:
     assert latency.total.middle == pytest.approx(80.0)
     assert product(latency) == pytest.approx(latency.total.middle)
     assert [rung.cause for rung in latency.rungs] == [
-        "", "interpreter", "redundant work", "call overhead", "vector width and order", "threads",
+        "", "interpreter", "redundant work", "call overhead", "vector width, checks", "threads",
         "true data dependence",
     ]  # fmt: skip
     assert latency.rungs[5].name == "compiled, 2 threads"
@@ -255,7 +255,7 @@ def test_a_missing_rung_hands_its_cause_to_the_next(tmp_path: Path) -> None:
     assert [rung.cell.impl for rung in ladder.rungs] == ["python", "numpy", "numba", "numba", "numba"]
     assert [rung.cause for rung in ladder.rungs[1:3]] == [
         "interpreter + redundant work",
-        "call overhead + vector width and order",
+        "call overhead + vector width, checks",
     ]
     assert middles(ladder) == pytest.approx([8.0, 4.0, 2.0, 1.25])
     assert product(ladder) == pytest.approx(80.0)
@@ -270,7 +270,7 @@ def test_without_plain_python_the_ladder_starts_higher(tmp_path: Path) -> None:
 def test_one_thread_has_no_rung_of_threads(tmp_path: Path) -> None:
     options = Options.from_json(LADDER_OPTIONS.to_json() | {"threads": [1]})
     ladder = ladders(stored(tmp_path, options=options))[0]
-    assert [rung.cause for rung in ladder.rungs[-2:]] == ["vector width and order", "true data dependence"]
+    assert [rung.cause for rung in ladder.rungs[-2:]] == ["vector width, checks", "true data dependence"]
     assert middles(ladder)[-1] == pytest.approx(2 / 1.6)
     assert {rung.cell.threads for rung in ladder.rungs} == {1}
 
@@ -341,6 +341,9 @@ def test_the_table_names_rungs_factors_and_the_rest(tmp_path: Path) -> None:
     assert ["plain", "Python", "64", "ms"] in lines
     assert "0.667x" in text
     assert "…" not in text
+    rungs = [line for line in text.splitlines() if line.startswith("compiled, best")]
+    assert len(rungs) == 2
+    assert all(line.rstrip().endswith("vector width, checks") for line in rungs)  # in one line of 80
     assert shown([]) == ""
 
 
