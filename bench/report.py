@@ -248,6 +248,7 @@ def print_cases(console: Console, dim: int) -> None:
     """Every operation with its cost for one sample at a dimension."""
     title = f"Cost of one sample at D = {dim}; bytes in float64, parameters not counted"
     table = _table(title, ("kind", "depth", "flops", "bytes"), "implementations", first="operation")
+    table.columns[-1].no_wrap = False  # of some operations there are ten
     for case in cases().values():
         for op in case.operations:
             table.add_row(
