@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqgap.bench.audit_command import audit
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -204,6 +206,9 @@ def list_cases(dim: int) -> None:
     from seqgap.bench.report import print_cases
 
     print_cases(_console(), dim)
+
+
+cli.add_command(audit)
 
 
 def _console() -> "Console":
