@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqgap.bench.audit_command import audit
 from seqgap.bench.ladder_command import ladder
 
 if TYPE_CHECKING:
@@ -205,6 +206,7 @@ def list_cases(dim: int) -> None:
 
 
 cli.add_command(ladder)
+cli.add_command(audit)
 
 
 def _console() -> "Console":

@@ -7,44 +7,78 @@ from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
+import numba
 import psutil
 import threadpoolctl
 
+from seqgap.bench import host
+from seqgap.bench.machine import cache_sizes, timer_step
+from seqgap.bench.measure import GARBAGE_COLLECTOR
+from seqgap.bench.probes import vector_bytes
+from seqgap.bench.source import source
+
+_PACKAGES = ("seqgap", "numpy", "numba", "llvmlite", "scipy", "pytest-benchmark")
+_PEERS = ("torch", "jax", "jaxlib")
+_PREFIXES = ("NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "GOMP_", "KMP_", "BLIS_", "VECLIB_")
+_LAYERS = ("tbb", "omp", "workqueue")
+
 
 def environment() -> dict[str, Any]:
-    """Machine, versions, BLAS and threading of this process, as plain values.
+    """Machine, versions, BLAS, threading and source of this process, as plain values; docs/schema.md.
 
-    Call it once NumPy and SciPy are loaded: it lists the BLAS libraries that are.
+    Call it once NumPy and SciPy are loaded: it lists the BLAS libraries that are. None stands for what the
+    system does not tell.
     """
-    packages = ("seqgap", "numpy", "numba", "llvmlite", "scipy", "pytest-benchmark", *_installed(_PEERS))
-    pools = [
-        {key: pool.get(key) for key in ("internal_api", "version", "num_threads")}
-        for pool in threadpoolctl.threadpool_info()
-    ]
+    packages = (*_PACKAGES, *_installed(_PEERS))
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {
-            "cpu": cpu_name(),
-            "cores": psutil.cpu_count(logical=False),
-            "threads": psutil.cpu_count(),
-            "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-            "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        },
+        "machine": machine(),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
-        "thread_pools": pools,
+        "blas": blas_pools(),
+        "threading_layer": threading_layer(),
         "variables": {k: v for k, v in sorted(os.environ.items()) if k.startswith(_PREFIXES)},
         "load": list(psutil.getloadavg()),
+        "source": source(),
+        "garbage_collector": GARBAGE_COLLECTOR,
+        "timer": {"name": "time.perf_counter", "step": timer_step()},
     }
 
 
-_PEERS = ("torch", "jax", "jaxlib")
+def machine() -> dict[str, Any]:
+    """The processors, their memory and what limits their use."""
+    return {
+        "cpu": cpu_name(),
+        "cores": psutil.cpu_count(logical=False),
+        "threads": psutil.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "caches": cache_sizes(),
+        "governor": host.governor(),
+        "turbo": host.turbo(),
+        "affinity": host.affinity(),
+        "cgroup": host.cgroup(),
+        "vector_bytes": vector_bytes(),
+    }
+
+
+def blas_pools() -> list[dict[str, Any]]:
+    """The BLAS libraries that are loaded, with their threads."""
+    keys = ("prefix", "internal_api", "version", "num_threads", "architecture")
+    pools = threadpoolctl.threadpool_info()
+    return [{key: pool.get(key) for key in keys} for pool in pools if pool.get("user_api") == "blas"]
+
+
+def threading_layer() -> str | None:
+    """What runs Numba's parallel regions in this process: known once one has run, or if only one may."""
+    try:
+        layer = numba.threading_layer()
+    except ValueError:
+        layer = numba.config.THREADING_LAYER
+    return layer if layer in _LAYERS else None
 
 
 def _installed(packages: tuple[str, ...]) -> list[str]:
     return [package for package in packages if any(distributions(name=package))]
-
-
-_PREFIXES = ("NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "GOMP_")
 
 
 def cpu_name() -> str:

@@ -413,7 +413,10 @@ def test_wrong_input_is_one_line(
 
 
 def test_nothing_timed_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(
+    def made(options: Options, path: Path) -> RunFolder:
+        return RunFolder.create(path, environment(), options)
+
+    monkeypatch.setattr(running, "start", made)
         running, "start", lambda options, path: RunFolder.create(path, environment(), options)
     )
     monkeypatch.setattr(running, "measure_run", lambda console, folder: None)

@@ -1,0 +1,72 @@
+"""Which source was measured: a digest of its files, and the commit where they are those of a git checkout."""
+
+import hashlib
+import importlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_PARTS = ("bench", "kernels", "reference")
+_LONGEST = 10  # seconds for git
+
+
+def source() -> dict[str, Any]:
+    """{commit, dirty, digest} of the package that runs.
+
+    commit and dirty (something in its folders is not committed) are None where its files are not those of a
+    git checkout: neither lies the package in one, nor is the working folder one with the same files.
+    """
+    installed = {part: Path(importlib.import_module(f"seqgap.{part}").__path__[0]) for part in _PARTS}
+    digest = digest_of(installed)
+    for folder in _candidates(installed["kernels"].parent):
+        if digest_of({part: folder / part for part in _PARTS}) == digest and _git(
+            folder, "ls-files", *_PARTS
+        ):
+            commit, changes = (
+                _git(folder, "rev-parse", "HEAD"),
+                _git(folder, "status", "--porcelain", *_PARTS),
+            )
+            return {
+                "commit": commit or None,
+                "dirty": None if changes is None else changes != "",
+                "digest": digest,
+            }
+    return {"commit": None, "dirty": None, "digest": digest}
+
+
+def digest_of(folders: dict[str, Path]) -> str:
+    """16 hexadecimal digits of SHA-256 over the names and bytes of the Python files of some folders."""
+    found = hashlib.sha256()
+    for name, folder in sorted(folders.items()):
+        for path in sorted(folder.rglob("*.py")):
+            for part in (f"{name}/{path.relative_to(folder).as_posix()}".encode(), path.read_bytes()):
+                found.update(hashlib.sha256(part).digest())
+    return found.hexdigest()[:16]
+
+
+def _candidates(package: Path) -> Iterator[Path]:
+    yield package
+    try:
+        yield Path.cwd()
+    except OSError:  # it has been deleted
+        return
+
+
+def _git(folder: Path, command: str, *arguments: str) -> str | None:
+    """What git prints; None where it fails or is not installed."""
+    # Without GIT_DIR and the like, which a hook sets for its own repository; the index is left as it is.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    environment["GIT_OPTIONAL_LOCKS"] = "0"
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), command, *arguments],
+            capture_output=True,
+            timeout=_LONGEST,
+            check=True,
+            env=environment,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode(errors="replace").strip()
