@@ -417,8 +417,6 @@ def test_nothing_timed_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         return RunFolder.create(path, environment(), options)
 
     monkeypatch.setattr(running, "start", made)
-        running, "start", lambda options, path: RunFolder.create(path, environment(), options)
-    )
     monkeypatch.setattr(running, "measure_run", lambda console, folder: None)
     done = CliRunner().invoke(cli, ["ladder", "--out", str(tmp_path / "run")])
     assert done.exit_code == ResultError.exit_code
