@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqgap.bench.compare_command import compare
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -277,6 +279,9 @@ def list_cases(dim: int) -> None:
     from seqgap.bench.report import print_cases
 
     print_cases(_console(), dim)
+
+
+cli.add_command(compare)
 
 
 def _console() -> "Console":
