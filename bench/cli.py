@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqgap.bench.audit_command import audit
+from seqgap.bench.compare_command import compare
 from seqgap.bench.ladder_command import ladder
 
 if TYPE_CHECKING:
@@ -207,6 +208,7 @@ def list_cases(dim: int) -> None:
 
 cli.add_command(ladder)
 cli.add_command(audit)
+cli.add_command(compare)
 
 
 def _console() -> "Console":
