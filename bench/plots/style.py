@@ -111,7 +111,7 @@ def _commit(run: Run) -> list[str]:
 
 def _sampling(run: Run) -> str:
     rounds = [len(row.rounds) for measured in run.measured.values() for row in measured.rows]
-    text = f"{run.processes} processes × {min(rounds)} to {max(rounds)} rounds"
+    text = f"{run.processes} processes, {min(rounds)} to {max(rounds)} rounds each"
     if run.probes:
         least, most = drift(run.probes)
         text += f" · fixed work on the host took {least:+.0%} to {most:+.0%} against its median"
@@ -146,6 +146,7 @@ def label_ends(axes: Any, ends: Sequence[End], x: float) -> None:
     places += max(0.0, np.log(bottom) + gap / 2 - places[0])
     for end, place in zip(ends, places, strict=True):
         axes.annotate(
-            plain_text(end.text), (end.x, end.y), (x, np.exp(place)), color=end.colour, fontsize=7.5, va="center",
+            plain_text(end.text), (end.x, end.y), (x, np.exp(place)),
+            color=end.colour, fontsize=7.5, va="center",
             arrowprops={"arrowstyle": "-", "color": end.colour, "linewidth": 0.4},
         )  # fmt: skip
