@@ -88,7 +88,7 @@ def _start(out: Path | None, chosen: dict[str, Any]) -> "RunFolder":
 
     options = replace(profile(chosen.pop("profile", "quick"), threads_available()), **chosen)
     try:
-        options.validate()
+        options.validate(threads_available())
     except ValueError as error:
         raise click.UsageError(f"--{error}") from None
     options = replace(options, impl=_installed(options.impl))

@@ -73,7 +73,7 @@ def _options(case: str | None, dim: int, batch: tuple[int, ...], dtype: str, pro
         longest=_LONGEST,
     )
     try:
-        options.validate()
+        options.validate(threads_available())
     except ValueError as error:
         raise click.UsageError(f"--{error}") from None
     return options

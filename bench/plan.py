@@ -44,18 +44,18 @@ class Options:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Options":
-        """The options of `to_json`; TypeError or ValueError where they cannot be."""
+        """The options of `to_json`, of any machine; TypeError or ValueError where they cannot be."""
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
         for key, value in values.items():
             if type(value) is not type(getattr(cls(), key, None)):
                 raise TypeError(f"{key}: not an option")
         options = cls(**values)
-        options.validate()
+        options.validate(_LARGEST_SIZE)
         return options
 
-    def validate(self) -> None:
-        """Raise ValueError naming the first option that no run can have."""
-        known, threads = implementation_names(), threads_available()
+    def validate(self, threads: int) -> None:
+        """Raise ValueError naming the first option that no run on so many threads can have."""
+        known = implementation_names()
         sizes = (lambda v: type(v) is int and 1 <= v <= _LARGEST_SIZE, f"integers from 1 to {_LARGEST_SIZE}")
         duration = (lambda v: 0 < v < float("inf"), "a positive number of seconds")
         allowed: dict[str, tuple[Callable[[Any], bool], str]] = {

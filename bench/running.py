@@ -25,7 +25,16 @@ from seqgap.bench.plan import Cell, Options, expected_seconds, too_slow
 from seqgap.bench.plot import draw
 from seqgap.bench.ranking import rankings
 from seqgap.bench.ranking import write_csv as write_peers
-from seqgap.bench.report import print_fractions, print_gaps, print_other_rows, print_peers, tell_damaged
+from seqgap.bench.registry import compared
+from seqgap.bench.report import (
+    print_costs,
+    print_crossings,
+    print_fractions,
+    print_gaps,
+    print_other_rows,
+    print_peers,
+    tell_damaged,
+)
 from seqgap.bench.results import (
     ENVIRONMENT,
     PROBES,
@@ -38,8 +47,11 @@ from seqgap.bench.results import (
     read_ceilings,
 )
 from seqgap.bench.runs import read_run
+from seqgap.bench.shapes import costs, crossings
+from seqgap.bench.shapes import write_csv as write_shapes
 
 MEASURING = "Measuring the ceilings of this machine, about 5 s ..."
+GAPS, PEERS, SHAPES = "gap.csv", "peers.csv", "shapes.csv"
 _LOG = "worker.log"
 
 
@@ -150,15 +162,26 @@ def report(console: Console, path: Path) -> bool:
     """Tables and pictures of a run, from its files; False if a cell was wrong or a line damaged."""
     run = read_run(path)
     found = gaps(run)
-    write_gaps(found, path / "gap.csv")
+    write_gaps(found, path / GAPS)
     print_gaps(console, found)
     ranked = rankings(run)
-    write_peers(ranked, path / "peers.csv")
+    write_peers(ranked, path / PEERS)
     print_peers(console, ranked)
     print_ladders(console, ladders(run))
+    print_crossings(console, crossings(run))
+    print_costs(console, [cost for cost in costs(run) if cost.curve.name in compared()])
     print_fractions(console, run)
     print_other_rows(console, run)
+    write_shapes(run, path / SHAPES)
     written = draw([path], path) if run.measured else []
-    names = [ROWS, PROBES, ENVIRONMENT, "gap.csv", "peers.csv", *(picture.name for picture in written)]
+    names = [
+        ROWS,
+        PROBES,
+        ENVIRONMENT,
+        "gap.csv",
+        "peers.csv",
+        "shapes.csv",
+        *(picture.name for picture in written),
+    ]
     click.echo(f"Written to {path}: {', '.join(names)}")
     return not tell_damaged(run) and all(row.status != "failed" for row in run.left_out)
