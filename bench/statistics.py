@@ -125,7 +125,7 @@ def half_widths(parts: Sequence[Part], level: float = LEVEL) -> Array:
     """Half the widths of the intervals of estimates whose variance is the sum of the parts.
 
     The t quantile is the mean of the parts' quantiles, weighted by their variances (Cochran and Cox 1957,
-    Experimental Designs, section 4.14). Satterthwaite's degrees of freedom cover too little (89 to 93%)
+    Experimental Designs). Satterthwaite's degrees of freedom cover too little (89 to 94% in simulations)
     where the part with the fewest is the largest: it looks small just when it was estimated too small.
     """
     return np.asarray(_critical(parts, np.array([1 - level]))[:, 0] * np.sqrt(_total(parts)))

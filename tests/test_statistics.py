@@ -5,7 +5,17 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from seqgap.bench.statistics import Interval, Part, crossover, fit, intervals, moderate, p_values, slope
+from seqgap.bench.statistics import (
+    Interval,
+    Part,
+    crossover,
+    fit,
+    intervals,
+    moderate,
+    p_values,
+    slope,
+    split,
+)
 
 Array = NDArray[np.float64]
 ROUNDS = 9
@@ -103,6 +113,17 @@ def test_what_processes_share_is_not_taken_for_many_cells(processes: int) -> Non
         logs = 0.01 * random.standard_normal((40, processes)) + 0.05 * random.standard_normal(processes)
         hits.append([covers(i, 1.0) for i in intervals(list(logs))])
     assert 0.93 <= np.mean(hits) <= 0.97
+
+
+def test_split_has_no_bias() -> None:
+    random = np.random.default_rng(7)
+    own, common = [], []
+    for _ in range(20_000):
+        parts = split(random.standard_normal((6, 4)) + 0.7 * random.standard_normal(4))
+        own.append(parts[0].mean())
+        common.append(parts[1].variance[0])
+    assert np.mean(own) == pytest.approx(1.0, rel=0.02)
+    assert np.mean(common) == pytest.approx(0.49, rel=0.05)  # a little above: never less than zero
 
 
 @pytest.mark.parametrize("unequal", [0.0, 0.5, 1.0])
