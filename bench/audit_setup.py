@@ -93,7 +93,7 @@ def bounds(run: Run) -> Outcome:
 
 def pictures(run: Run) -> Outcome:
     """Pictures name the machine's software, and the figures behind them have intervals."""
-    drawn = sorted(run.path.glob("*.svg"))
+    drawn = sorted(path for path in run.path.glob("*.svg") if path.is_file())
     behind = {picture.name: read_table(picture.with_suffix(".csv")) for picture in drawn}
     found = [table for table in behind.values() if table is not None]
     with_intervals = [table for table in found if _intervals(table)]
@@ -109,21 +109,21 @@ def pictures(run: Run) -> Outcome:
             some(nameless, "pictures that do not name the versions"),
         ],
         f"{len(drawn)} pictures, {len(found)} with the figures behind them, {len(with_intervals)} of these"
-        f" with intervals ({', '.join(table.path.name for table in with_intervals)})",
+        f" with intervals{''.join(f' {table.path.name}' for table in with_intervals[:1])}",
     )
 
 
-def _intervals(table: Table) -> list[tuple[str, str]]:
-    """The columns of lower and upper limits."""
-    lows = (column for column in table.columns if _BOUND.fullmatch(column))
-    pairs = ((low, f"{low.removesuffix('low')}high") for low in lows)
-    return [(low, high) for low, high in pairs if high in table.columns]
+def _intervals(table: Table) -> list[tuple[int, float, float]]:
+    """(line, low, high) for every lower limit with an upper one beside it."""
+    lows = [column for column in table.columns if _BOUND.fullmatch(column)]
+    pairs = [(low, f"{low.removesuffix('low')}high") for low in lows]
+    limits = (
+        (line_number, number(line[low]), number(line.get(high)))
+        for line_number, line in enumerate(table.lines, 2)
+        for low, high in pairs
+    )
+    return [limit for limit in limits if not np.isnan(limit[1:]).any()]
 
 
 def _crossed(table: Table) -> list[int]:
-    return [
-        number_of_line
-        for number_of_line, line in enumerate(table.lines, 2)
-        for low, high in _intervals(table)
-        if number(line[low]) > number(line[high])
-    ]
+    return [line_number for line_number, low, high in _intervals(table) if low > high]

@@ -53,10 +53,9 @@ def read_table(path: Path) -> Table | None:
     try:
         with open(path, newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            lines = list(reader)
+            return Table(path, tuple(reader.fieldnames or ()), list(reader))
     except (OSError, ValueError, csv.Error):
         return None
-    return Table(path, tuple(reader.fieldnames or ()), lines)
 
 
 def tables(folder: Path) -> list[Table]:

@@ -5,6 +5,7 @@ probes.jsonl: one for each probe of the host, with the keys of `Probe`. environm
 versions and the options of the run. docs/schema.md describes all three.
 """
 
+import functools
 import json
 import os
 from collections.abc import Callable
@@ -50,7 +51,7 @@ class Row:
         """A quantile of the seconds for one call."""
         return float(np.quantile(self.rounds, q))
 
-    @property
+    @functools.cached_property
     def median(self) -> float:
         """Median seconds for one call."""
         return self.quantile(0.5)
