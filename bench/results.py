@@ -204,6 +204,7 @@ def _row(stored: Any) -> Row:
         raise ValueError
     if not isinstance(row.reason, str) or not isinstance(row.ceiling, str):
         raise TypeError
+    "".join((row.reason, row.ceiling, row.cell.impl)).encode()  # half a surrogate pair cannot be printed
     return row
 
 
