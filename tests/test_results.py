@@ -204,8 +204,8 @@ def test_a_foreign_environment_is_refused_with_one_line(folder: Path, content: b
 
 OPTION_CHANGES: list[Any] = [
     None, 3, [], {"seed": "x"}, {"seed": -1}, {"seconds": float("nan")}, {"dim": [0]}, {"dim": []},
-    {"dim": [2.5]}, {"dim": "2"}, {"dtype": ["float16"]}, {"impl": ["fortran"]}, {"processes": 0}, {"processes": 1.0},
-    {"unknown": 1}, {"to_json": 1},
+    {"dim": [2.5]}, {"dim": "2"}, {"dtype": ["float16"]}, {"impl": ["fortran"]}, {"processes": 0},
+    {"processes": 1.0}, {"unknown": 1}, {"to_json": 1},
 ]  # fmt: skip
 
 
