@@ -4,9 +4,17 @@ from typing import TypeAlias
 
 import numpy as np
 
-from seqgap.bench.plan import Cell, Options, plan, too_slow
+from seqgap.bench import ladder
+from seqgap.bench.plan import LADDER, Cell, Options, plan, too_slow
 
 Block: TypeAlias = list[Cell]
+
+
+def planned(options: Options) -> list[Cell]:
+    """Every cell of a run: the combinations of its options and the ladders; or the ladders alone."""
+    if options.profile == LADDER:
+        return ladder.planned(options)
+    return list(dict.fromkeys([*plan(options), *ladder.of_run(options)]))
 
 
 def blocks(options: Options, process: int) -> list[Block]:
@@ -17,7 +25,7 @@ def blocks(options: Options, process: int) -> list[Block]:
     so that over the pair every cell has the same mean place. Blocks that differ in threads alone stay
     together.
     """
-    cells = [cell for cell in plan(options) if not too_slow(cell, options)]
+    cells = [cell for cell in planned(options) if not too_slow(cell, options)]
     random = np.random.default_rng((options.seed, process // 2))
     groups: dict[tuple[str, int, int], dict[int, Block]] = {}
     for index in random.permutation(len(cells)):

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqgap.bench.audit_command import audit
+from seqgap.bench.compare_command import compare
+from seqgap.bench.ladder_command import ladder
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from seqgap.bench.results import RunFolder
 
-_MEASURING = "Measuring the ceilings of this machine, about 5 s ..."
 _PIPED_WIDTH = 160  # of tables that do not go to a terminal
 
 
@@ -62,7 +63,7 @@ def run(out: Path | None, resume: Path | None, **choices: Any) -> None:
 
     Every finished cell is on disk at once; --resume DIR goes on where a run was stopped.
     """
-    from seqgap.bench.running import measure_run, report
+    from seqgap.bench.running import measure_run, report, stoppable
 
     chosen = {key: value for key, value in choices.items() if value not in (None, ())}
     console = _console()
@@ -73,26 +74,21 @@ def run(out: Path | None, resume: Path | None, **choices: Any) -> None:
         folder = _resume(resume)
     else:
         folder = _start(out, chosen)
-    try:
+    with stoppable(folder):
         measure_run(console, folder)
         complete = report(console, folder.path)
-    except KeyboardInterrupt:
-        click.echo(f"Stopped. Go on with: seqgap run --resume {folder.path}")
-        sys.exit(130)
     if not complete:
         sys.exit(1)
 
 
 def _start(out: Path | None, chosen: dict[str, Any]) -> "RunFolder":
-    from seqgap.bench.environment import environment
-    from seqgap.bench.machine import measure_machine
     from seqgap.bench.plan import plan, profile
-    from seqgap.bench.results import RunFolder, make_empty
+    from seqgap.bench.running import start
     from seqgap.kernels._jit import threads_available
 
     options = replace(profile(chosen.pop("profile", "quick"), threads_available()), **chosen)
     try:
-        options.validate()
+        options.validate(threads_available())
     except ValueError as error:
         raise click.UsageError(f"--{error}") from None
     options = replace(options, impl=_installed(options.impl))
@@ -100,12 +96,7 @@ def _start(out: Path | None, chosen: dict[str, Any]) -> "RunFolder":
         if not plan(replace(options, impl=("numba",))):
             raise click.UsageError(f"--case: nothing matches {' '.join(options.case)}; see seqgap list")
         raise click.UsageError("--impl: python runs on one thread; choose another or --threads 1")
-    path = out or _dated()
-    make_empty(path)
-    click.echo(_MEASURING)
-    ceilings = measure_machine(parallel=any(cell.threads > 1 for cell in plan(options)))
-    stored = {**environment(), "threading_layer": ceilings.threading_layer, "ceilings": ceilings.to_json()}
-    return RunFolder.create(path, stored, options)
+    return start(options, out or dated())
 
 
 def _installed(impl: tuple[str, ...]) -> tuple[str, ...]:
@@ -134,7 +125,8 @@ def _resume(path: Path) -> "RunFolder":
     return RunFolder.resume(path)
 
 
-def _dated() -> Path:
+def dated() -> Path:
+    """A new name of a result folder, made of the time."""
     from datetime import datetime
 
     now = datetime.now().strftime("%Y-%m-%d-%H%M%S")
@@ -153,8 +145,9 @@ def machine(as_json: bool) -> None:
 
     from seqgap.bench.machine import measure_machine
     from seqgap.bench.report import print_ceilings
+    from seqgap.bench.running import MEASURING
 
-    click.echo(_MEASURING, err=True)
+    click.echo(MEASURING, err=True)
     found = measure_machine(parallel=True)
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=1))
@@ -170,12 +163,17 @@ def machine(as_json: bool) -> None:
 def plot(results: tuple[Path, ...], out: Path | None) -> None:
     """Draw the curves of one or more result folders, from their files alone."""
     from seqgap.bench.plot import draw
+    from seqgap.bench.report import tell_damaged
+    from seqgap.bench.runs import read_run
 
     target = out or results[0]
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     for path in draw(results, target):
         click.echo(path)
+    damaged = [path for path in results if tell_damaged(read_run(path))]
+    if damaged:
+        sys.exit(2)
 
 
 @cli.command()
@@ -208,7 +206,9 @@ def list_cases(dim: int) -> None:
     print_cases(_console(), dim)
 
 
+cli.add_command(ladder)
 cli.add_command(audit)
+cli.add_command(compare)
 
 
 def _console() -> "Console":

@@ -31,8 +31,10 @@ Library: TypeAlias = Callable[[Any, Any, Any], tuple[Any, Any]]
 class Direction(NamedTuple):
     """Cost of one direction for each sample, and how users of NumPy and other libraries would write it.
 
-    numpy takes (batch, params); the others take the library, the batch, and what `tables` makes of the
-    params: a user computes that once for a model. All return (batch, log_det).
+    numpy takes (batch, params), and so do two that explain its gap to the kernel (`bench/ladder.py`):
+    passes, NumPy as samplers of masked flows go, and plain, compiled loops as one would first write them.
+    The others take the library, the batch, and what `tables` makes of the params: a user computes that
+    once for a model. All return (batch, log_det).
     """
 
     depth: Callable[[int], float]
@@ -43,6 +45,8 @@ class Direction(NamedTuple):
     scipy: Library | None = None
     tables: Callable[[Any, int], Any] = lambda params, dim: params
     exps: Callable[[int], float] = lambda dim: 0  # exp evaluations among the flops
+    passes: Callable[[Any, Any], tuple[Any, Any]] | None = None
+    plain: Callable[[Any, Any], tuple[Any, Any]] | None = None
 
     def prepare(self, call: Call, dim: int, dtype: Dtype) -> tuple[Any, Any]:
         """Arguments of the other libraries' functions, for a call of the kernel."""
@@ -133,7 +137,8 @@ def flow(
 
 
 def _transforms(direction: Direction) -> dict[str, Setup]:
-    return {"numpy": direct(direction.numpy)} | peers.implementations(
+    ours = {"numpy-passes": direction.passes, "numpy": direction.numpy, "numba-plain": direction.plain}
+    return {name: direct(function) for name, function in ours.items() if function} | peers.implementations(
         scipy=direction.scipy, torch=direction.torch, jax=direction.jax, prepare=direction.prepare
     )
 

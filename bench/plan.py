@@ -12,11 +12,13 @@ from seqgap.kernels._jit import threads_available
 
 # Seconds for each floating-point operation, to leave out cells that would take too long; rough on
 # purpose, an order of magnitude is enough.
-_SECONDS_PER_FLOP = {"python": 2e-8, "numpy": 1.5e-10}
+_SECONDS_PER_FLOP = {"python": 2e-8, "numpy": 1.5e-10, "numpy-passes": 1.5e-10, "numba-plain": 5e-10}
 _SECONDS_PER_COMPILED_FLOP = 5e-11  # of all others: BLAS, or loops that a compiler has fused
 _LARGEST_BYTES = 2**31  # of input, output and parameters
 _LIST_BYTES = 40  # of one parameter in the lists that the check hands to the reference
 _LARGEST_SIZE = 2**24  # of a dimension or a batch
+_ONE_THREAD = ("python", "numba-plain")  # implementations without a notion of threads
+LADDER = "ladder"  # the profile of what measures ladders alone
 DTYPES = ("float64", "float32")
 
 
@@ -42,18 +44,18 @@ class Options:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Options":
-        """The options of `to_json`; TypeError or ValueError where they cannot be."""
+        """The options of `to_json`, of any machine; TypeError or ValueError where they cannot be."""
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
         for key, value in values.items():
             if type(value) is not type(getattr(cls(), key, None)):
                 raise TypeError(f"{key}: not an option")
         options = cls(**values)
-        options.validate()
+        options.validate(_LARGEST_SIZE)
         return options
 
-    def validate(self) -> None:
-        """Raise ValueError naming the first option that no run can have."""
-        known, threads = implementation_names(), threads_available()
+    def validate(self, threads: int) -> None:
+        """Raise ValueError naming the first option that no run on so many threads can have."""
+        known = implementation_names()
         sizes = (lambda v: type(v) is int and 1 <= v <= _LARGEST_SIZE, f"integers from 1 to {_LARGEST_SIZE}")
         duration = (lambda v: 0 < v < float("inf"), "a positive number of seconds")
         allowed: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -139,7 +141,7 @@ def plan(options: Options) -> list[Cell]:
         for dim in options.dim
         for case, operation in _operations(options)
         for impl in operation.implementation_names
-        if impl in options.impl and not (impl == "python" and threads > 1)
+        if impl in options.impl and not (impl in _ONE_THREAD and threads > 1)
     ]
 
 
@@ -153,7 +155,7 @@ def expected_seconds(cell: Cell) -> float:
     """Estimated seconds of one call; rough, but never more than an order of magnitude off."""
     _, operation = cell.lookup()
     rate = _SECONDS_PER_FLOP.get(cell.impl, _SECONDS_PER_COMPILED_FLOP)
-    return rate * cell.batch * (operation.flops(cell.dim) + operation.elements(cell.dim))
+    return rate * _repeats(cell) * cell.batch * (operation.flops(cell.dim) + operation.elements(cell.dim))
 
 
 def too_slow(cell: Cell, options: Options) -> str | None:
@@ -166,6 +168,11 @@ def too_slow(cell: Cell, options: Options) -> str | None:
     size = cell.batch * operation.elements(cell.dim) * itemsize
     size += operation.parameters(cell.dim) * (itemsize + _LIST_BYTES)
     return f"{size / 2**30:.1f} GiB of data, above 2 GiB" if size > _LARGEST_BYTES else None
+
+
+def _repeats(cell: Cell) -> int:
+    """How often the implementation does the work that the operation declares."""
+    return cell.dim if cell.impl == "numpy-passes" else 1
 
 
 def _operations(options: Options) -> Iterator[tuple[Case, Operation]]:

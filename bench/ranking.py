@@ -12,7 +12,7 @@ from seqgap.bench.runs import Measured, Run, paired
 from seqgap.bench.statistics import Interval, intervals
 
 _OURS = "numba"
-_NOT_PEERS = re.compile(rf"python|{_OURS}(-.*)?")  # strategies of our own are none either
+_NOT_PEERS = re.compile(rf"python|numpy-passes|{_OURS}(-.*)?")  # what we wrote to explain or to compare
 
 
 @dataclass(frozen=True)

@@ -234,5 +234,10 @@ def comparisons() -> list[Comparison]:
     return matched + [Comparison("family", a, b) for a in names[True] for b in names[False]]
 
 
+def compared() -> set[str]:
+    """The operations that take part in a comparison, as `stem.operation`."""
+    return {name for comparison in comparisons() for name in (comparison.sequential, comparison.parallel)}
+
+
 def _twin(package: str, stem: str) -> Any:
     return importlib.import_module(f"seqgap.{package}.{stem}")

@@ -3,7 +3,9 @@
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from math import isinf, isnan
 
+import click
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -14,6 +16,8 @@ from seqgap.bench.gap import Gap
 from seqgap.bench.ranking import Ranking, peers_of
 from seqgap.bench.registry import cases
 from seqgap.bench.runs import Measured, Run, drift
+from seqgap.bench.shapes import Cost, Crossing
+from seqgap.bench.statistics import Interval
 from seqgap.bench.verify import Verdict
 
 _KINDS = {
@@ -22,11 +26,23 @@ _KINDS = {
 }
 
 
+_FEW = 3
 _ONE_CORE = 1.3  # cores kept busy: more are more than one thread
+
+
+def tell_damaged(run: Run) -> bool:
+    """Name the lines of a result folder that could not be used, on standard error; whether there were any."""
+    for line in run.damaged[:_FEW]:
+        click.echo(f"seqgap: {line}; left out", err=True)
+    if len(run.damaged) > _FEW:
+        click.echo(f"seqgap: {len(run.damaged) - _FEW} further damaged lines left out", err=True)
+    return bool(run.damaged)
 
 
 def si(seconds: float) -> str:
     """Seconds with a unit, three digits."""
+    if seconds == 0:
+        return "0"
     for scale, unit in ((1, "s"), (1e-3, "ms"), (1e-6, "us")):
         if seconds >= scale:
             return f"{seconds / scale:.3g} {unit}"
@@ -174,6 +190,62 @@ def print_peers(console: Console, found: Sequence[Ranking]) -> None:
     console.print(f"A peer wins in {won} of {len(found)} rows.\n")
 
 
+def print_crossings(console: Console, found: Sequence[Crossing]) -> None:
+    """The crossover dimension of every comparison: one line for a pair and a batch size."""
+    groups: dict[tuple[str, str, str, int, int], dict[str, str]] = {}
+    for crossing in found:
+        curve = crossing.sequential
+        key = (curve.name, crossing.parallel, curve.dtype, curve.threads, curve.batch)
+        groups.setdefault(key, {})[curve.impl] = _crossover(crossing)
+    if not groups:
+        return
+    console.print(
+        "\n[bold]Crossover dimension D*[/bold]: where sequential and parallel take equally long, with its 95%"
+        " interval; none: nowhere in the measured range"
+    )
+    impls = list(dict.fromkeys(crossing.sequential.impl for crossing in found))
+    table = _table(None, ("dtype", "thr.", "N", *impls), "", first="sequential, parallel")
+    for (sequential, parallel, dtype, threads, batch), at in groups.items():
+        cells = (at.get(impl, "") for impl in impls)
+        table.add_row(f"{sequential}, {parallel}", dtype, str(threads), str(batch), *cells)
+    console.print(table)
+    console.print()
+
+
+def _crossover(crossing: Crossing) -> str:
+    if crossing.at is None:
+        return "none"
+    low, high = crossing.at.low, crossing.at.high
+    below = "<" + str(crossing.first) if low == 0 else f"{low:.3g}"
+    above = ">" + str(crossing.last) if isinf(high) else f"{high:.3g}"
+    return f"{crossing.at.middle:.3g}" + ("" if isnan(low) else f" \\[{below}, {above}]")
+
+
+def print_costs(console: Console, found: Sequence[Cost]) -> None:
+    """What a call, a dependent step and a flop cost, fitted over all sizes; compiled and NumPy."""
+    shown = [cost for cost in found if cost.curve.impl in ("numpy", "numba")]
+    if not shown:
+        return
+    console.print(
+        "\n[bold]What a call, a dependent step and a flop cost[/bold], fitted over all D and N;"
+        " off: the largest relative error of the fit"
+    )
+    table = _table(None, ("dtype", "thr.", "call", "step", "flop", "off"), "", first="operation")
+    for cost in sorted(shown, key=lambda c: c.curve):
+        step = "" if cost.step is None else _si_interval(cost.step)
+        table.add_row(
+            f"{cost.curve.name} {cost.curve.impl}", cost.curve.dtype, str(cost.curve.threads),
+            _si_interval(cost.call), step, _si_interval(cost.flop), f"{cost.residual:.0%}",
+        )  # fmt: skip
+    console.print(table)
+    console.print()
+
+
+def _si_interval(interval: Interval) -> str:
+    ends = "" if isnan(interval.low) else f" \\[{si(interval.low)}, {si(interval.high)}]"
+    return si(interval.middle) + ends
+
+
 def print_other_rows(console: Console, run: Run) -> None:
     """What was not timed, and why; what went into compiling, which is not in the timings; the host."""
     ok = [row for row in run.rows if row.status == "ok"]
@@ -237,6 +309,7 @@ def print_cases(console: Console, dim: int) -> None:
     """Every operation with its cost for one sample at a dimension."""
     title = f"Cost of one sample at D = {dim}; bytes in float64, parameters not counted"
     table = _table(title, ("kind", "depth", "flops", "bytes"), "implementations", first="operation")
+    table.columns[-1].no_wrap = False  # of some operations there are ten
     for case in cases().values():
         for op in case.operations:
             table.add_row(

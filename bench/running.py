@@ -13,14 +13,28 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from seqgap.bench.blocks import planned
+from seqgap.bench.environment import environment
 from seqgap.bench.gap import gaps
 from seqgap.bench.gap import write_csv as write_gaps
+from seqgap.bench.ladder import ladders
+from seqgap.bench.ladder_report import print_ladders
+from seqgap.bench.machine import measure_machine
 from seqgap.bench.measure import with_fraction
-from seqgap.bench.plan import Cell, Options, expected_seconds, plan, too_slow
+from seqgap.bench.plan import Cell, Options, expected_seconds, too_slow
 from seqgap.bench.plot import draw
 from seqgap.bench.ranking import rankings
 from seqgap.bench.ranking import write_csv as write_peers
-from seqgap.bench.report import print_fractions, print_gaps, print_other_rows, print_peers
+from seqgap.bench.registry import compared
+from seqgap.bench.report import (
+    print_costs,
+    print_crossings,
+    print_fractions,
+    print_gaps,
+    print_other_rows,
+    print_peers,
+    tell_damaged,
+)
 from seqgap.bench.results import (
     ENVIRONMENT,
     PROBES,
@@ -28,11 +42,16 @@ from seqgap.bench.results import (
     Probe,
     Row,
     RunFolder,
+    make_empty,
     parse_item,
     read_ceilings,
 )
 from seqgap.bench.runs import read_run
+from seqgap.bench.shapes import costs, crossings
+from seqgap.bench.shapes import write_csv as write_shapes
 
+MEASURING = "Measuring the ceilings of this machine, about 5 s ..."
+GAPS, PEERS, SHAPES = "gap.csv", "peers.csv", "shapes.csv"
 _LOG = "worker.log"
 
 
@@ -40,18 +59,37 @@ class WorkerError(click.ClickException):
     """A measuring process ended early; the message is one line and names its log."""
 
 
+def start(options: Options, path: Path) -> RunFolder:
+    """A new result folder with all that is known before the first timing; the ceilings take 5 seconds."""
+    make_empty(path)
+    click.echo(MEASURING)
+    ceilings = measure_machine(parallel=any(cell.threads > 1 for cell in planned(options)))
+    known = {"threading_layer": ceilings.threading_layer, "ceilings": ceilings.to_json()}
+    return RunFolder.create(path, {**environment(), **known}, options)
+
+
+@contextmanager
+def stoppable(folder: RunFolder) -> Iterator[None]:
+    """Ctrl-C says how to go on and ends with code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"Stopped. Go on with: seqgap run --resume {folder.path}")
+        sys.exit(130)
+
+
 def measure_run(console: Console, folder: RunFolder) -> None:
     """Measure what is left to do in a folder; KeyboardInterrupt leaves it ready to go on with."""
     options, done = folder.state(folder.path)
+    ceilings = read_ceilings(folder.path)
     _store_skipped(folder, options, done)
-    cells = [cell for cell in plan(options) if not too_slow(cell, options)]
+    cells = [cell for cell in planned(options) if not too_slow(cell, options)]
     left = {p: sum((cell, p) not in done for cell in cells) for p in range(options.processes)}
     if not any(left.values()):
         return
     click.echo(
         f"{len(cells)} cells to measure in {options.processes} processes each, results in {folder.path}"
     )
-    ceilings = read_ceilings(folder.path)
     with _progress(console, sum(left.values())) as advance:
         for process in (p for p, count in left.items() if count):
             with closing(_worker(folder, process)) as items:
@@ -62,7 +100,7 @@ def measure_run(console: Console, folder: RunFolder) -> None:
 
 
 def _store_skipped(folder: RunFolder, options: Options, done: set[tuple[Cell, int]]) -> None:
-    for cell in plan(options):
+    for cell in planned(options):
         reason = too_slow(cell, options)
         if reason and (cell, 0) not in done:
             folder.append(Row(cell, "skipped", reason=reason, expected=expected_seconds(cell)))
@@ -124,16 +162,26 @@ def report(console: Console, path: Path) -> bool:
     """Tables and pictures of a run, from its files; False if a cell was wrong or a line damaged."""
     run = read_run(path)
     found = gaps(run)
-    write_gaps(found, path / "gap.csv")
+    write_gaps(found, path / GAPS)
     print_gaps(console, found)
     ranked = rankings(run)
-    write_peers(ranked, path / "peers.csv")
+    write_peers(ranked, path / PEERS)
     print_peers(console, ranked)
+    print_ladders(console, ladders(run))
+    print_crossings(console, crossings(run))
+    print_costs(console, [cost for cost in costs(run) if cost.curve.name in compared()])
     print_fractions(console, run)
     print_other_rows(console, run)
+    write_shapes(run, path / SHAPES)
     written = draw([path], path) if run.measured else []
-    names = [ROWS, PROBES, ENVIRONMENT, "gap.csv", "peers.csv", *(picture.name for picture in written)]
+    names = [
+        ROWS,
+        PROBES,
+        ENVIRONMENT,
+        "gap.csv",
+        "peers.csv",
+        "shapes.csv",
+        *(picture.name for picture in written),
+    ]
     click.echo(f"Written to {path}: {', '.join(names)}")
-    for line in run.damaged:
-        click.echo(f"seqgap: {line}; left out", err=True)
-    return not run.damaged and all(row.status != "failed" for row in run.left_out)
+    return not tell_damaged(run) and all(row.status != "failed" for row in run.left_out)

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 from scipy.signal import lfilter, lfiltic
 
@@ -16,6 +17,43 @@ def numpy_forward(z: Any, params: ar_process.Params) -> tuple[Any, Any]:
         for i, c in enumerate(params.coefficients[:t]):
             x[t] += c * x[t - 1 - i]
     return x.T, np.full(len(z), len(x) * np.log(params.scale), z.dtype)
+
+
+def numpy_passes(z: Any, params: ar_process.Params) -> tuple[Any, Any]:
+    """D full passes over shifted views, as samplers of masked autoregressive flows do it."""
+    log_det = z.shape[1] * np.log(params.scale)
+    return sweeps(z, params, z.shape[1]), np.full(len(z), log_det, z.dtype)
+
+
+def sweeps(z: Any, params: ar_process.Params, count: int) -> Any:
+    """x after `count` passes x_t <- bias + sum_i c_i x_{t-i} + scale z_t from zeros: `count` values right."""
+    driven = z.dtype.type(params.scale) * z + z.dtype.type(params.bias)
+    x = np.zeros_like(z)
+    for _ in range(count):
+        before, x = x, driven.copy()
+        for i, c in enumerate(params.coefficients):
+            x[:, i + 1 :] += c * before[:, : -(i + 1)]
+    return x
+
+
+def plain_forward(z: Any, params: ar_process.Params) -> tuple[Any, Any]:
+    """Compiled loops over rows, steps and coefficients."""
+    result: tuple[Any, Any] = _plain_loops(z, params.coefficients, params.bias, params.scale)
+    return result
+
+
+@numba.njit  # type: ignore[untyped-decorator]  # Numba's defaults: each sum is one chain of scalar additions
+def _plain_loops(z: Any, coefficients: Any, bias: Any, scale: Any) -> tuple[Any, Any]:
+    x, log_det = np.empty_like(z), np.empty(z.shape[0], z.dtype)
+    dim, offset, factor = z.shape[1], z.dtype.type(bias), z.dtype.type(scale)
+    for n in range(z.shape[0]):
+        for t in range(dim):
+            value = offset + factor * z[n, t]
+            for i in range(min(len(coefficients), t)):
+                value += coefficients[i] * x[n, t - 1 - i]
+            x[n, t] = value
+        log_det[n] = dim * np.log(scale)
+    return x, log_det
 
 
 def numpy_inverse(x: Any, params: ar_process.Params) -> tuple[Any, Any]:
@@ -154,9 +192,12 @@ def _flops(dim: int) -> float:
 CASE = flow(
     "ar_process",
     ar_process.random_params,
-    Direction(lambda dim: dim, _flops, numpy_forward, torch_forward, jax_forward, scipy_forward, tables),
+    Direction(
+        lambda dim: dim, _flops, numpy_forward, torch_forward, jax_forward, scipy_forward, tables,
+        passes=numpy_passes, plain=plain_forward,
+    ),
     Direction(lambda dim: 1, _flops, numpy_inverse, torch_inverse, jax_inverse, scipy_inverse, tables),
     takes_dim=True,
     matched=True,
     strategies=("recurrence", "scan"),
-)
+)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 
 from seqgap.bench.flows import Direction, flow, likelihood
@@ -14,6 +15,39 @@ def numpy_forward(z: Any, params: linear_ar.Params) -> tuple[Any, Any]:
     for d in range(1, z.shape[1]):
         x[:, d] += x[:, :d] @ params.weight[d, :d]
     return x, np.full(len(z), params.log_scale.sum())
+
+
+def numpy_passes(z: Any, params: linear_ar.Params) -> tuple[Any, Any]:
+    """D full passes, each one matrix product, as samplers of masked autoregressive flows do it."""
+    return sweeps(z, params, z.shape[1]), np.full(len(z), params.log_scale.sum())
+
+
+def sweeps(z: Any, params: linear_ar.Params, count: int) -> Any:
+    """x after `count` passes x <- bias + W x + exp(log_scale) z from zeros: `count` values right."""
+    driven = params.bias + np.exp(params.log_scale) * z
+    x = np.zeros_like(z)
+    for _ in range(count):
+        x = driven + x @ params.weight.T
+    return x
+
+
+def plain_forward(z: Any, params: linear_ar.Params) -> tuple[Any, Any]:
+    """Compiled loops over rows, dimensions and weights."""
+    result: tuple[Any, Any] = _plain_loops(z, params.weight, params.bias, params.log_scale)
+    return result
+
+
+@numba.njit  # type: ignore[untyped-decorator]  # Numba's defaults: each sum is one chain of scalar additions
+def _plain_loops(z: Any, weight: Any, bias: Any, log_scale: Any) -> tuple[Any, Any]:
+    x = np.empty_like(z)
+    scale = np.exp(log_scale)
+    for n in range(z.shape[0]):
+        for d in range(z.shape[1]):
+            value = bias[d] + scale[d] * z[n, d]
+            for k in range(d):
+                value += weight[d, k] * x[n, k]
+            x[n, d] = value
+    return x, np.full(z.shape[0], log_scale.sum())
 
 
 def numpy_inverse(x: Any, params: linear_ar.Params) -> tuple[Any, Any]:
@@ -85,7 +119,10 @@ def _flops(dim: int) -> float:
 CASE = flow(
     "linear_ar",
     linear_ar.random_params,
-    Direction(lambda dim: dim, _flops, numpy_forward, torch_forward, jax_forward, scipy_forward, tables),
+    Direction(
+        lambda dim: dim, _flops, numpy_forward, torch_forward, jax_forward, scipy_forward, tables,
+        passes=numpy_passes, plain=plain_forward,
+    ),
     Direction(lambda dim: 1, _flops, numpy_inverse, torch_inverse, jax_inverse, tables=tables),
     matched=True,
     parameters=lambda dim: dim * (dim + 2),
@@ -96,4 +133,4 @@ CASE = flow(
         steps=20,
         flops=_flops,
     ),
-)
+)  # fmt: skip

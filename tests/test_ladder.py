@@ -1,0 +1,423 @@
+"""The ladder from plain Python to the parallel direction: its samplers, rungs, factors and files."""
+
+import csv
+import importlib
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+from synthetic import write_run
+
+from seqgap.bench import plan as plan_module
+from seqgap.bench import running
+from seqgap.bench.check import difference
+from seqgap.bench.cli import cli
+from seqgap.bench.environment import environment
+from seqgap.bench.ladder import (
+    Ladder,
+    cells,
+    ladder_dim,
+    ladders,
+    matched_pairs,
+    planned,
+    rungs_of,
+    write_csv,
+)
+from seqgap.bench.ladder_report import print_ladders
+from seqgap.bench.measure import measure
+from seqgap.bench.plan import Cell, Options, plan, too_slow
+from seqgap.bench.ranking import rankings
+from seqgap.bench.registry import Dtype, Thunk, cases
+from seqgap.bench.results import ResultError, Row, RunFolder
+from seqgap.bench.runs import Run, make_run, read_run
+
+STEMS = ("ar_process", "linear_ar")
+PAIR = next(pair for pair in matched_pairs() if pair.sequential == "linear_ar.forward")
+IMPLEMENTATIONS = ("python", "numpy-passes", "numpy", "numba-plain", "numba")
+
+
+# The samplers.
+
+
+@pytest.mark.parametrize("stem", STEMS)
+@pytest.mark.parametrize("implementation", ["numpy-passes", "numba-plain"])
+def test_the_samplers_equal_the_reference(stem: str, implementation: str, dtype: Dtype) -> None:
+    case, operation = cases()[stem], cases()[stem].operation("forward")
+    for dim in (1, 2, 3, 8, 17, 64):
+        for batch in (0, 1, 5):
+            call = operation.inputs(dim, batch, dtype, 11)
+            before = call.args[0].copy()
+            output = case.setup("forward", implementation)(call, dim, dtype)()
+            plain = case.plain("forward", call, dtype)
+            expected = case.reference("forward")(*plain.args)
+            relative = operation.tolerance.of(dim, dtype)
+            assert difference(output, expected, relative, dtype).used <= 1, (dim, batch)
+            assert [part.dtype for part in output] == [dtype, dtype]
+            assert [part.shape for part in output] == [(batch, dim), (batch,)]
+            assert np.array_equal(call.args[0], before)
+
+
+@pytest.mark.parametrize("stem", STEMS)
+@pytest.mark.parametrize("dim", [1, 2, 7])
+def test_passes_need_as_many_sweeps_as_dimensions(stem: str, dim: int) -> None:
+    module = importlib.import_module(f"seqgap.bench.cases.{stem}")
+    operation = cases()[stem].operation("forward")
+    z, params = operation.inputs(dim, 4, np.dtype(np.float64), 5).args
+    right = module.numpy_forward(z, params)[0]
+    for count in range(dim + 1):
+        x = module.sweeps(z, params, count)
+        np.testing.assert_allclose(x[:, :count], right[:, :count], rtol=1e-12)
+        assert not np.isclose(x[:, count:], right[:, count:], rtol=1e-12, atol=0).all(axis=0).any()
+    assert np.array_equal(module.numpy_passes(z, params)[0], x)
+
+
+@pytest.mark.parametrize("implementation", ["numpy-passes", "numba-plain"])
+@pytest.mark.parametrize("stem", STEMS)
+def test_the_gate_before_a_timing_knows_the_samplers(
+    monkeypatch: pytest.MonkeyPatch, stem: str, implementation: str
+) -> None:
+    def once(thunk: Thunk, estimate: float) -> tuple[tuple[float, ...], int]:
+        thunk()
+        return (1.0,), 1
+
+    cell = Cell(stem, "forward", implementation, "float64", 6, 9, 1)
+    assert measure(cell, Options(seed=3), once).status == "ok"
+    if implementation == "numpy-passes":  # one sweep too few
+        module = importlib.import_module(f"seqgap.bench.cases.{stem}")
+        sweeps = module.sweeps
+        monkeypatch.setattr(module, "sweeps", lambda z, params, count: sweeps(z, params, count - 1))
+        assert measure(cell, Options(seed=3), once).status == "failed"
+
+
+def test_full_passes_are_expected_to_take_d_times_as_long() -> None:
+    def left_out(implementation: str, dim: int, longest: float) -> bool:
+        cell = Cell("linear_ar", "forward", implementation, "float64", dim, 1024, 1)
+        return too_slow(cell, Options(longest=longest)) is not None
+
+    assert not left_out("numpy", 64, 1e-3)
+    assert left_out("numpy-passes", 64, 64e-3 / 2)
+    assert not left_out("numpy-passes", 64, 64e-3)
+
+
+def test_the_samplers_are_no_peers_of_numba() -> None:
+    rows = [
+        Row(Cell("linear_ar", "forward", name, "float64", 6, 9, 1), "ok", (1.0, 1.0, 1.0), 1)
+        for name in ("python", "numpy-passes", "numba-plain", "numba")
+    ]
+    assert rankings(make_run(Path(), {}, Options(), rows)) == []
+
+
+# The rungs.
+
+
+def test_the_rungs_of_a_pair() -> None:
+    found = [(c.operation, c.impl, c.threads) for c in cells(PAIR, "float32", 8, 3, 4)]
+    assert found == [
+        *(("forward", name, 1) for name in IMPLEMENTATIONS),
+        ("forward", "numba", 4),
+        ("inverse", "numba", 4),
+    ]
+    assert {(c.case, c.dtype, c.dim, c.batch) for c in cells(PAIR, "float32", 8, 3, 4)} == {
+        ("linear_ar", "float32", 8, 3)
+    }
+    alone = [(c.operation, c.impl, c.threads) for c in cells(PAIR, "float64", 8, 3, 1)]
+    assert alone == [*(("forward", name, 1) for name in IMPLEMENTATIONS), ("inverse", "numba", 1)]
+
+
+def test_every_matched_pair_has_all_rungs() -> None:
+    assert {pair.sequential.split(".")[0] for pair in matched_pairs()} == set(STEMS)
+    for pair in matched_pairs():
+        assert len(rungs_of(pair, "float64", 4, 1, 2)) == 7
+
+
+@pytest.mark.parametrize(
+    ("dims", "chosen"), [((2, 32, 256, 1024), 32), ((2, 64, 65), 64), ((1024, 512), 512), ([7], 7)]
+)
+def test_the_dimension_of_a_runs_ladder(dims: Iterable[int], chosen: int) -> None:
+    assert ladder_dim(dims) == chosen
+
+
+def test_no_dimension_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^dims: expected at least one"):
+        ladder_dim([])
+
+
+def test_planned_cells_are_those_of_the_chosen_pairs_and_can_be_measured() -> None:
+    options = Options(case=("ar_process",), dim=(4, 8), batch=(1, 5), threads=(1,), impl=IMPLEMENTATIONS)
+    found = planned(options)
+    assert len(found) == len(set(found)) == 2 * 2 * 6
+    assert set(found) <= set(plan(options))
+    blocks = [(cell.batch, cell.dim) for cell in found]
+    assert blocks == sorted(blocks)
+    assert planned(Options(case=("ar_process.forward",))) == []  # the other direction is not wanted
+    assert planned(Options(case=("normal",))) == []
+
+
+# The factors.
+
+LEVEL = {  # seconds of one call, of forward on one thread
+    "python": 64e-3, "numpy-passes": 16e-3, "numpy": 8e-3, "numba-plain": 12e-3, "numba": 2e-3,
+}  # fmt: skip
+FACTORS = [4.0, 2.0, 8 / 12, 6.0, 2.0, 1.25]
+LADDER_OPTIONS = Options(
+    case=("linear_ar",), impl=IMPLEMENTATIONS, dim=(8,), batch=(1, 16), threads=(1, 2), dtype=("float64",)
+)
+
+
+def level(cell: Cell) -> float:
+    if cell.operation == "inverse":
+        return 1.6e-3 / cell.threads
+    return LEVEL[cell.impl] / cell.threads
+
+
+@pytest.fixture(autouse=True)
+def _two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders of a machine with two threads can be read everywhere."""
+    monkeypatch.setattr(plan_module, "threads_available", lambda: 2)
+
+
+def stored(
+    path: Path,
+    left_out: Callable[[Cell, int], bool] = lambda cell, process: False,
+    slower: Callable[[int], float] = lambda process: 1.0,
+    options: Options = LADDER_OPTIONS,
+) -> Run:
+    """A run of three processes without noise."""
+    folder = RunFolder.create(path, environment(), options)
+    for process in range(3):
+        for cell in planned(options):
+            if not left_out(cell, process):
+                rounds = (level(cell) * slower(process),) * 3
+                folder.append(Row(cell, "ok", rounds, 1, process))
+    return read_run(path)
+
+
+def middles(ladder: Ladder) -> list[float]:
+    return [rung.factor.middle for rung in ladder.rungs if rung.factor is not None]
+
+
+def product(ladder: Ladder) -> float:
+    return float(np.prod(middles(ladder)))
+
+
+def test_known_times_give_known_factors(tmp_path: Path) -> None:
+    latency, throughput = ladders(stored(tmp_path))
+    assert (latency.batch, throughput.batch) == (1, 16)
+    assert (latency.case, latency.operation, latency.parallel) == ("linear_ar", "forward", "inverse")
+    assert (latency.dtype, latency.dim) == ("float64", 8)
+    assert [rung.cell for rung in latency.rungs] == cells(PAIR, "float64", 8, 1, 2)
+    assert latency.rungs[0].factor is None
+    assert middles(latency) == pytest.approx(FACTORS)
+    assert [rung.seconds.middle for rung in latency.rungs[:5]] == pytest.approx(list(LEVEL.values()))
+    assert latency.total.middle == pytest.approx(80.0)
+    assert product(latency) == pytest.approx(latency.total.middle)
+    assert [rung.cause for rung in latency.rungs] == [
+        "", "interpreter", "redundant work", "call overhead", "vector width, checks", "threads",
+        "true data dependence",
+    ]  # fmt: skip
+    assert latency.rungs[5].name == "compiled, 2 threads"
+
+
+def test_intervals_hold_the_truth_and_grow_with_the_noise(tmp_path: Path) -> None:
+    widths = []
+    for noise in (0.001, 0.03):
+        path = write_run(tmp_path / str(noise), LADDER_OPTIONS, seconds=level, processes=6, noise=noise)
+        found = ladders(read_run(path))
+        for ladder in found:
+            for rung, true in zip(ladder.rungs[1:], FACTORS, strict=True):
+                assert rung.factor is not None
+                assert rung.factor.low < rung.factor.middle < rung.factor.high
+                assert rung.factor.middle == pytest.approx(true, rel=3 * noise)
+            assert ladder.total.low < 80 < ladder.total.high
+            assert product(ladder) == pytest.approx(ladder.total.middle)
+        factor = found[0].rungs[1].factor
+        assert factor is not None
+        widths.append(np.log(factor.high / factor.low))
+    assert widths[1] > 5 * widths[0]
+
+
+def test_a_process_that_was_slow_throughout_changes_no_factor(tmp_path: Path) -> None:
+    ladder = ladders(stored(tmp_path, slower=lambda process: 1 + process))[0]
+    assert ladder.rungs[0].seconds.high > 1.5 * ladder.rungs[0].seconds.low
+    for rung, true in zip(ladder.rungs[1:], FACTORS, strict=True):
+        assert rung.factor is not None
+        assert (rung.factor.low, rung.factor.high) == pytest.approx((true, true))
+
+
+def test_a_missing_rung_hands_its_cause_to_the_next(tmp_path: Path) -> None:
+    run = stored(tmp_path, left_out=lambda cell, process: cell.impl in ("numpy-passes", "numba-plain"))
+    ladder = ladders(run)[0]
+    assert [rung.cell.impl for rung in ladder.rungs] == ["python", "numpy", "numba", "numba", "numba"]
+    assert [rung.cause for rung in ladder.rungs[1:3]] == [
+        "interpreter + redundant work",
+        "call overhead + vector width, checks",
+    ]
+    assert middles(ladder) == pytest.approx([8.0, 4.0, 2.0, 1.25])
+    assert product(ladder) == pytest.approx(80.0)
+
+
+def test_without_plain_python_the_ladder_starts_higher(tmp_path: Path) -> None:
+    ladder = ladders(stored(tmp_path, left_out=lambda cell, process: cell.impl == "python"))[0]
+    assert (ladder.rungs[0].cause, ladder.rungs[0].factor) == ("", None)
+    assert ladder.total.middle == pytest.approx(20.0)
+
+
+def test_one_thread_has_no_rung_of_threads(tmp_path: Path) -> None:
+    options = Options.from_json(LADDER_OPTIONS.to_json() | {"threads": [1]})
+    ladder = ladders(stored(tmp_path, options=options))[0]
+    assert [rung.cause for rung in ladder.rungs[-2:]] == ["vector width, checks", "true data dependence"]
+    assert middles(ladder)[-1] == pytest.approx(2 / 1.6)
+    assert {rung.cell.threads for rung in ladder.rungs} == {1}
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        lambda cell: cell.operation == "inverse",
+        lambda cell: cell.impl == "numba" and cell.operation == "forward" and cell.threads == 1,
+        lambda cell: cell.impl != "numba" or (cell.operation == "forward" and cell.threads == 2),
+    ],
+    ids=["parallel", "best", "one other"],
+)
+def test_too_few_rungs_are_no_ladder(tmp_path: Path, missing: Callable[[Cell], bool]) -> None:
+    assert ladders(stored(tmp_path, left_out=lambda cell, process: missing(cell))) == []
+
+
+def test_rungs_are_compared_within_the_processes_that_have_all(tmp_path: Path) -> None:
+    """The rung of one process only is compared there; the factors still multiply to the total."""
+    run = stored(
+        tmp_path,
+        left_out=lambda cell, process: cell.impl == "numpy" and process != 1,
+        slower=lambda process: 1 + process,
+    )
+    ladder = ladders(run)[0]
+    assert middles(ladder) == pytest.approx(FACTORS)
+    assert product(ladder) == pytest.approx(ladder.total.middle)
+    assert np.isnan(ladder.total.low)  # one process has no interval
+
+
+def test_rungs_without_a_common_process_are_no_ladder(tmp_path: Path) -> None:
+    def left_out(cell: Cell, process: int) -> bool:
+        return (cell.impl == "python") is (process == 0)
+
+    assert ladders(stored(tmp_path, left_out=left_out)) == []
+
+
+def test_the_ladders_of_a_run_are_at_one_dimension_and_its_outer_batches(tmp_path: Path) -> None:
+    options = Options(
+        case=("linear_ar", "ar_process", "affine_coupling"), dim=(2, 64, 512), batch=(1, 8, 64),
+        dtype=("float32", "float64"), impl=("python", "numpy", "numba"), longest=10.0,
+    )  # fmt: skip
+    run = read_run(write_run(tmp_path / "run", options))
+    found = [(ladder.case, ladder.dtype, ladder.dim, ladder.batch) for ladder in ladders(run)]
+    sizes = [(dtype, 64, batch) for dtype in ("float64", "float32") for batch in (1, 64)]
+    assert sorted(found) == sorted((stem, *size) for stem in STEMS for size in sizes)
+    assert [ladder.batch for ladder in ladders(run, (1, 8, 9)) if ladder.dtype == "float64"] == [1, 8, 1, 8]
+
+
+# Table, file and command.
+
+
+def shown(found: list[Ladder], width: int = 80) -> str:
+    console = Console(width=width, highlight=False)
+    with console.capture() as capture:
+        print_ladders(console, found)
+    return capture.get()
+
+
+def test_the_table_names_rungs_factors_and_the_rest(tmp_path: Path) -> None:
+    text = shown(ladders(stored(tmp_path)))
+    assert "Latency: linear_ar.forward against inverse, D = 8, N = 1, float64" in text
+    assert "Throughput: linear_ar.forward against inverse, D = 8, N = 16, float64" in text
+    assert "total python -> parallel: 80x; of it true data dependence 1.25x [1.25, 1.25]" in text
+    lines = [line.split() for line in text.splitlines()]
+    assert ["NumPy,", "D", "steps", "8", "ms", "2x", "[2,", "2]", "redundant", "work"] in lines
+    assert ["NumPy,", "D", "steps", "500", "us", "2x", "[2,", "2]", "redundant", "work"] in lines
+    assert ["plain", "Python", "64", "ms"] in lines
+    assert "0.667x" in text
+    assert "…" not in text
+    rungs = [line for line in text.splitlines() if line.startswith("compiled, best")]
+    assert len(rungs) == 2
+    assert all(line.rstrip().endswith("vector width, checks") for line in rungs)  # in one line of 80
+    assert shown([]) == ""
+
+
+def test_one_process_has_no_intervals_in_the_table(tmp_path: Path) -> None:
+    text = shown(ladders(stored(tmp_path, left_out=lambda cell, process: process > 0)))
+    assert "nan" not in text
+    assert "of it true data dependence 1.25x\n" in text
+
+
+def test_csv_has_a_line_for_each_rung(tmp_path: Path) -> None:
+    write_csv(ladders(stored(tmp_path / "run")), tmp_path / "ladder.csv")
+    with (tmp_path / "ladder.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 2 * 7
+    first, last = lines[0], lines[-1]
+    assert [first[key] for key in ("rung", "cause", "factor", "impl")] == ["plain Python", "", "", "python"]
+    assert (last["cause"], last["threads"], last["batch"]) == ("true data dependence", "2", "16")
+    assert float(last["seconds_per_sample"]) == pytest.approx(0.8e-3 / 16)
+    factor = [float(last[name]) for name in ("factor_low", "factor", "factor_high")]
+    assert factor == pytest.approx([1.25] * 3)
+
+
+def invoke(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> Any:
+    """The command with made-up times."""
+
+    def measured(options: Options, path: Path) -> RunFolder:
+        return RunFolder(write_run(path, options, seconds=level, noise=0.001))
+
+    monkeypatch.setattr(running, "start", measured)
+    monkeypatch.setattr(running, "measure_run", lambda console, folder: None)
+    monkeypatch.chdir(folder)
+    return CliRunner().invoke(cli, ["ladder", *arguments])
+
+
+def test_the_command_prints_and_stores_the_ladders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    done = invoke(
+        monkeypatch, tmp_path, "--case", "linear_ar", "--dim", "5", "--batch", "1,4,9", "--out",
+        str(tmp_path / "out"),
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    for line in ("Latency: linear_ar", "N = 4", "N = 9", "total python -> parallel", "ladder.csv"):
+        assert line in done.output
+    assert "ar_process" not in done.output
+    options = json.loads((tmp_path / "out" / "environment.json").read_text())["options"]
+    assert (options["dim"], options["batch"], options["processes"]) == ([5], [1, 4, 9], 3)
+    assert len((tmp_path / "out" / "ladder.csv").read_text().splitlines()) > 3 * 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--case", "normal"), "--case: expected one of ar_process, linear_ar, got 'normal'"),
+        (("--dim", "0"), "--dim: expected integers"),
+        (("--batch", "1,x"), "expected integers separated by commas"),
+        (("--batch", "0"), "--batch: expected integers"),
+        (("--dtype", "float16"), "--dtype: expected"),
+        (("--processes", "0"), "--processes: expected"),
+    ],
+)
+def test_wrong_input_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    done = invoke(monkeypatch, tmp_path, *arguments)
+    assert done.exit_code == 2
+    assert message in done.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_timed_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def made(options: Options, path: Path) -> RunFolder:
+        return RunFolder.create(path, environment(), options)
+
+    monkeypatch.setattr(running, "start", made)
+    monkeypatch.setattr(running, "measure_run", lambda console, folder: None)
+    done = CliRunner().invoke(cli, ["ladder", "--out", str(tmp_path / "run")])
+    assert done.exit_code == ResultError.exit_code
+    assert "no timed cells" in done.output
