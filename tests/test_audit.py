@@ -14,7 +14,7 @@ from synthetic import plausible, write_run
 
 from seqgap.bench import audit_statistics
 from seqgap.bench.audit import Finding, audit
-from seqgap.bench.audit_setup import OPTIONAL, REQUIRED
+from seqgap.bench.audit_setup import _PLACE, OPTIONAL, REQUIRED
 from seqgap.bench.ceiling import Bandwidth, Ceilings
 from seqgap.bench.cli import cli
 from seqgap.bench.environment import environment
@@ -26,6 +26,7 @@ from seqgap.bench.ranking import rankings
 from seqgap.bench.ranking import write_csv as write_peers
 from seqgap.bench.results import PROBES, ROWS, ResultError, read_rows
 from seqgap.bench.runs import read_run
+from seqgap.bench.statistics import METHOD
 from seqgap.kernels._jit import threads_available
 
 THREADS = (1, 2) if threads_available() > 1 else (1,)
@@ -70,8 +71,14 @@ def make(path: Path, options: Options = OPTIONS, seconds: Callable[[Cell], float
     run = read_run(path)
     write_gaps(gaps(run), path / "gap.csv")
     write_peers(rankings(run), path / "peers.csv")
-    (path / "curves.csv").write_text("dim,seconds,seconds_low,seconds_high\n2,2e-6,1e-6,3e-6\n")
-    (path / "curves.svg").write_text(f"<svg><text>Numba {run.environment['versions']['numba']}</text></svg>")
+    with open(path / "curves.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*_PLACE, "seconds_per_sample", "low", "high"])
+        for c, found in run.measured.items():
+            times = np.array([found.seconds, found.interval.low, found.interval.high]) / c.batch
+            writer.writerow([c.name, c.impl, c.dtype, c.threads, c.batch, c.dim, *times.tolist()])
+    footer = f"Numba {run.environment['versions']['numba']}</text><text>{METHOD.replace(chr(39), '&#x27;')}"
+    (path / "curves.svg").write_text(f"<svg><text>{footer}</text></svg>")
     return path
 
 
@@ -228,6 +235,7 @@ SPOILED: list[tuple[int, str, Change]] = [
     (12, "without a CSV file, first curves.svg", remove("curves.csv")),
     (12, "no picture has intervals", write("curves.csv", "dim,seconds\n2,1.0\n")),
     (12, "curves.csv:2", write("curves.csv", "dim,low,high\n2,3.0,1.0\n")),
+    (12, "curves.csv:2", in_table("curves.csv", "seconds_per_sample", 1.1)),
     (12, "do not name the versions", write("curves.svg", "<svg></svg>")),
 ]  # fmt: skip
 
@@ -300,7 +308,7 @@ def test_a_cell_of_fewer_processes_fails_rule_5(tmp_path: Path) -> None:
 
 def test_one_process_has_neither_intervals_nor_sound_comparisons(tmp_path: Path) -> None:
     path = make(tmp_path / "r", small(1))
-    assert failed(path) == {5, 6, 7}
+    assert failed(path) == {5, 6, 7, 12}
     assert "cells without an interval" in evidence(path, 5)
 
 
