@@ -162,7 +162,7 @@ def machine(as_json: bool) -> None:
 )
 def plot(results: tuple[Path, ...], out: Path | None) -> None:
     """Draw the curves of one or more result folders, from their files alone."""
-    from seqgap.bench.plot import draw
+    from seqgap.bench.plots import draw
     from seqgap.bench.report import tell_damaged
     from seqgap.bench.runs import read_run
 

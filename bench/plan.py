@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from seqgap.bench.registry import Case, Operation, cases
-from seqgap.kernels._jit import threads_available
 
 # Seconds for each floating-point operation, to leave out cells that would take too long; rough on
 # purpose, an order of magnitude is enough.

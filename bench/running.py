@@ -22,7 +22,7 @@ from seqgap.bench.ladder_report import print_ladders
 from seqgap.bench.machine import measure_machine
 from seqgap.bench.measure import with_fraction
 from seqgap.bench.plan import Cell, Options, expected_seconds, too_slow
-from seqgap.bench.plot import draw
+from seqgap.bench.plots import draw
 from seqgap.bench.ranking import rankings
 from seqgap.bench.ranking import write_csv as write_peers
 from seqgap.bench.registry import compared

@@ -322,7 +322,7 @@ BAD_OPTIONS = [
     with_option("dim", ["a"]),
     with_option("case", [3]),
     with_option("dtype", ["float16"]),
-    with_option("threads", [99]),
+    with_option("threads", [0]),
     with_option("impl", ["fortran"]),
     with_option("unknown", 1),
 ]

@@ -1,1 +1,34 @@
-"""The pictures of a run, drawn from its files alone."""
+"""The pictures of a run, drawn from its files alone: the same files give the same bytes."""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from seqgap.bench.plots import curves
+from seqgap.bench.plots.style import Picture, house_style, save
+from seqgap.bench.runs import Run, timed_run
+
+_PANELS: tuple[Callable[[Run], Picture | None], ...] = ()
+
+
+def draw(folders: Sequence[Path], target: Path) -> list[Path]:
+    """Write every picture into `target` as PNG, SVG and the CSV behind it, and return their paths.
+
+    Several folders overlay in the curves; the other pictures are of the first. Raises ResultError for a
+    folder that cannot be used or that has nothing to draw.
+    """
+    runs = [timed_run(folder) for folder in folders]
+    with house_style(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a folder's name may be in any script
+        return [path for picture in _pictures(runs) for path in save(picture, target)]
+
+
+def _pictures(runs: Sequence[Run]) -> Iterator[Picture]:
+    for index, kind in enumerate(curves.kinds(runs)):
+        suffix = f"-{kind.dtype}-t{kind.threads}" if index else ""
+        yield curves.picture(runs, kind, f"curves{suffix}")
+    if len(runs) == 1:
+        for panel in _PANELS:
+            picture = panel(runs[0])
+            if picture is not None:
+                yield picture

@@ -1,0 +1,304 @@
+"""Speed against dimension: what every operation takes for one sample, its limits, and where curves cross."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from seqgap.bench.ceiling import Ceilings, memory_seconds, working_bytes
+from seqgap.bench.plan import Cell
+from seqgap.bench.plots.style import (
+    COLOURS,
+    FAINT,
+    GREY,
+    LIGHT,
+    LINES,
+    MARKERS,
+    End,
+    Picture,
+    footed,
+    label_ends,
+    plain_text,
+)
+from seqgap.bench.registry import cases, compared
+from seqgap.bench.results import Row, read_ceilings
+from seqgap.bench.runs import Measured, Run
+from seqgap.bench.shapes import Curve, crossings, slopes
+
+_FIRST = ("python", "numpy", "numba")  # panels from slow to fast, as far as anyone can tell beforehand
+_LEFT_OUT = ("numpy-passes", "numba-plain")  # rungs of the ladder, with a picture of their own
+_NOTE = (
+    "bar: 95% interval of the median; band: 5 to 95% of the rounds; x: left out as too slow, estimated;"
+    " ring: host disturbed; star: crossover D* with its interval; grey: what this machine cannot beat,"
+    " and where the data of the smallest operation outgrow a cache"
+)
+
+
+class Kind(NamedTuple):
+    """What all curves of one picture share."""
+
+    dtype: str
+    threads: int
+
+
+def kinds(runs: Sequence[Run]) -> list[Kind]:
+    """One for each picture, the main one first: float64, and the fewest threads."""
+    found = {Kind(c.dtype, c.threads) for run in runs for c in run.measured}
+    ordered = sorted(found, key=lambda kind: (kind.threads, kind.dtype != "float64", kind.dtype))
+    return [kind for kind in ordered if any(_has_curves(run, kind) for run in runs)] or ordered[:1]
+
+
+def _has_curves(run: Run, kind: Kind) -> bool:
+    """Whether there is more than the few cells of a ladder."""
+    return len({c.dim for c in run.measured if (c.dtype, c.threads) == kind}) > 1
+
+
+def picture(runs: Sequence[Run], kind: Kind, stem: str) -> Picture:
+    """The curves of one or more runs, which are told apart by line style."""
+    head = (
+        "run what operation impl dtype threads batch dim seconds_per_sample low high p5 p95"
+        " samples_per_second exponent exponent_low exponent_high disturbed"
+    )
+    return Picture(stem, _figure(runs, kind), head.split(), _lines(runs, kind))
+
+
+def _figure(runs: Sequence[Run], kind: Kind) -> Figure:
+    cells = [c for run in runs for c in run.measured if (c.dtype, c.threads) == kind]
+    shown = _shown(cells)
+    batches = sorted({c.batch for c in cells if c.name in shown})
+    batches = sorted({batches[0], batches[-1]})
+    impls = _impls(cells)
+    figure = Figure(figsize=(1.2 + 4.9 * len(impls), 2 + 4.3 * len(batches)), layout="constrained")
+    grid = figure.subplots(len(batches), len(impls), sharex=True, sharey="row", squeeze=False)
+    dims = sorted({c.dim for c in cells})
+    for i, batch in enumerate(batches):
+        panels = [_Panel(grid[i, j], runs, kind, batch, impl, shown) for j, impl in enumerate(impls)]
+        for panel in panels:
+            panel.draw_curves()
+        bottom, top = grid[i, 0].get_ylim()
+        grid[i, 0].set_ylim(bottom / 1.5, top * 2)
+        for panel in panels:
+            panel.finish(dims)
+        grid[i, 0].set_ylabel("seconds for one sample")
+        right = grid[i, -1].secondary_yaxis("right", functions=(_reciprocal, _reciprocal))
+        right.set_ylabel("samples for each second")
+    for axes in grid[-1]:
+        axes.set_xlabel("dimension D")
+    plural = "s" * (kind.threads > 1)
+    figure.suptitle(
+        f"Cost of one sample against dimension ({kind.dtype}, {kind.threads} thread{plural})\n"
+        "filled marker: D dependent steps; open marker: all dimensions at once; same colour: same model",
+        fontsize=11,
+    )
+    return footed(figure, runs, _NOTE)
+
+
+def _shown(cells: Sequence[Cell]) -> list[str]:
+    """The operations that take part in a comparison; all where none does."""
+    names = sorted({cell.name for cell in cells})
+    return [name for name in names if name in compared()] or names
+
+
+def _impls(cells: Sequence[Cell]) -> list[str]:
+    found = {cell.impl for cell in cells}
+    kept = found - set(_LEFT_OUT) or found
+    return sorted(kept, key=lambda impl: (_FIRST.index(impl) if impl in _FIRST else len(_FIRST), impl))
+
+
+def _reciprocal(values: Any) -> Any:
+    with np.errstate(divide="ignore"):
+        return 1 / np.asarray(values, float)
+
+
+class _Panel:
+    """One batch size and implementation."""
+
+    def __init__(
+        self, axes: Any, runs: Sequence[Run], kind: Kind, batch: int, impl: str, shown: Sequence[str]
+    ) -> None:
+        self._axes = axes
+        self._runs = runs
+        self._kind = kind
+        self._batch = batch
+        self._impl = impl
+        self._shown = shown
+        self._ends: dict[str, End] = {}
+        axes.set(xscale="log", yscale="log", title=plain_text(f"{impl}, batch N = {batch}"))
+
+    def draw_curves(self) -> None:
+        """The curves of all runs; limits come after them."""
+        for index, run in enumerate(self._runs):
+            exponents = {s.curve: s.exponent for s in slopes(run)}
+            for name in self._shown:
+                points = self._points(run, name)
+                if points:
+                    self._curve(name, points, LINES[index % len(LINES)])
+                    power = exponents.get(self._key(name))
+                    self._end(name, points[-1], "" if power is None or index else f"  D^{power.middle:.2f}")
+                self._too_slow(name, self._rows_left_out(run, name))
+
+    def _key(self, name: str) -> Curve:
+        return Curve(name, self._impl, self._kind.dtype, self._kind.threads, self._batch)
+
+    def _mine(self, cell: Cell, name: str) -> bool:
+        return Curve(cell.name, cell.impl, cell.dtype, cell.threads, cell.batch) == self._key(name)
+
+    def _points(self, run: Run, name: str) -> list[Measured]:
+        found = [m for m in run.measured.values() if self._mine(m.cell, name)]
+        return sorted(found, key=lambda m: m.cell.dim)
+
+    def _rows_left_out(self, run: Run, name: str) -> list[Row]:
+        return [row for row in run.left_out if row.expected and self._mine(row.cell, name)]
+
+    def _colour(self, name: str) -> str:
+        stems = sorted({shown.split(".")[0] for shown in self._shown})
+        return COLOURS[stems.index(name.split(".")[0]) % len(COLOURS)]
+
+    def _curve(self, name: str, points: Sequence[Measured], line: str) -> None:
+        stem, operation = name.split(".")
+        colour, batch = self._colour(name), self._batch
+        dims = [m.cell.dim for m in points]
+        middle = np.array([m.seconds / batch for m in points])
+        band = [[m.quantile(q) / batch for m in points] for q in (0.05, 0.95)]
+        self._axes.fill_between(dims, *band, color=colour, alpha=0.15, linewidth=0)
+        bars = [_bar(m) for m in points]
+        filled = cases()[stem].operation(operation).sequential
+        self._axes.errorbar(
+            dims, middle, np.transpose(bars) / batch, linestyle=line, color=colour, linewidth=1.3,
+            marker=MARKERS[self._shown.index(name) % len(MARKERS)], markersize=5,
+            markerfacecolor=colour if filled else "white", capsize=2, elinewidth=1,
+        )  # fmt: skip
+        noisy = [(d, s) for d, s, m in zip(dims, middle, points, strict=True) if m.disturbed]
+        self._axes.plot(*np.reshape(noisy, (-1, 2)).T, "o", mfc="none", mec=GREY, ms=10, mew=0.8)
+
+    def _end(self, name: str, last: Measured, exponent: str) -> None:
+        end = End(last.cell.dim, last.seconds / self._batch, name + exponent, self._colour(name))
+        self._ends.setdefault(name, end)
+
+    def _too_slow(self, name: str, rows: Sequence[Row]) -> None:
+        dims, seconds = [r.cell.dim for r in rows], [r.expected / self._batch for r in rows]
+        self._axes.plot(dims, seconds, "x", color=self._colour(name), markersize=6, alpha=0.7)
+
+    def finish(self, dims: Sequence[int]) -> None:
+        """All that needs the limits of the axes."""
+        axes = self._axes
+        axes.set_xticks(dims, [str(d) for d in dims])
+        axes.set_xticks([], minor=True)
+        wide = max(dims[-1] / dims[0], 2.0)
+        axes.set_xlim(dims[0] / 1.3, dims[-1] * wide**0.55 * 1.6)  # room for the labels
+        axes.grid(color=FAINT, linewidth=0.5)
+        bottom, top = axes.get_ylim()
+        if not self._ends:
+            axes.text(0.5, 0.5, "left out:\ntoo slow", transform=axes.transAxes, ha="center", color=LIGHT)
+            return
+        _slope_guides(axes, dims[0], dims[-1])
+        if self._impl.startswith("numba") and len(self._runs) == 1:
+            self._limits(dims)
+        for run in self._runs:
+            self._crossovers(run)
+        label_ends(axes, list(self._ends.values()), dims[-1] * wide**0.05 * 1.1)
+        axes.set_ylim(bottom, top)
+
+    def _limits(self, dims: Sequence[int]) -> None:
+        """The ceilings of the machine, and the D at which the smallest operation outgrows a cache."""
+        ceilings = read_ceilings(self._runs[0].path)
+        if ceilings is None:
+            return
+        grid = np.unique(np.geomspace(dims[0], dims[-1], 60).astype(int))
+        for text, seconds in self._ceilings(ceilings, grid).items():
+            values = np.array(seconds) / self._batch
+            self._axes.plot(grid, values, color=LIGHT, linewidth=1, zorder=0.5)
+            bottom = self._axes.get_ylim()[0]
+            at = int(np.argmax(values >= bottom)) if (values >= bottom).any() else None
+            if at is not None:
+                self._axes.text(grid[at], values[at], text, color=GREY, fontsize=6.5, va="bottom", ha="left")
+        for level, dim in self._outgrown(ceilings, dims):
+            self._axes.axvline(dim, color=LIGHT, linewidth=0.8, linestyle=(0, (1, 3)), zorder=0.5)
+            self._axes.text(
+                dim, 0.995, f" {level}", transform=self._axes.get_xaxis_transform(), color=GREY,
+                fontsize=6.5, va="top",
+            )  # fmt: skip
+
+    def _ceilings(self, ceilings: Ceilings, dims: Any) -> dict[str, list[float]]:
+        """Seconds of one call that no operation shown can beat; the chain where it has D steps."""
+        step = ceilings.fma_latency[self._kind.dtype]
+        found = {
+            "call of a compiled function": [ceilings.call_arrays] * len(dims),
+            "bandwidth": [min(memory_seconds(c, ceilings)[0] for c in self._cells(int(d))) for d in dims],
+        }
+        if self._batch == 1:
+            found["chain of D multiply-adds"] = [float(d) * step for d in dims]
+        return found
+
+    def _cells(self, dim: int) -> list[Cell]:
+        names = (name.split(".") for name in self._shown)
+        dtype, threads = self._kind
+        return [Cell(stem, op, self._impl, dtype, dim, self._batch, threads) for stem, op in names]
+
+    def _outgrown(self, ceilings: Ceilings, dims: Sequence[int]) -> Iterator[tuple[str, int]]:
+        sizes = [min(working_bytes(cell) for cell in self._cells(d)) for d in range(dims[0], dims[-1] + 1)]
+        for level in ceilings.bandwidth:
+            above = int(np.searchsorted(sizes, level.capacity, side="right"))
+            if level.capacity and 0 < above < len(sizes):
+                yield level.level, dims[0] + above
+
+    def _crossovers(self, run: Run) -> None:
+        """A star where a sequential curve passes a parallel one, with the interval of D*."""
+        for crossing in crossings(run):
+            at, name = crossing.at, crossing.sequential.name
+            if at is None or crossing.sequential != self._key(name) or name not in self._shown:
+                continue
+            points = self._points(run, name)
+            heights = np.log([m.seconds / self._batch for m in points])
+            height = np.exp(np.interp(np.log(at.middle), np.log([m.cell.dim for m in points]), heights))
+            ends = [max(at.low, crossing.first), min(at.high, crossing.last)]
+            self._axes.plot(ends, [height] * 2, color="black", linewidth=1.5, alpha=0.6)
+            self._axes.plot(
+                at.middle, height, "*", color=self._colour(crossing.parallel), mec="black", mew=0.6, ms=11,
+                zorder=5,
+            )  # fmt: skip
+
+
+def _bar(measured: Measured) -> tuple[float, float]:
+    """Lengths of the interval below and above the median; none from one process."""
+    interval = measured.interval
+    ends = (interval.middle - interval.low, interval.high - interval.middle)
+    return tuple(np.nan_to_num(np.maximum(ends, 0.0)).tolist())
+
+
+def _slope_guides(axes: Any, first: int, last: int) -> None:
+    bottom, top = axes.get_ylim()
+    start, highest = bottom * 1.5, top / 1.5
+    for power, text in ((1, "∝ D"), (2, "∝ D²")):
+        end = min(last, first * (highest / start) ** (1 / power))
+        if end <= first:
+            continue
+        height = start * (end / first) ** power
+        axes.plot([first, end], [start, height], ":", color=LIGHT, linewidth=1, zorder=0.5)
+        axes.text(end, height, text, color=GREY, fontsize=7.5, ha="right", va="bottom")
+
+
+def _lines(runs: Sequence[Run], kind: Kind) -> Iterator[Sequence[Any]]:
+    for run in runs:
+        exponents = {s.curve: s.exponent for s in slopes(run)}
+        for m in run.measured.values():
+            c = m.cell
+            if (c.dtype, c.threads) != kind:
+                continue
+            power = exponents.get(Curve(c.name, c.impl, c.dtype, c.threads, c.batch))
+            ends = [x / c.batch for x in (m.seconds, m.interval.low, m.interval.high)]
+            more = [m.quantile(0.05) / c.batch, m.quantile(0.95) / c.batch, c.batch / m.seconds]
+            powers = [power.middle, power.low, power.high] if power else [None] * 3
+            yield run.path.name, "median", *_place(c), *ends, *more, *powers, m.disturbed
+        for row in run.left_out:
+            if row.expected and (row.cell.dtype, row.cell.threads) == kind:
+                yield run.path.name, "left out", *_place(row.cell), row.expected / row.cell.batch
+        for x in crossings(run):
+            if (x.sequential.dtype, x.sequential.threads) == kind and x.at is not None:
+                place = (f"{x.sequential.name} = {x.parallel}", *x.sequential[1:])
+                yield run.path.name, "crossover", *place, x.at.middle, None, x.at.low, x.at.high
+
+
+def _place(cell: Cell) -> tuple[Any, ...]:
+    return cell.name, cell.impl, cell.dtype, cell.threads, cell.batch, cell.dim
