@@ -11,13 +11,15 @@ from typing import TypeAlias
 from seqgap.bench.audit_parallel import timing
 from seqgap.bench.audit_setup import bounds, pictures, setup
 from seqgap.bench.audit_statistics import intervals_given, meaningful_centre, normality
-from seqgap.bench.audit_tables import GAPS, expected_ratios, given_ratios, near, number, tables
+from seqgap.bench.audit_tables import GAPS, PEERS, expected_ratios, given_ratios, near, number, tables
 from seqgap.bench.audit_verdict import Outcome, judge, not_applicable, some
-from seqgap.bench.gap import gaps, pairs
-from seqgap.bench.plan import Cell, plan
+from seqgap.bench.blocks import planned
+from seqgap.bench.gap import pairs
+from seqgap.bench.plan import LADDER, Cell, plan
 from seqgap.bench.registry import cases
 from seqgap.bench.runs import Run, drift
 
+_NO_RATIOS = f"no two of the timed cells are compared in {GAPS} or {PEERS}"
 _NEIGHBOURS = 0.95  # of compared pairs that must have been measured in one block; a stopped run breaks some
 
 
@@ -26,7 +28,7 @@ def base_of_speedups(run: Run) -> Outcome:
     expected, given = expected_ratios(run), given_ratios(run)
     many = [cell for cell in run.measured if cell.threads > 1]
     if not expected and not given and not many:
-        return not_applicable("no two of the timed cells are compared")
+        return not_applicable(_NO_RATIOS)
     wrong = [
         name
         for name in expected.keys() & given.keys()
@@ -34,8 +36,8 @@ def base_of_speedups(run: Run) -> Outcome:
         or not near(given[name].second, expected[name].second)
     ]
     known = run.measured.keys() | {row.cell for row in run.left_out}
-    planned = 1 in run.options.threads
-    alone = [cell for cell in many if planned and replace(cell, threads=1) not in known]
+    serial = 1 in run.options.threads
+    alone = [cell for cell in many if serial and replace(cell, threads=1) not in known]
     based = sum(replace(cell, threads=1) in run.measured for cell in many)
     return judge(
         [
@@ -54,16 +56,16 @@ def completeness(run: Run) -> Outcome:
     """Every planned cell has a row of every process, or the reason why not."""
     reasons = {row.cell: row for row in run.rows if row.status != "ok"}
     timed = {(row.cell, row.process) for row in run.rows if row.status == "ok"}
-    planned = plan(run.options)
+    cells = _planned(run)
     missing = [
         f"{cell} in process {process}"
-        for cell in planned
+        for cell in cells
         for process in range(run.options.processes)
         if cell not in reasons and (cell, process) not in timed
     ]
     silent = [cell for cell, row in reasons.items() if not row.reason]
     skipped = sum(row.status == "skipped" for row in reasons.values())
-    names = {cell.name for cell in planned}
+    names = {cell.name for cell in cells}
     every = sum(operation.timed for case in cases().values() for operation in case.operations)
     return judge(
         [
@@ -71,11 +73,17 @@ def completeness(run: Run) -> Outcome:
             some(missing, "planned measurements without a row"),
             some(silent, "cells left out without a reason"),
         ],
-        f"{len(planned)} cells planned: {len(run.measured)} timed in {run.processes} processes,"
+        f"{len(cells)} cells planned: {len(run.measured)} timed in {run.processes} processes,"
         f" {skipped} skipped and {len(reasons) - skipped} failed with their reasons",
         f"{len(names)} of {every} operations (case: {' '.join(run.options.case)})",
         f"{max(run.options.threads)} of {_machine(run, 'threads')} hardware threads used",
     )
+
+
+def _planned(run: Run) -> list[Cell]:
+    """Every cell that the options ask for, and the ladder's, whose threads are those of the run's machine."""
+    asked = planned(run.options) if run.options.profile == LADDER else plan(run.options)
+    return list(dict.fromkeys([*asked, *(row.cell for row in run.rows)]))
 
 
 def _machine(run: Run, key: str) -> object:
@@ -92,7 +100,7 @@ def costs_and_rates(run: Run) -> Outcome:
                 count += 1
                 if not near(given, expected):
                     wrong.append(f"{table.path.name}:{line_number}")
-    if not count and not gaps(run):
+    if not count and not expected_ratios(run):
         return not_applicable("no table gives a cost for each sample, or a rate")
     return judge(
         ["" if count else f"{GAPS}: missing", some(wrong, "lines whose figures are not totals")],
@@ -116,7 +124,7 @@ def no_averaged_ratios(run: Run) -> Outcome:
     """A ratio is that of its two times, or of the times of the processes that measured both."""
     expected, given = expected_ratios(run), given_ratios(run)
     if not expected and not given:
-        return not_applicable("no two of the timed cells are compared")
+        return not_applicable(_NO_RATIOS)
     averaged = [
         name
         for name, ratio in given.items()
@@ -136,7 +144,7 @@ def sound_comparisons(run: Run) -> Outcome:
     """Ratios have intervals from pairs of neighbours in time."""
     expected, given = expected_ratios(run), given_ratios(run)
     if not expected and not given:
-        return not_applicable("no two of the timed cells are compared")
+        return not_applicable(_NO_RATIOS)
     wrong = [
         name
         for name, ratio in given.items()
