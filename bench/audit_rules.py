@@ -4,29 +4,23 @@ Titles are the rules of Hoefler and Belli (SC15) in other words, numbered as the
 """
 
 import itertools
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-import numpy as np
-from scipy import stats
-
 from seqgap.bench.audit_parallel import timing
 from seqgap.bench.audit_setup import bounds, pictures, setup
-from seqgap.bench.audit_tables import GAPS, expected_ratios, given_ratios, near, number, tables
+from seqgap.bench.audit_statistics import intervals_given, meaningful_centre, normality
+from seqgap.bench.audit_tables import GAPS, PEERS, expected_ratios, given_ratios, near, number, tables
 from seqgap.bench.audit_verdict import Outcome, judge, not_applicable, some
-from seqgap.bench.gap import gaps, pairs
-from seqgap.bench.plan import Cell, plan
+from seqgap.bench.blocks import planned
+from seqgap.bench.gap import pairs
+from seqgap.bench.plan import LADDER, Cell, plan
 from seqgap.bench.registry import cases
 from seqgap.bench.runs import Run, drift
-from seqgap.bench.statistics import METHOD
 
-PROCESSES = 5  # Kalibera and Jones (ISMM 2013): at least as many repetitions at the top level
+_NO_RATIOS = f"no two of the timed cells are compared in {GAPS} or {PEERS}"
 _NEIGHBOURS = 0.95  # of compared pairs that must have been measured in one block; a stopped run breaks some
-_REJECTED = 0.2  # of the cells: see `normality`
-_BIMODAL = 5 / 9  # Sarle's coefficient of a uniform distribution
-_TAIL = 2.0  # times the median
 
 
 def base_of_speedups(run: Run) -> Outcome:
@@ -34,7 +28,7 @@ def base_of_speedups(run: Run) -> Outcome:
     expected, given = expected_ratios(run), given_ratios(run)
     many = [cell for cell in run.measured if cell.threads > 1]
     if not expected and not given and not many:
-        return not_applicable("no two of the timed cells are compared")
+        return not_applicable(_NO_RATIOS)
     wrong = [
         name
         for name in expected.keys() & given.keys()
@@ -42,8 +36,8 @@ def base_of_speedups(run: Run) -> Outcome:
         or not near(given[name].second, expected[name].second)
     ]
     known = run.measured.keys() | {row.cell for row in run.left_out}
-    planned = 1 in run.options.threads
-    alone = [cell for cell in many if planned and replace(cell, threads=1) not in known]
+    serial = 1 in run.options.threads
+    alone = [cell for cell in many if serial and replace(cell, threads=1) not in known]
     based = sum(replace(cell, threads=1) in run.measured for cell in many)
     return judge(
         [
@@ -62,16 +56,16 @@ def completeness(run: Run) -> Outcome:
     """Every planned cell has a row of every process, or the reason why not."""
     reasons = {row.cell: row for row in run.rows if row.status != "ok"}
     timed = {(row.cell, row.process) for row in run.rows if row.status == "ok"}
-    planned = plan(run.options)
+    cells = _planned(run)
     missing = [
         f"{cell} in process {process}"
-        for cell in planned
+        for cell in cells
         for process in range(run.options.processes)
         if cell not in reasons and (cell, process) not in timed
     ]
     silent = [cell for cell, row in reasons.items() if not row.reason]
     skipped = sum(row.status == "skipped" for row in reasons.values())
-    names = {cell.name for cell in planned}
+    names = {cell.name for cell in cells}
     every = sum(operation.timed for case in cases().values() for operation in case.operations)
     return judge(
         [
@@ -79,11 +73,17 @@ def completeness(run: Run) -> Outcome:
             some(missing, "planned measurements without a row"),
             some(silent, "cells left out without a reason"),
         ],
-        f"{len(planned)} cells planned: {len(run.measured)} timed in {run.processes} processes,"
+        f"{len(cells)} cells planned: {len(run.measured)} timed in {run.processes} processes,"
         f" {skipped} skipped and {len(reasons) - skipped} failed with their reasons",
         f"{len(names)} of {every} operations (case: {' '.join(run.options.case)})",
         f"{max(run.options.threads)} of {_machine(run, 'threads')} hardware threads used",
     )
+
+
+def _planned(run: Run) -> list[Cell]:
+    """Every cell that the options ask for, and the ladder's, whose threads are those of the run's machine."""
+    asked = planned(run.options) if run.options.profile == LADDER else plan(run.options)
+    return list(dict.fromkeys([*asked, *(row.cell for row in run.rows)]))
 
 
 def _machine(run: Run, key: str) -> object:
@@ -100,7 +100,7 @@ def costs_and_rates(run: Run) -> Outcome:
                 count += 1
                 if not near(given, expected):
                     wrong.append(f"{table.path.name}:{line_number}")
-    if not count and not gaps(run):
+    if not count and not expected_ratios(run):
         return not_applicable("no table gives a cost for each sample, or a rate")
     return judge(
         ["" if count else f"{GAPS}: missing", some(wrong, "lines whose figures are not totals")],
@@ -109,15 +109,14 @@ def costs_and_rates(run: Run) -> Outcome:
 
 
 def _derived(line: dict[str, str]) -> list[tuple[float, float]]:
-    """(given, expected) for what a line derives from total seconds."""
+    """(total made of what a line derives, total) for its costs of one sample and its rates."""
     found = []
     for key, text in line.items():
-        if key and key.endswith("_per_call") and f"{key[:-4]}sample" in line and line.get("batch"):
-            found.append((number(line[f"{key[:-4]}sample"]), number(text) / number(line["batch"])))
+        sample = f"{key.removesuffix('call')}sample" if key and key.endswith("_per_call") else ""
+        if sample in line and "batch" in line:
+            found.append((number(line[sample]) * number(line["batch"]), number(text)))
     if line.get("samples_per_second") and line.get("seconds_per_sample"):
-        found.append(
-            (number(line["samples_per_second"]), 1 / (number(line["seconds_per_sample"]) or math.nan))
-        )
+        found.append((number(line["samples_per_second"]) * number(line["seconds_per_sample"]), 1.0))
     return found
 
 
@@ -125,7 +124,7 @@ def no_averaged_ratios(run: Run) -> Outcome:
     """A ratio is that of its two times, or of the times of the processes that measured both."""
     expected, given = expected_ratios(run), given_ratios(run)
     if not expected and not given:
-        return not_applicable("no two of the timed cells are compared")
+        return not_applicable(_NO_RATIOS)
     averaged = [
         name
         for name, ratio in given.items()
@@ -141,66 +140,18 @@ def no_averaged_ratios(run: Run) -> Outcome:
     )
 
 
-def intervals_given(run: Run) -> Outcome:
-    """Times are not deterministic: each has an interval over enough processes."""
-    few = [cell for cell, found in run.measured.items() if len(found.rows) < PROCESSES]
-    widths = [
-        (math.log(found.interval.high / found.interval.low) / 2, str(cell))
-        for cell, found in run.measured.items()
-        if found.interval.low > 0 and math.isfinite(found.interval.high)
-    ]
-    missing = len(run.measured) - len(widths)
-    return judge(
-        [
-            f"{run.processes} processes; {PROCESSES} needed" if run.processes < PROCESSES
-            else some(few, f"cells timed by fewer than {PROCESSES} processes"),
-            f"{missing} cells without an interval" if missing else "",
-        ],
-        f"{run.processes} processes",
-        f"95% intervals: half the width is {np.median([w for w, _ in widths]):.1%} of the time (median of"
-        f" {len(widths)} cells), {max(widths)[0]:.1%} at most ({max(widths)[1]})" if widths else "",
-    )  # fmt: skip
-
-
-def normality(run: Run) -> Outcome:
-    """What the intervals assume of the logarithms of the processes' medians is looked at.
-
-    Shapiro and Wilk's test on each cell, after what a process is slower or faster by in all its cells is
-    taken out. Of normal ones it rejects 5%. Student's t keeps its coverage under moderate skewness, so only
-    a share that is several times larger is a failure.
-    """
-    complete = [found.logs for found in run.measured.values() if len(found.rows) == run.processes]
-    if run.processes < 3 or not complete:
-        return judge(
-            ["3 processes are needed to look at the distribution" if "Student" in METHOD else ""], METHOD
-        )
-    logs = np.array(complete)
-    own = logs - logs.mean(axis=0) if len(logs) > 1 else logs
-    varying = [cell for cell in own if np.ptp(cell) > 1e-9]
-    rejected = float(np.mean([stats.shapiro(cell).pvalue < 0.05 for cell in varying])) if varying else 0.0
-    problem = f"the distribution is not what {METHOD} assumes" if rejected > _REJECTED else ""
-    return judge(
-        [problem if "Student" in METHOD else ""],
-        METHOD,
-        f"Shapiro-Wilk rejects normal logarithms at 5% in {rejected:.1%} of {len(varying)} cells"
-        f" ({_REJECTED:.0%} allowed)",
-    )
-
-
 def sound_comparisons(run: Run) -> Outcome:
     """Ratios have intervals from pairs of neighbours in time."""
     expected, given = expected_ratios(run), given_ratios(run)
     if not expected and not given:
-        return not_applicable("no two of the timed cells are compared")
+        return not_applicable(_NO_RATIOS)
     wrong = [
         name
         for name, ratio in given.items()
-        if name not in expected
-        or not (near(ratio.low, expected[name].low) and near(ratio.high, expected[name].high))
+        if name in expected
+        and not (near(ratio.low, expected[name].low) and near(ratio.high, expected[name].high))
     ]
     beside, count = _neighbours(run)
-    low, high = drift(run.probes) if run.probes else (0.0, 0.0)
-    disturbed = sum(found.disturbed for found in run.measured.values())
     return judge(
         [
             "" if given else "no ratio in the tables",
@@ -209,8 +160,18 @@ def sound_comparisons(run: Run) -> Outcome:
         ],
         f"{len(given)} ratios with intervals over processes, each interval for itself",
         f"{beside} of {count} sequential-parallel pairs measured in one block" if count else "",
+        _host(run),
+    )
+
+
+def _host(run: Run) -> str:
+    if not run.probes:
+        return "no probe of the host"
+    low, high = drift(run.probes)
+    disturbed = sum(found.disturbed for found in run.measured.values())
+    return (
         f"{len(run.probes)} probes of the host, {low:+.1%} to {high:+.1%} around their median,"
-        f" {disturbed} cells near a slow one",
+        f" {disturbed} cells near a slow one"
     )
 
 
@@ -231,36 +192,6 @@ def _neighbours(run: Run) -> tuple[int, int]:
         for row in one.rows
     ]
     return sum(found), len(found)
-
-
-def meaningful_centre(run: Run) -> Outcome:
-    """All rounds are kept, so that the spread and the shape around a median can be seen."""
-    lonely = [row.cell for found in run.measured.values() for row in found.rows if len(row.rounds) < 2]
-    spread, tails, bimodal = [], [], []
-    for cell, found in run.measured.items():
-        rounds = np.concatenate([np.log(row.rounds) - math.log(row.median) for row in found.rows])
-        spread.append(np.exp(np.quantile(rounds, [0.05, 0.95, 0.99])))
-        tails.append((float(spread[-1][2]), str(cell)))
-        if np.ptp(rounds) > 0 and _bimodality(rounds) > _BIMODAL:
-            bimodal.append(cell)
-    counts = sorted(sum(len(row.rounds) for row in found.rows) for found in run.measured.values())
-    typical = np.median(spread, axis=0)
-    heavy = [cell for tail, cell in tails if tail > _TAIL]
-    return judge(
-        [some(lonely, "rows of one round, which has no median")],
-        f"{counts[0]} to {counts[-1]} rounds kept of each cell; of the median, the 5, 95 and 99% quantiles"
-        f" are {typical[0]:.2f}, {typical[1]:.2f} and {typical[2]:.2f} in the middle of the cells; the 99% is"
-        f" {max(tails)[0]:.3g} in the worst ({max(tails)[1]})",
-        some(heavy, f"cells above {_TAIL:g} times") or f"none above {_TAIL:g} times",
-        some(
-            bimodal, f"cells with a bimodality coefficient above {_BIMODAL:.2f}, which long tails reach too"
-        ),
-    )
-
-
-def _bimodality(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> float:
-    """(skewness² + 1) / kurtosis: 1/3 for normal, 5/9 for uniform, 1 for two points."""
-    return float((stats.skew(values) ** 2 + 1) / stats.kurtosis(values, fisher=False))
 
 
 Check: TypeAlias = Callable[[Run], Outcome]

@@ -9,7 +9,9 @@ import numpy as np
 from seqgap.bench.audit_tables import Table, near, number, read_table
 from seqgap.bench.audit_verdict import Outcome, judge, some
 from seqgap.bench.ceiling import Ceilings, bound
+from seqgap.bench.plan import Cell
 from seqgap.bench.runs import Run
+from seqgap.bench.statistics import METHOD
 
 # What environment.json has to hold, but for the timer, the threading layer and the ceilings, which are
 # looked at where they matter.
@@ -29,6 +31,7 @@ OPTIONAL = (
     "source.commit", "source.dirty",
 )  # fmt: skip
 _MISSING = object()
+_PLACE = ("operation", "impl", "dtype", "threads", "batch", "dim")
 _BOUND = re.compile(r"(|.*_)low")
 
 
@@ -93,37 +96,59 @@ def bounds(run: Run) -> Outcome:
 
 def pictures(run: Run) -> Outcome:
     """Pictures name the machine's software, and the figures behind them have intervals."""
-    drawn = sorted(run.path.glob("*.svg"))
+    drawn = sorted(path for path in run.path.glob("*.svg") if path.is_file())
     behind = {picture.name: read_table(picture.with_suffix(".csv")) for picture in drawn}
     found = [table for table in behind.values() if table is not None]
     with_intervals = [table for table in found if _intervals(table)]
     crossed = [f"{table.path.name}:{line}" for table in with_intervals for line in _crossed(table)]
-    numba = str(value(run.environment, "versions.numba"))
-    nameless = [path.name for path in drawn if numba not in html.unescape(path.read_text(errors="replace"))]
+    wanted = (str(value(run.environment, "versions.numba")), METHOD)
+    texts = {path.name: html.unescape(path.read_text(errors="replace")) for path in drawn}
+    nameless = [name for name, text in texts.items() if any(part not in text for part in wanted)]
+    other = [f"{table.path.name}:{line}" for table in found for line in _not_from(run, table)]
     return judge(
         [
             "" if drawn else "no picture",
             some([name for name, table in behind.items() if table is None], "pictures without a CSV file"),
             "" if with_intervals or not found else "no picture has intervals",
             some(crossed, "lines whose interval ends before it begins"),
-            some(nameless, "pictures that do not name the versions"),
+            some(other, "lines with other times than the rows give"),
+            some(nameless, "pictures that do not name the versions and the method of the intervals"),
         ],
         f"{len(drawn)} pictures, {len(found)} with the figures behind them, {len(with_intervals)} of these"
-        f" with intervals ({', '.join(table.path.name for table in with_intervals)})",
+        f" with intervals{''.join(f' {table.path.name}' for table in with_intervals[:1])}",
     )
 
 
-def _intervals(table: Table) -> list[tuple[str, str]]:
-    """The columns of lower and upper limits."""
-    lows = (column for column in table.columns if _BOUND.fullmatch(column))
-    pairs = ((low, f"{low.removesuffix('low')}high") for low in lows)
-    return [(low, high) for low, high in pairs if high in table.columns]
+def _intervals(table: Table) -> list[tuple[int, float, float]]:
+    """(line, low, high) for every lower limit with an upper one beside it."""
+    lows = [column for column in table.columns if _BOUND.fullmatch(column)]
+    pairs = [(low, f"{low.removesuffix('low')}high") for low in lows]
+    limits = (
+        (line_number, number(line[low]), number(line.get(high)))
+        for line_number, line in enumerate(table.lines, 2)
+        for low, high in pairs
+    )
+    return [limit for limit in limits if not np.isnan(limit[1:]).any()]
 
 
 def _crossed(table: Table) -> list[int]:
-    return [
-        number_of_line
-        for number_of_line, line in enumerate(table.lines, 2)
-        for low, high in _intervals(table)
-        if number(line[low]) > number(line[high])
-    ]
+    return [line_number for line_number, low, high in _intervals(table) if low > high]
+
+
+def _not_from(run: Run, table: Table) -> list[int]:
+    """The lines that give another median of a cell than its rows; none where several runs are drawn."""
+    if len({line.get("run") for line in table.lines}) > 1:
+        return []
+    measured = {_place(cell): found for cell, found in run.measured.items()}
+    wrong = []
+    for line_number, line in enumerate(table.lines, 2):
+        cell = measured.get(tuple(line.get(key) or "" for key in _PLACE))
+        if cell is None or line.get("what", "median") != "median" or "seconds_per_sample" not in line:
+            continue
+        if not near(number(line["seconds_per_sample"]) * cell.cell.batch, cell.seconds):
+            wrong.append(line_number)
+    return wrong
+
+
+def _place(cell: Cell) -> tuple[str, ...]:
+    return tuple(str(getattr(cell, "name" if key == "operation" else key)) for key in _PLACE)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqgap.bench.gap import gaps
+from seqgap.bench.plan import LADDER
 from seqgap.bench.ranking import rankings
 from seqgap.bench.runs import Run
 
@@ -53,10 +54,9 @@ def read_table(path: Path) -> Table | None:
     try:
         with open(path, newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            lines = list(reader)
+            return Table(path, tuple(reader.fieldnames or ()), list(reader))
     except (OSError, ValueError, csv.Error):
         return None
-    return Table(path, tuple(reader.fieldnames or ()), lines)
 
 
 def tables(folder: Path) -> list[Table]:
@@ -80,7 +80,9 @@ def given_ratios(run: Run) -> dict[str, Ratio]:
 
 
 def expected_ratios(run: Run) -> dict[str, Ratio]:
-    """The same ratios, computed from the rows."""
+    """The same ratios, computed from the rows; a run of ladders alone has neither table."""
+    if run.options.profile == LADDER:
+        return {}
     found = []
     for g in gaps(run):
         name = _gap_name(g.sequential, g.parallel, g.impl, g.dtype, g.dim, g.batch, g.threads)

@@ -5,6 +5,7 @@ probes.jsonl: one for each probe of the host, with the keys of `Probe`. environm
 versions and the options of the run. docs/schema.md describes all three.
 """
 
+import functools
 import json
 import os
 from collections.abc import Callable
@@ -50,7 +51,7 @@ class Row:
         """A quantile of the seconds for one call."""
         return float(np.quantile(self.rounds, q))
 
-    @property
+    @functools.cached_property
     def median(self) -> float:
         """Median seconds for one call."""
         return self.quantile(0.5)
@@ -203,6 +204,7 @@ def _row(stored: Any) -> Row:
         raise ValueError
     if not isinstance(row.reason, str) or not isinstance(row.ceiling, str):
         raise TypeError
+    "".join((row.reason, row.ceiling, row.cell.impl)).encode()  # half a surrogate pair cannot be printed
     return row
 
 

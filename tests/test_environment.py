@@ -1,0 +1,289 @@
+"""What a run stores about the machine and the source, on systems that tell much, little or nothing."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import numba
+import psutil
+import pytest
+import threadpoolctl
+
+from seqgap.bench import environment as module
+from seqgap.bench import host
+from seqgap.bench import source as source_module
+from seqgap.bench.environment import environment
+from seqgap.bench.source import digest_of, source
+
+PARTS = ("bench", "kernels", "reference")
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n")
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A system of files that tells nothing yet."""
+    monkeypatch.setattr(host, "_CPUS", tmp_path / "cpu")
+    monkeypatch.setattr(host, "_CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(host, "_OWN_CGROUPS", tmp_path / "own")
+    return tmp_path
+
+
+def test_environment_survives_json() -> None:
+    found = environment()
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["machine"]["cpu"]
+    assert found["machine"]["threads"] == psutil.cpu_count()
+    assert found["machine"]["caches"]["L1"] > 0
+    assert found["machine"]["vector_bytes"] in (16, 32, 64)
+    assert found["timer"]["name"] == "time.perf_counter"
+    assert 0 < found["timer"]["step"] < 1e-3
+    assert len(found["source"]["digest"]) == 16
+    assert {"python", "numpy", "numba", "llvmlite", "seqgap", "scipy"} <= set(found["versions"])
+    keys = {"prefix", "internal_api", "version", "num_threads", "architecture"}
+    assert all(set(pool) == keys for pool in found["blas"])
+
+
+def test_variables_of_threading_are_stored_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KMP_AFFINITY", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "SECRET"):
+        monkeypatch.setenv(name, "3")
+    found = environment()["variables"]
+    assert {"KMP_AFFINITY", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"} <= set(found)
+    assert "SECRET" not in found
+
+
+def test_only_blas_pools_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = [{"user_api": "openmp", "prefix": "libgomp"}, {"user_api": "blas", "prefix": "libblis"}]
+    monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda: pools)
+    assert [pool["prefix"] for pool in module.blas_pools()] == ["libblis"]
+
+
+@pytest.mark.parametrize(("configured", "known"), [("default", None), ("threadsafe", None), ("omp", "omp")])
+def test_threading_layer_before_a_parallel_region(
+    monkeypatch: pytest.MonkeyPatch, configured: str, known: str | None
+) -> None:
+    def unknown() -> str:
+        raise ValueError("Threading layer is not initialized.")
+
+    monkeypatch.setattr(numba, "threading_layer", unknown)
+    monkeypatch.setattr(numba.config, "THREADING_LAYER", configured)
+    assert module.threading_layer() == known
+
+
+def test_threading_layer_after_a_parallel_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numba, "threading_layer", lambda: "workqueue")
+    assert module.threading_layer() == "workqueue"
+
+
+def test_a_system_that_tells_nothing(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(psutil.Process, "cpu_affinity", raising=False)  # as on macOS
+    assert host.governor() is None
+    assert host.turbo() is None
+    assert host.affinity() is None
+    assert host.cgroup() == {"cpu_max": None, "memory_max": None}
+
+
+def test_governors_of_all_processors(system: Path) -> None:
+    for cpu, name in enumerate(["powersave", "performance", "powersave"]):
+        write(system / f"cpu/cpu{cpu}/cpufreq/scaling_governor", name)
+    write(system / "cpu/cpufreq/scaling_governor", "not of a processor")
+    assert host.governor() == "performance, powersave"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("intel_pstate/no_turbo", "0", True),
+        ("intel_pstate/no_turbo", "1", False),
+        ("cpufreq/boost", "1", True),
+        ("cpufreq/boost", "0", False),
+        ("cpufreq/boost", "?", None),
+    ],
+)
+def test_turbo(system: Path, name: str, text: str, expected: bool | None) -> None:
+    write(system / "cpu" / name, text)
+    assert host.turbo() is expected
+
+
+def test_affinity_is_what_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil.Process, "cpu_affinity", lambda self: [3, 1], raising=False)
+    assert host.affinity() == [1, 3]
+
+
+Limits = dict[str, str]
+NONE = {"cpu_max": "max", "memory_max": "max"}
+V1 = "9:memory:/a\n8:cpu,cpuacct:/a/b\n1:name=systemd:/x\n0::/\n"
+CGROUPS: list[tuple[str, Limits, Limits]] = [
+    ("0::/a/b\n", {"a/cpu.max": "max 100000", "a/memory.max": "max"}, NONE),
+    # The tightest of all levels counts.
+    (
+        "0::/a/b\n",
+        {"a/cpu.max": "150000 100000", "a/b/cpu.max": "400000 100000", "a/b/memory.max": "1000",
+         "memory.max": "900"},
+        {"cpu_max": "150000 100000", "memory_max": "900"},
+    ),
+    # A container sees its own group at the root, whatever its path outside.
+    ("0::/out/side\n", {"cpu.max": "50000 100000", "memory.max": "77"},
+     {"cpu_max": "50000 100000", "memory_max": "77"}),
+    ("0::/../up\n", {"up/cpu.max": "1 1", "up/memory.max": "5"}, {"cpu_max": "1 1", "memory_max": "5"}),
+    (
+        V1,
+        {"cpu/a/b/cpu.cfs_quota_us": "-1", "cpu/a/b/cpu.cfs_period_us": "100000",
+         "memory/a/memory.limit_in_bytes": "9223372036854771712"},
+        NONE,
+    ),
+    (
+        V1,
+        {"cpu/a/cpu.cfs_quota_us": "20000", "cpu/a/cpu.cfs_period_us": "10000",
+         "memory/memory.limit_in_bytes": "4096"},
+        {"cpu_max": "20000 10000", "memory_max": "4096"},
+    ),
+    ("nonsense\n0::/a\n", {"a/cpu.max": "x", "cpu.max": "3 0", "memory.max": "y"},
+     {"cpu_max": None, "memory_max": None}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("own", "files", "expected"), CGROUPS)
+def test_cgroup_limits(system: Path, own: str, files: Limits, expected: Limits) -> None:
+    (system / "own").write_text(own)
+    for name, text in files.items():
+        write(system / "cgroup" / name, text)
+    assert host.cgroup() == expected
+
+
+def git(folder: Path, *arguments: str) -> None:
+    names = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", "-C", str(folder), *names, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package that is not in a repository, and the working folder, which has its files."""
+    package, checkout = tmp_path / "site" / "seqgap", tmp_path / "checkout"
+    for folder in (package, checkout):
+        for part in PARTS:
+            write(folder / part / "module.py", f"# {part}")
+    monkeypatch.setattr(source_module.importlib, "import_module", lambda name: _Package(package, name))
+    monkeypatch.chdir(checkout)
+    return package
+
+
+class _Package:
+    def __init__(self, package: Path, name: str) -> None:
+        self.__path__ = [str(package / name.split(".")[1])]
+
+
+def commit_all(folder: Path) -> None:
+    git(folder, "init", "-q")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "all")
+
+
+def head(folder: Path) -> str:
+    done = subprocess.run(["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def test_no_repository_no_commit(installed: Path) -> None:
+    found = source()
+    assert found["commit"] is None
+    assert found["dirty"] is None
+    assert len(found["digest"]) == 16
+
+
+def test_the_working_folder_counts_where_its_files_are_those_installed(installed: Path) -> None:
+    checkout = Path.cwd()
+    commit_all(checkout)
+    assert source() == {"commit": head(checkout), "dirty": False, "digest": source()["digest"]}
+    write(checkout / "elsewhere.py", "")
+    assert source()["dirty"] is False
+    write(checkout / "kernels" / "note.txt", "")
+    assert source()["dirty"] is True
+    write(checkout / "kernels" / "module.py", "# edited")
+    assert source()["commit"] is None  # not what runs
+
+
+def test_the_folder_of_the_package_counts_with_its_changes(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    commit_all(installed)
+    before = source()
+    assert before["commit"] == head(installed)
+    assert before["dirty"] is False
+    write(installed / "bench" / "module.py", "# edited")
+    after = source()
+    assert after["commit"] == before["commit"]
+    assert after["dirty"] is True
+    assert after["digest"] != before["digest"]
+
+
+def test_an_ignored_environment_inside_a_checkout_has_no_commit(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".gitignore").write_text("site\n")
+    commit_all(tmp_path)
+    assert source()["commit"] is None
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("git"), subprocess.TimeoutExpired("git", 1)])
+def test_git_that_is_absent_or_hangs(
+    installed: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise error
+
+    commit_all(Path.cwd())
+    monkeypatch.setattr(subprocess, "run", fail)
+    assert source()["commit"] is None
+    assert len(source()["digest"]) == 16
+
+
+def test_variables_of_a_git_hook_do_not_mislead(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit_all(Path.cwd())
+    expected = head(Path.cwd())
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    assert source()["commit"] == expected
+
+
+def test_a_deleted_working_folder_is_no_error(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone() -> Path:
+        raise FileNotFoundError(os.curdir)
+
+    monkeypatch.setattr(Path, "cwd", gone)
+    assert source()["commit"] is None
+
+
+CHANGES: list[Callable[[Path], object]] = [
+    lambda folder: write(folder / "kernels" / "module.py", "# other"),
+    lambda folder: write(folder / "kernels" / "more.py", ""),
+    lambda folder: (folder / "kernels" / "module.py").rename(folder / "kernels" / "renamed.py"),
+    lambda folder: (folder / "kernels" / "module.py").rename(folder / "bench" / "moved.py"),
+    lambda folder: (folder / "kernels" / "module.py").unlink(),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_digest_depends_on_names_and_bytes(installed: Path, change: Callable[[Path], object]) -> None:
+    folders = {part: installed / part for part in PARTS}
+    before = digest_of(folders)
+    write(installed / "kernels" / "__pycache__" / "module.pyc", "compiled")
+    assert digest_of(folders) == before
+    change(installed)
+    assert digest_of(folders) != before
+
+
+def test_digest_is_of_the_package_that_runs() -> None:
+    folders = {part: Path(import_module(f"seqgap.{part}").__path__[0]) for part in PARTS}
+    assert source()["digest"] == digest_of(folders)

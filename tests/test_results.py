@@ -1,0 +1,262 @@
+"""Result files that were damaged, cut off, or never ours: file and line are named, the rest is kept."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from synthetic import write_run
+
+from seqgap.bench.plan import Cell, Options, plan
+from seqgap.bench.results import (
+    ENVIRONMENT,
+    PROBES,
+    ROWS,
+    SCHEMA,
+    Probe,
+    ResultError,
+    Row,
+    RunFolder,
+    read_environment,
+    read_options,
+    read_probes,
+    read_rows,
+)
+from seqgap.bench.runs import read_run, timed_run
+
+OPTIONS = Options(case=("linear_ar.forward",), impl=("numpy", "numba"), dim=(2,), batch=(1,), processes=2)
+CELL = Cell("linear_ar", "forward", "numba", "float64", 2, 1, 1)
+SOUND: dict[str, Any] = {"cell": vars(CELL), "status": "ok", "rounds": [1e-6, 2e-6], "iterations": 10}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run of 4 rows and 4 probes."""
+    return write_run(tmp_path / "r", OPTIONS, processes=2)
+
+
+def lines_of(file: Path) -> list[bytes]:
+    return file.read_bytes().splitlines(keepends=True)
+
+
+def put(file: Path, number: int, line: bytes) -> None:
+    """A line in place of another, counted from 1."""
+    lines = lines_of(file)
+    lines[number - 1] = line + b"\n"
+    file.write_bytes(b"".join(lines))
+
+
+def row(**changes: Any) -> bytes:
+    return json.dumps(SOUND | changes).encode()
+
+
+def cell(**changes: Any) -> bytes:
+    return row(cell=vars(CELL) | changes)
+
+
+def without(key: str) -> bytes:
+    return json.dumps({k: v for k, v in SOUND.items() if k != key}).encode()
+
+
+ROW_LINES = [
+    b"", b"{", b"[]", b"null", b"5", b'"text"', b"{}", b"\x00\xff\xfe\x80", b"\x89PNG\r", 5000 * b"[",
+    row()[:-1], row() + row(), b'{"benchmarks": [], "version": "5.1.0"}',
+    b'{"process": 0, "at": 1.0, "seconds": 1.0}',
+    row(unknown=1), without("cell"), without("status"), without("rounds"),
+    row(status="other"), row(status=None), row(status="skipped"), row(rounds=[]),
+    row(rounds=[float("nan")]), row(rounds=[float("inf")]), row(rounds=[-1.0]), row(rounds=[0.0]),
+    row(rounds=[5e-324]), row(rounds=[1e300]), row(rounds=[1]), row(rounds=["x"]), row(rounds=[None]),
+    row(rounds=1.0), row(rounds={"a": 1.0}), row(rounds=[[1.0]]), row(rounds=[True]),
+    b'{"cell": %s, "status": "ok", "rounds": [1e999]}' % json.dumps(vars(CELL)).encode(),
+    row(iterations=-1), row(iterations=1.5), row(iterations=2**31), row(iterations=True),
+    row(process=-1), row(process="0"), row(process=2**31), row(process=None),
+    row(started=float("nan")), row(started=-1.0), row(started=1), row(cpus=float("inf")), row(compile="x"),
+    row(reason=5), row(ceiling=None), row(reason="\ud800"), row(ceiling="\udfff"),
+    row(cell=3), row(cell={}), row(cell=[]), row(cell=None),
+    cell(case="no_such"), cell(operation="no_such"), cell(case=[]), cell(impl=["numba"]), cell(impl=None),
+    cell(impl="\ud800"), cell(dtype="float16"), cell(dim="2"), cell(dim=0), cell(dim=2.0), cell(dim=True),
+    cell(dim=2**31), cell(batch=-1), cell(threads=0), cell(more=1),
+    *(row().replace(b'"dim": 2', b'"dim": 1' + zeros * b"0") for zeros in (400, 5000)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", ROW_LINES, ids=lambda line: line[:60].decode(errors="replace"))
+def test_a_damaged_row_is_named_and_the_rest_is_kept(folder: Path, line: bytes) -> None:
+    sound, _ = read_rows(folder)
+    put(folder / ROWS, 2, line)
+    found, damaged = read_rows(folder)
+    assert damaged == [f"{folder / ROWS}:2: not a result row"]
+    assert found == [sound[0], *sound[2:]]
+    assert read_run(folder).damaged == tuple(damaged)
+
+
+def probe(**changes: Any) -> bytes:
+    return json.dumps({"process": 0, "at": 1.8e9, "seconds": 1e-3} | changes).encode()
+
+
+PROBE_LINES = [
+    b"", b"{", b"[]", b"3", b"{}", b"\xff\x00", row(), probe(more=1), probe()[:-1],
+    probe(process=-1), probe(process="0"), probe(process=1.0), probe(process=True),
+    probe(at=float("nan")), probe(at=-1.0), probe(at=1), probe(at="now"),
+    probe(seconds=0.0), probe(seconds=float("nan")), probe(seconds=float("inf")), probe(seconds=None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", PROBE_LINES, ids=lambda line: line[:60].decode(errors="replace"))
+def test_a_damaged_probe_is_named_and_the_rest_is_kept(folder: Path, line: bytes) -> None:
+    sound, _ = read_probes(folder)
+    put(folder / PROBES, 3, line)
+    found, damaged = read_probes(folder)
+    assert damaged == [f"{folder / PROBES}:3: not a probe"]
+    assert found == [*sound[:2], sound[3]]
+    assert read_run(folder).damaged == tuple(damaged)
+
+
+def test_every_damaged_line_of_both_files_is_named(folder: Path) -> None:
+    put(folder / ROWS, 1, b"x")
+    put(folder / ROWS, 4, b"y")
+    put(folder / PROBES, 2, b"z")
+    run = read_run(folder)
+    assert [message.split(":")[-2:] for message in run.damaged] == [
+        ["1", " not a result row"],
+        ["4", " not a result row"],
+        ["2", " not a probe"],
+    ]
+    assert len(run.rows) == 2
+    assert len(run.probes) == 3
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_break_the_reading(tmp_path_factory: pytest.TempPathFactory, junk: bytes) -> None:
+    folder = tmp_path_factory.mktemp("junk")
+    (folder / ROWS).write_bytes(junk + b"\n")
+    found, damaged = read_rows(folder)
+    assert not found
+    assert len(damaged) == junk.count(b"\n") + 1
+
+
+@pytest.mark.parametrize(("name", "read"), [(ROWS, read_rows), (PROBES, read_probes)])
+@pytest.mark.parametrize("kept", [0, 1, 20, -1])
+def test_a_last_line_that_was_cut_off_is_left_out(
+    folder: Path, name: str, read: Callable[[Path], tuple[list[Any], list[str]]], kept: int
+) -> None:
+    sound, _ = read(folder)
+    *before, last = lines_of(folder / name)
+    (folder / name).write_bytes(b"".join(before) + last[:kept])
+    assert read(folder) == (sound[:-1], [])
+
+
+def test_what_was_cut_off_is_removed_before_a_run_goes_on(folder: Path) -> None:
+    sound, _ = read_rows(folder)
+    for name in (ROWS, PROBES):
+        (folder / name).write_bytes((folder / name).read_bytes()[:-5])
+    resumed = RunFolder.resume(folder)
+    resumed.append(sound[-1])
+    assert read_rows(folder) == (sound, [])
+    assert len(read_probes(folder)[0]) == 3
+
+
+def test_the_last_of_repeated_rows_counts(folder: Path) -> None:
+    again = Row(CELL, "ok", (0.5, 0.5), 1, process=1, started=2e9)
+    RunFolder(folder).append(again)
+    run = read_run(folder)
+    assert len(run.rows) == 5
+    assert run.measured[CELL].rows[1] == again
+    assert len(run.measured[CELL].rows) == 2
+
+
+def test_rows_and_probes_come_back_as_they_were_stored(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "r", {}, OPTIONS)
+    rows = [
+        Row(CELL, "ok", (1e-6, 2.5e-6), 10, 1, 1.8e9, 1.9, 1.5, 1.0, 0.2, fraction=0.5, ceiling="chain"),
+        Row(CELL, "failed", reason='wrong: "größer" [bold]\n'),
+        Row(CELL, "skipped", reason="too slow", expected=3.0),
+    ]
+    for item in (*rows, Probe(1, 1.8e9, 1e-3)):
+        folder.append(item)
+    assert read_rows(folder.path) == (rows, [])
+    assert read_probes(folder.path) == ([Probe(1, 1.8e9, 1e-3)], [])
+    assert read_options(folder.path, read_environment(folder.path)) == OPTIONS
+
+
+def message(error: pytest.ExceptionInfo[ResultError]) -> str:
+    found = error.value.format_message()
+    assert "\n" not in found
+    return found
+
+
+ENVIRONMENTS = [
+    b"", b"{}", b"[1]", b"3", b"null", b'{"schema": 2', 100_000 * b"[", b"\x00\xff", b"\x89PNG\r\n",
+    b'{"schema": 1, "options": {}}', b'{"schema": 3, "options": {}}', b'{"schema": "2", "options": {}}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", ENVIRONMENTS, ids=lambda content: content[:30].decode(errors="replace"))
+def test_a_foreign_environment_is_refused_with_one_line(folder: Path, content: bytes) -> None:
+    (folder / ENVIRONMENT).write_bytes(content)
+    with pytest.raises(ResultError) as caught:
+        read_run(folder)
+    assert message(caught).startswith(f"{folder / ENVIRONMENT}: not ")
+
+
+OPTION_CHANGES: list[Any] = [
+    None, 3, [], {"seed": "x"}, {"seed": -1}, {"seconds": float("nan")}, {"dim": [0]}, {"dim": []},
+    {"dim": [2.5]}, {"dim": "2"}, {"dtype": ["float16"]}, {"impl": ["fortran"]}, {"processes": 0},
+    {"processes": 1.0}, {"unknown": 1}, {"to_json": 1},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", OPTION_CHANGES, ids=str)
+def test_options_that_no_run_has_are_refused_with_one_line(folder: Path, change: Any) -> None:
+    stored = json.loads((folder / ENVIRONMENT).read_text())
+    stored["options"] = stored["options"] | change if isinstance(change, dict) else change
+    (folder / ENVIRONMENT).write_text(json.dumps(stored))
+    with pytest.raises(ResultError) as caught:
+        read_run(folder)
+    assert message(caught).startswith(f"{folder / ENVIRONMENT}: no usable options")
+
+
+@pytest.mark.parametrize("name", [ROWS, ENVIRONMENT])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(ResultError) as caught:
+        read_run(folder)
+    assert message(caught).startswith(f"{folder / name}: cannot be read")
+
+
+def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "r").write_text("")
+    with pytest.raises(ResultError) as caught:
+        read_run(tmp_path / "r")
+    assert str(tmp_path / "r") in message(caught)
+
+
+def test_nothing_timed_is_an_error_where_times_are_needed(folder: Path) -> None:
+    (folder / ROWS).write_bytes(b"")
+    assert read_run(folder).measured == {}
+    with pytest.raises(ResultError) as caught:
+        timed_run(folder)
+    assert message(caught) == f"{folder / ROWS}: no timed cells"
+
+
+def test_two_runs_into_one_folder_are_refused(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(ResultError) as caught:
+        RunFolder.create(folder, {}, OPTIONS)
+    assert message(caught).startswith(f"{folder}: not empty")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ResultError) as caught:
+        RunFolder.create(tmp_path / "file" / "below", {}, OPTIONS)
+    assert str(tmp_path / "file" / "below") in message(caught)
+
+
+def test_schema_is_stored(folder: Path) -> None:
+    assert read_environment(folder)["schema"] == SCHEMA == 2
+    assert len(plan(OPTIONS)) == 2
