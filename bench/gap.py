@@ -8,7 +8,7 @@ from pathlib import Path
 from seqgap.bench.plan import Cell
 from seqgap.bench.registry import Comparison, comparisons
 from seqgap.bench.runs import Measured, Run, paired
-from seqgap.bench.statistics import Interval, intervals
+from seqgap.bench.statistics import Interval, ratio_intervals
 
 MARGIN = 0.05  # two times are called the same where the whole interval of their ratio is so near to 1
 
@@ -77,7 +77,7 @@ def _like(cell: Cell, name: str) -> Cell:
 def gaps(run: Run) -> list[Gap]:
     """Every comparison of a run, in order of D."""
     found = pairs(run)
-    ratios = intervals([paired(one, other) for _, one, other in found])
+    ratios = ratio_intervals([paired(one, other) for _, one, other in found])
     made = [
         _gap(comparison.kind, one, other, ratio)
         for (comparison, one, other), ratio in zip(found, ratios, strict=True)

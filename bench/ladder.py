@@ -26,7 +26,7 @@ from typing import NamedTuple
 from seqgap.bench.plan import Cell, Options, matches
 from seqgap.bench.registry import Comparison, cases, comparisons
 from seqgap.bench.runs import Measured, Run, paired
-from seqgap.bench.statistics import Interval, intervals
+from seqgap.bench.statistics import Interval, ratio_intervals
 from seqgap.kernels._jit import threads_available
 
 LARGEST_DIM = 64  # above it plain Python and full passes of a batch take too long to be on the ladder
@@ -165,7 +165,7 @@ def ladders(run: Run, batches: Sequence[int] | None = None) -> list[Ladder]:
         if (found := _common_processes(_present(run, pair, dtype, dim, batch)))
     ]
     logs = [paired(one, other) for _, found in chosen for one, other in _compared(found)]
-    factors = iter(intervals(logs))
+    factors = iter(ratio_intervals(logs))
     return [_ladder(run, pair, found, factors) for pair, found in chosen]
 
 

@@ -43,7 +43,9 @@ def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
         thunk, first = _first_call(cell, options.seed)
     except Exception as error:  # one broken implementation must not end a run
         return Row(cell, "failed", reason=f"{type(error).__name__}: {error}")
-    estimate = _warm_up(thunk, first.first_call - first.compile - first.load, options)
+    estimate = first.first_call
+    if cell.impl != "python" or not options.seconds < estimate < options.longest:
+        estimate = _warm_up(thunk, options.seconds / 10)
     if estimate > _TOO_SLOW * options.longest:
         reason = f"{estimate:.2g} s for one call, too far above {options.longest:g} s"
         return replace(first, status="skipped", reason=reason, expected=estimate)
@@ -53,16 +55,14 @@ def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
     return replace(first, rounds=rounds, iterations=iterations, started=started, cpus=cpus)
 
 
-def _warm_up(thunk: Thunk, first_call: float, options: Options) -> float:
-    """Seconds of one call, after calls for a tenth of the time of the timing.
+def _warm_up(thunk: Thunk, seconds: float) -> float:
+    """Seconds of one call, after calls for so long: caches, branch predictors and clocks settle meanwhile.
 
-    Caches, branch predictors and clocks settle meanwhile. Of what takes longer the first call was enough, but
-    for one that is much too slow a second decides: compilers other than Numba are in the first.
+    Slow plain Python does without, there is nothing to settle; of all others the first call may have compiled
+    or started threads.
     """
-    if options.seconds < first_call < options.longest:
-        return first_call
     calls, start = 0, time.perf_counter()
-    while not calls or time.perf_counter() - start < options.seconds / 10:
+    while not calls or time.perf_counter() - start < seconds:
         thunk()
         calls += 1
     return (time.perf_counter() - start) / calls

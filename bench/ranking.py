@@ -9,7 +9,7 @@ from pathlib import Path
 from seqgap.bench.gap import against
 from seqgap.bench.plan import Cell
 from seqgap.bench.runs import Measured, Run, paired
-from seqgap.bench.statistics import Interval, intervals
+from seqgap.bench.statistics import Interval, ratio_intervals
 
 _OURS = "numba"
 _NOT_PEERS = re.compile(rf"python|numpy-passes|{_OURS}(-.*)?")  # what we wrote to explain or to compare
@@ -55,7 +55,7 @@ def rankings(run: Run) -> list[Ranking]:
             groups.setdefault(replace(cell, impl=_OURS), []).append(measured)
     found = [(run.measured[cell], peers) for cell, peers in groups.items() if cell in run.measured]
     fastest = [min(peers, key=lambda peer: peer.seconds) for _, peers in found]
-    ratios = intervals([paired(peer, ours) for (ours, _), peer in zip(found, fastest, strict=True)])
+    ratios = ratio_intervals([paired(peer, ours) for (ours, _), peer in zip(found, fastest, strict=True)])
     made = [
         Ranking(
             ours.cell,

@@ -20,12 +20,6 @@ from seqgap.bench.shapes import Cost, Crossing
 from seqgap.bench.statistics import Interval
 from seqgap.bench.verify import Verdict
 
-_KINDS = {
-    "matched": "Matched pairs: the same weights and the same arithmetic, in either direction",
-    "family": "Families: different models at equal D; their work differs, not only their structure",
-}
-
-
 _FEW = 3
 _ONE_CORE = 1.3  # cores kept busy: more are more than one thread
 
@@ -50,26 +44,57 @@ def si(seconds: float) -> str:
 
 
 def print_gaps(console: Console, found: Sequence[Gap]) -> None:
-    """The gap tables of the fastest implementation present; matched and family kept apart."""
+    """The gaps of the fastest implementation: matched pairs at every size, families at the largest D."""
     if not found:
         console.print("No comparison: no sequential and parallel sampler were timed at equal sizes.")
         return
     impl = "numba" if any(gap.impl == "numba" for gap in found) else found[-1].impl
-    for kind, heading in _KINDS.items():
-        of_kind = [gap for gap in found if gap.kind == kind and gap.impl == impl]
-        if not of_kind:
-            continue
-        console.print(f"\n[bold]{heading}[/bold] ({impl})")
-        for (sequential, parallel, dtype, threads), group in itertools.groupby(
-            of_kind, key=lambda gap: (gap.sequential, gap.parallel, gap.dtype, gap.threads)
-        ):
-            plural = "s" * (threads > 1)
-            title = f"seq. {sequential}, par. {parallel} ({dtype}, {threads} thread{plural})"
-            console.print(_gap_table(title, group))
-            console.print()
+    shown = [gap for gap in found if gap.impl == impl]
+    _print_matched(console, [gap for gap in shown if gap.kind == "matched"], impl)
+    _print_families(console, [gap for gap in shown if gap.kind == "family"], impl)
     others = sorted({gap.impl for gap in found} - {impl})
     if others:
-        console.print(f"The same for {' and '.join(others)}: gap.csv.")
+        console.print(f"The same for {' and '.join(others)}, and for families at every D: gap.csv.")
+
+
+def _print_matched(console: Console, found: Sequence[Gap], impl: str) -> None:
+    if not found:
+        return
+    console.print(
+        "\n[bold]Matched pairs: the same weights and the same arithmetic, in either direction[/bold]"
+        f" ({impl})"
+    )
+    for (sequential, parallel, dtype, threads), group in itertools.groupby(
+        found, key=lambda gap: (gap.sequential, gap.parallel, gap.dtype, gap.threads)
+    ):
+        plural = "s" * (threads > 1)
+        title = f"seq. {sequential}, par. {parallel} ({dtype}, {threads} thread{plural})"
+        console.print(_gap_table(title, group))
+        console.print()
+
+
+def _print_families(console: Console, found: Sequence[Gap], impl: str) -> None:
+    """Each pair and N at its largest D."""
+    if not found:
+        return
+    console.print(
+        "[bold]Families: different models at equal D; their work differs, not only their structure[/bold]"
+        f" ({impl}, largest D)"
+    )
+    largest = {(g.sequential, g.parallel, g.dtype, g.threads, g.batch): g for g in found}
+    heads = ("dtype", "thr.", "N", "D", "seq.\n/sample", "par.\n/sample", "ratio", "95%")
+    table = _table(None, heads, "seq. is", first="sequential, parallel")
+    for gap in largest.values():
+        table.add_row(
+            f"{gap.sequential}, {gap.parallel}", gap.dtype, str(gap.threads), str(gap.batch), str(gap.dim),
+            si(gap.sequential_per_sample), si(gap.parallel_per_sample), *_ratio(gap), gap.verdict,
+        )  # fmt: skip
+    console.print(table)
+    console.print()
+
+
+def _ratio(gap: Gap) -> tuple[str, str]:
+    return f"{gap.ratio:.3g}", "" if isnan(gap.ratio_low) else f"{gap.ratio_low:.3g}-{gap.ratio_high:.3g}"
 
 
 def _gap_table(title: str, group: Iterable[Gap]) -> Table:
@@ -79,7 +104,7 @@ def _gap_table(title: str, group: Iterable[Gap]) -> Table:
         table.add_row(
             str(gap.batch), str(gap.dim), si(gap.sequential_per_sample), si(gap.parallel_per_sample),
             si(gap.sequential_per_call), si(gap.parallel_per_call),
-            f"{gap.ratio:.3g}", f"{gap.ratio_low:.3g}-{gap.ratio_high:.3g}", gap.verdict,
+            *_ratio(gap), gap.verdict,
         )  # fmt: skip
     return table
 

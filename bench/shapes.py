@@ -15,6 +15,8 @@ from seqgap.bench.statistics import Array, Interval, crossover, fit, slope
 
 ASYMPTOTIC = 64  # exponents are fitted from this D on, where calls weigh less, if two D are left
 
+_FEWEST_SIZES = 5  # twice as many as there are costs, nearly
+
 
 class Curve(NamedTuple):
     """What the cells of a curve share; D varies."""
@@ -127,6 +129,8 @@ def costs(run: Run) -> list[Cost]:
 def _cost(curve: Curve, points: Sequence[Measured]) -> Cost | None:
     operation = points[0].cell.lookup()[1]
     logs = _logs(points)
+    if len(points) < _FEWEST_SIZES:
+        return None
     depth = [operation.depth(m.cell.dim) for m in points]
     work = [m.cell.batch * max(operation.flops(m.cell.dim), 1.0) for m in points]
     if not logs.size:

@@ -55,20 +55,43 @@ def intervals(samples: Sequence[NDArray[Any]]) -> list[Interval]:
     each with its plain Student t. Samples of one process have no interval; where nothing varies it has
     width zero.
     """
+    return _by_length(samples, _intervals)
+
+
+def ratio_intervals(samples: Sequence[NDArray[Any]]) -> list[Interval]:
+    """As `intervals`, for logarithms of ratios of neighbours in time: a slow process has both of them slow.
+
+    So there is no part of the variance that all samples share.
+    """
+    return _by_length(samples, _ratio_intervals)
+
+
+def _by_length(samples: Sequence[NDArray[Any]], method: Callable[[Array], list[Interval]]) -> list[Interval]:
     arrays = [np.asarray(sample, np.float64) for sample in samples]
     found: dict[int, Interval] = {}
     for count in {len(array) for array in arrays}:
         members = [k for k, array in enumerate(arrays) if len(array) == count]
-        found |= zip(members, _intervals(np.array([arrays[k] for k in members])), strict=True)
+        found |= zip(members, method(np.array([arrays[k] for k in members])), strict=True)
     return [found[k] for k in range(len(arrays))]
 
 
 def _intervals(logs: Array) -> list[Interval]:
-    count, middle = logs.shape[1], logs.mean(axis=1)
-    half = np.full(len(logs), np.nan)
-    if count > 1:
-        own, common = split(logs)
-        half = half_widths([moderate(own, count - 1) / count, common / count])
+    count = logs.shape[1]
+    if count < 2:
+        return _around(logs, np.full(len(logs), np.nan))
+    own, common = split(logs)
+    return _around(logs, half_widths([moderate(own, count - 1) / count, common / count]))
+
+
+def _ratio_intervals(logs: Array) -> list[Interval]:
+    count = logs.shape[1]
+    if count < 2:
+        return _around(logs, np.full(len(logs), np.nan))
+    return _around(logs, half_widths([moderate(logs.var(axis=1, ddof=1), count - 1) / count]))
+
+
+def _around(logs: Array, half: Array) -> list[Interval]:
+    middle = logs.mean(axis=1)
     return [Interval(*values) for values in np.exp([middle - half, middle, middle + half]).T.tolist()]
 
 

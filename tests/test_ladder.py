@@ -13,7 +13,6 @@ from click.testing import CliRunner
 from rich.console import Console
 from synthetic import write_run
 
-from seqgap.bench import plan as plan_module
 from seqgap.bench import running
 from seqgap.bench.check import difference
 from seqgap.bench.cli import cli
@@ -173,12 +172,6 @@ def level(cell: Cell) -> float:
     if cell.operation == "inverse":
         return 1.6e-3 / cell.threads
     return LEVEL[cell.impl] / cell.threads
-
-
-@pytest.fixture(autouse=True)
-def _two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Folders of a machine with two threads can be read everywhere."""
-    monkeypatch.setattr(plan_module, "threads_available", lambda: 2)
 
 
 def stored(

@@ -13,6 +13,7 @@ from seqgap.bench.statistics import (
     intervals,
     moderate,
     p_values,
+    ratio_intervals,
     slope,
     split,
 )
@@ -76,7 +77,7 @@ def test_intervals_of_ratios_in_paired_blocks_cover(processes: int) -> None:
         truth = random.uniform(-14, -4, 80)
         logs = log_medians(simulate(random, truth, processes))
         ratios = np.exp(truth[::2] - truth[1::2])
-        found = intervals(list((logs[:, ::2] - logs[:, 1::2]).T))
+        found = ratio_intervals(list((logs[:, ::2] - logs[:, 1::2]).T))
         hits.append([covers(i, r) for i, r in zip(found, ratios, strict=True)])
     assert 0.93 <= np.mean(hits) <= 0.97
 
@@ -99,7 +100,7 @@ def test_equal_neighbours_differ_in_one_of_twenty_cells(processes: int) -> None:
     wrong = []
     for _ in range(300):
         logs = log_medians(simulate(random, np.repeat(random.uniform(-14, -4, 40), 2), processes))
-        found = intervals(list((logs[:, ::2] - logs[:, 1::2]).T))
+        found = ratio_intervals(list((logs[:, ::2] - logs[:, 1::2]).T))
         wrong.append([not covers(i, 1.0) for i in found])
     assert np.mean(wrong) <= 0.05 + 0.005  # 0.047 and 0.049 in 2000 runs; 300 are off by 0.002
 

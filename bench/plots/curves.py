@@ -186,7 +186,7 @@ class _Panel:
         axes.set_xticks(dims, [str(d) for d in dims])
         axes.set_xticks([], minor=True)
         wide = max(dims[-1] / dims[0], 2.0)
-        axes.set_xlim(dims[0] / 1.3, dims[-1] * wide**0.55 * 1.6)  # room for the labels
+        axes.set_xlim(dims[0] / 1.3, dims[-1] * wide**0.75 * 1.6)  # room for the labels
         axes.grid(color=FAINT, linewidth=0.5)
         bottom, top = axes.get_ylim()
         if not self._ends:
