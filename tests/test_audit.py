@@ -59,7 +59,7 @@ STORED: dict[str, Any] = {
 
 
 def long(cell: Cell) -> float:
-    return LONG[cell.impl] * plausible(cell)
+    return LONG.get(cell.impl, 400) * plausible(cell)
 
 
 def make(path: Path, options: Options = OPTIONS, seconds: Callable[[Cell], float] = long) -> Path:
