@@ -140,7 +140,11 @@ def _items(worker: "subprocess.Popen[bytes]") -> Iterator[Row | Probe]:
     assert worker.stdin is not None
     assert worker.stdout is not None
     for line in worker.stdout:
-        yield parse_item(json.loads(line))
+        try:
+            item = parse_item(json.loads(line))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise WorkerError(f"a measuring process handed over no row: {line[:80]!r}") from None
+        yield item
         try:
             worker.stdin.write(b"\n")
             worker.stdin.flush()

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from seqgap.bench.environment import environment
-from seqgap.bench.plan import Cell, Options, plan, too_slow
+from seqgap.bench.blocks import planned
+from seqgap.bench.plan import Cell, Options, too_slow
 from seqgap.bench.results import Probe, Row, RunFolder
 
 SMALL = Options(case=("linear_ar", "ar_process", "affine_coupling"), dim=(2, 8, 64, 256), batch=(1, 64))
@@ -40,7 +41,7 @@ def write_run(
     now = 1.8e9
     for process in range(processes):
         folder.append(Probe(process, now, 1e-3))
-        for cell in plan(options):
+        for cell in planned(options):
             reason = too_slow(cell, options)
             if reason:
                 folder.append(Row(cell, "skipped", process=process, reason=reason, expected=1.0))

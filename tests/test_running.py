@@ -1,0 +1,100 @@
+"""The parent of the measuring processes: what it stores, and what it does when one of them fails."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from synthetic import SMALL, write_run
+
+from seqgap.bench import running
+from seqgap.bench.environment import environment
+from seqgap.bench.plan import Options
+from seqgap.bench.results import RunFolder, read_probes, read_rows
+
+ONE = Options(case=("normal",), impl=("numpy",), dim=(2,), batch=(1,), processes=2, seconds=0.002)
+
+
+def program(path: Path, text: str) -> str:
+    """A program that stands for the Python of a worker."""
+    path.write_text(f"#!{sys.executable}\n{text}")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_rows_and_probes_of_every_process_are_stored(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", environment(), ONE)
+    running.measure_run(Console(), folder)
+    rows, _ = read_rows(folder.path)
+    probes, _ = read_probes(folder.path)
+    assert [(str(row.cell), row.process, row.status) for row in rows] == [
+        ("normal.standard_normal-numpy-float64-D2-N1-t1", process, "ok") for process in (0, 1)
+    ]
+    for row in rows:
+        before, after = (probe for probe in probes if probe.process == row.process)
+        assert before.at <= row.started <= after.at
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import sys; sys.exit('no such kernel')", "no such kernel; see"),
+        ("import os; os.kill(os.getpid(), 9)", "exit code -9; see"),
+        ("print('not a row')", "no row: b'not a row"),
+    ],
+)
+def test_a_worker_that_fails_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, message: str
+) -> None:
+    folder = RunFolder.create(tmp_path / "run", environment(), ONE)
+    monkeypatch.setattr(sys, "executable", program(tmp_path / "python", text))
+    with pytest.raises(running.WorkerError) as caught:
+        running.measure_run(Console(), folder)
+    assert message in caught.value.message
+    assert caught.value.message.count("\n") == 0
+    assert read_rows(folder.path) == ([], [])
+
+
+def test_a_worker_without_a_parent_ends(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", environment(), ONE)
+    command = [sys.executable, "-P", "-m", "seqgap.bench.worker", str(folder.path), "0"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        assert json.loads(worker.stdout.readline())["process"] == 0
+        worker.stdin.close()
+        assert worker.wait(60) == 1
+    assert read_rows(folder.path) == ([], [])
+
+
+def test_a_finished_run_starts_no_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = RunFolder(write_run(tmp_path / "run", SMALL))
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("started"))
+    before = (folder.path / "rows.jsonl").read_bytes()
+    running.measure_run(Console(), folder)
+    assert (folder.path / "rows.jsonl").read_bytes() == before
+
+
+def test_every_table_is_written_and_damage_is_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = write_run(tmp_path / "run", SMALL)
+    assert running.report(Console(width=160), path)
+    first = capsys.readouterr()
+    for name in ("gap.csv", "peers.csv", "shapes.csv", "curves.png", "curves.csv"):
+        assert (path / name).exists()
+        assert name in first.out
+    for heading in (
+        "Matched pairs",
+        "Families",
+        "Crossover dimension",
+        "a call, a dependent step and a flop",
+    ):
+        assert heading in first.out
+    assert first.err == ""
+    with open(path / "rows.jsonl", "a", encoding="utf-8") as file:
+        file.write("{}\n")
+    assert not running.report(Console(width=160), path)
+    assert "rows.jsonl:" in capsys.readouterr().err
