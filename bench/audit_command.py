@@ -45,7 +45,7 @@ def _show(found: "list[Finding]") -> None:
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("rule", ratio=2)
     table.add_column("verdict", no_wrap=True)
-    table.add_column("evidence", ratio=5)
+    table.add_column("evidence", ratio=5, overflow="fold")
     for finding in found:
         verdict = f"[{_COLOURS[finding.verdict]}]{finding.verdict}[/]"
         table.add_row(str(finding.rule), finding.title, verdict, escape(finding.evidence))

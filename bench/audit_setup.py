@@ -115,7 +115,7 @@ def pictures(run: Run) -> Outcome:
             some(nameless, "pictures that do not name the versions and the method of the intervals"),
         ],
         f"{len(drawn)} pictures, {len(found)} with the figures behind them, {len(with_intervals)} of these"
-        f" with intervals{''.join(f' {table.path.name}' for table in with_intervals[:1])}",
+        " with intervals",
     )
 
 

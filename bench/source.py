@@ -21,18 +21,11 @@ def source() -> dict[str, Any]:
     installed = {part: Path(importlib.import_module(f"seqgap.{part}").__path__[0]) for part in _PARTS}
     digest = digest_of(installed)
     for folder in _candidates(installed["kernels"].parent):
-        if digest_of({part: folder / part for part in _PARTS}) == digest and _git(
-            folder, "ls-files", *_PARTS
-        ):
-            commit, changes = (
-                _git(folder, "rev-parse", "HEAD"),
-                _git(folder, "status", "--porcelain", *_PARTS),
-            )
-            return {
-                "commit": commit or None,
-                "dirty": None if changes is None else changes != "",
-                "digest": digest,
-            }
+        same = digest_of({part: folder / part for part in _PARTS}) == digest
+        if same and _git(folder, "ls-files", *_PARTS):  # tracked: a venv in a checkout lies in one, too
+            changes = _git(folder, "status", "--porcelain", *_PARTS)
+            dirty = None if changes is None else changes != ""
+            return {"commit": _git(folder, "rev-parse", "HEAD"), "dirty": dirty, "digest": digest}
     return {"commit": None, "dirty": None, "digest": digest}
 
 

@@ -408,6 +408,7 @@ def test_command_prints_every_rule_and_passes(good: Path) -> None:
     assert result.exit_code == 0, result.output
     assert all(f"\n{rule:>2}  " in f"\n{result.output}" for rule in range(1, 13))
     assert "0 fail" in result.output
+    assert "…" not in result.output
 
 
 def test_command_names_damaged_lines_and_fails(good: Path) -> None:
