@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import isnan
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from seqgap.bench.plan import Cell, Options, matches
 from seqgap.bench.registry import Comparison, cases, comparisons
@@ -238,19 +238,23 @@ def _causes(steps: Sequence[Step], threads: int) -> list[str]:
 
 
 def write_csv(found: Sequence[Ladder], path: Path) -> None:
-    """One line for each rung, times for one sample; what is unknown is empty."""
+    """`table` as a file."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(table(found))
+
+
+def table(found: Sequence[Ladder]) -> Iterator[Sequence[Any]]:
+    """The names of the columns, then a line for each rung, times for one sample; what is unknown is empty."""
     head = "case operation parallel dtype dim batch rung cause impl threads"
     numbers = "seconds_per_sample seconds_low seconds_high factor factor_low factor_high"
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([*head.split(), *numbers.split()])
-        for ladder in found:
-            size = (ladder.case, ladder.operation, ladder.parallel, ladder.dtype, ladder.dim, ladder.batch)
-            for rung in ladder.rungs:
-                seconds = [value / ladder.batch for value in _ends(rung.seconds)]
-                kind = (rung.name, rung.cause, rung.cell.impl, rung.cell.threads)
-                numbers_of = [*seconds, *(_ends(rung.factor) if rung.factor else [float("nan")] * 3)]
-                writer.writerow([*size, *kind, *("" if isnan(v) else v for v in numbers_of)])
+    yield [*head.split(), *numbers.split()]
+    for ladder in found:
+        size = (ladder.case, ladder.operation, ladder.parallel, ladder.dtype, ladder.dim, ladder.batch)
+        for rung in ladder.rungs:
+            seconds = [value / ladder.batch for value in _ends(rung.seconds)]
+            kind = (rung.name, rung.cause, rung.cell.impl, rung.cell.threads)
+            numbers_of = [*seconds, *(_ends(rung.factor) if rung.factor else [float("nan")] * 3)]
+            yield [*size, *kind, *("" if isnan(v) else v for v in numbers_of)]
 
 
 def _ends(interval: Interval) -> tuple[float, float, float]:

@@ -4,11 +4,17 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from seqgap.bench.plots import compiling, curves, rounds, threads
+from seqgap.bench.plots import compiling, curves, gap_map, ladder, rounds, threads
 from seqgap.bench.plots.style import Picture, house_style, save
 from seqgap.bench.runs import Run, timed_run
 
-_PANELS: tuple[Callable[[Run], Picture | None], ...] = (threads.picture, compiling.picture, rounds.picture)
+_PANELS: tuple[Callable[[Run], Picture | None], ...] = (
+    gap_map.picture,
+    ladder.picture,
+    threads.picture,
+    compiling.picture,
+    rounds.picture,
+)
 
 
 def draw(folders: Sequence[Path], target: Path) -> list[Path]:
