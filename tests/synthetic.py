@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from seqgap.bench.environment import environment
 from seqgap.bench.blocks import planned
+from seqgap.bench.environment import environment
 from seqgap.bench.plan import Cell, Options, too_slow
 from seqgap.bench.results import Probe, Row, RunFolder
 
