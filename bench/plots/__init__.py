@@ -4,11 +4,11 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from seqgap.bench.plots import curves
+from seqgap.bench.plots import compiling, curves, rounds, threads
 from seqgap.bench.plots.style import Picture, house_style, save
 from seqgap.bench.runs import Run, timed_run
 
-_PANELS: tuple[Callable[[Run], Picture | None], ...] = ()
+_PANELS: tuple[Callable[[Run], Picture | None], ...] = (threads.picture, compiling.picture, rounds.picture)
 
 
 def draw(folders: Sequence[Path], target: Path) -> list[Path]:
