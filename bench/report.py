@@ -295,8 +295,8 @@ def _print_host(console: Console, run: Run) -> None:
         least, most = drift(run.probes)
         flagged = sum(measured.disturbed for measured in run.measured.values())
         console.print(
-            f"Host: a fixed piece of work took {least:+.0%} to {most:+.0%} against its median;"
-            f" {flagged} of {len(run.measured)} cells fell into a disturbance in some process."
+            f"Host: 98% of the times of a fixed piece of work lie {least:+.0%} to {most:+.0%} off their"
+            f" median; {flagged} of {len(run.measured)} cells fell into a disturbance in some process."
         )
     parallel = [m for m in run.measured.values() if m.cell.threads > 1]
     if parallel:

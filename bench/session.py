@@ -19,12 +19,22 @@ _TICKS = 1500  # of the timer in each round: at least 1000, and calibration may 
 
 
 class Session:
-    """The pytest plugin that hands the cells to bench/test_speed.py and takes the rows."""
+    """The pytest plugin that hands the cells to bench/test_speed.py and takes the rows.
 
-    def __init__(self, options: Options, cells: list[Cell], finished: Callable[[Row], None]) -> None:
+    A cell that is not `due` when its turn comes is passed over.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        cells: list[Cell],
+        finished: Callable[[Row], None],
+        due: Callable[[Cell], bool] = lambda cell: True,
+    ) -> None:
         self.options = options
         self.cells = cells
         self.finished = finished
+        self.due = due
 
 
 class SessionError(Exception):

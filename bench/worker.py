@@ -23,6 +23,7 @@ from seqgap.bench.runs import DISTURBED
 from seqgap.bench.session import Session, SessionError, run
 
 _PROBE_BYTES, _PROBE_REPEATS = 2**19, 3
+_FIRST_PROBES = 9  # for a median to begin with
 _SPARE = 0.15  # of the number of cells: so many may be measured again
 
 
@@ -41,40 +42,50 @@ def host_probe() -> float:
 
 
 class Worker:
-    """Measures blocks, and hands over what it finds."""
+    """Measures blocks, and hands over what it finds.
+
+    At the end of each block the cells that have a slow probe before or after them come again, while some are
+    allowed: still beside those that they are compared with.
+    """
 
     def __init__(self, options: Options, process: int, hand_over: Callable[[Row | Probe], None]) -> None:
         self._options = options
         self._process = process
         self._hand_over = hand_over
-        self._seconds: list[float] = []  # of all probes
+        self._probes: list[float] = []
+        self._settled: set[Cell] = set()  # measured while the host was quiet
+        self._measured: set[Cell] = set()
+        self._allowed = 0  # cells that may still be measured again
 
     def measure(self, todo: Sequence[Block]) -> None:
-        """Every block, and again the cells that a disturbance of the host fell on, while some are allowed."""
-        allowed = int(_SPARE * sum(map(len, todo)))
-        disturbed = self._pass([cell for block in todo for cell in block])
-        while disturbed and allowed:
-            again, allowed = disturbed[:allowed], allowed - min(allowed, len(disturbed))
-            disturbed = self._pass(again)
-
-    def _pass(self, cells: Sequence[Cell]) -> list[Cell]:
-        """Measure the cells; those with a slow probe before or after them."""
-        probes = [self._probe()]
-
-        def finished(row: Row) -> None:
-            self._hand_over(replace(row, process=self._process))
-            probes.append(self._probe())
-
-        if not run(Session(self._options, list(cells), finished)):
+        """Every block; KeyboardInterrupt passes through."""
+        self._allowed = int(_SPARE * sum(map(len, todo)))
+        for _ in range(_FIRST_PROBES):
+            self._probe()
+        twice = [cell for block in todo for cell in (*block, *block)]
+        if not run(Session(self._options, twice, self._finished, self._due)):
             raise KeyboardInterrupt
-        self._seconds += probes
-        slow = np.array(probes) > DISTURBED * np.median(self._seconds)
-        return [cell for cell, before, after in zip(cells, slow, slow[1:], strict=False) if before or after]
 
-    def _probe(self) -> float:
+    def _due(self, cell: Cell) -> bool:
+        """Whether to measure a cell now: the first time always, then if it was disturbed."""
+        if cell not in self._measured:
+            return True
+        if cell in self._settled or not self._allowed:
+            return False
+        self._allowed -= 1
+        return True
+
+    def _finished(self, row: Row) -> None:
+        self._hand_over(replace(row, process=self._process))
+        self._measured.add(row.cell)
+        self._probe()
+        if max(self._probes[-2:]) <= DISTURBED * np.median(self._probes):
+            self._settled.add(row.cell)
+
+    def _probe(self) -> None:
         seconds = host_probe()
+        self._probes.append(seconds)
         self._hand_over(Probe(self._process, time.time(), seconds))
-        return seconds
 
 
 def main(folder: Path, process: int) -> None:

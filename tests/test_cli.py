@@ -255,31 +255,10 @@ def second_line(line: str) -> Callable[[str], str]:
     return lambda text: "\n".join([*text.split("\n")[:1], line, *text.split("\n")[2:]])
 
 
-SIZE = '"impl": "c", "dtype": "float64", "dim": 1, "batch": 1, "threads": 1}'
-ROW = '{"cell": {"case": "normal", "operation": "standard_normal", ' + SIZE
-FOREIGN = '{"cell": {"case": "a", "operation": "b", ' + SIZE
-DAMAGED = [
+DAMAGED = [  # test_results.py has more ways
     ("rows.jsonl", lambda text: "", "no timed cells"),
     ("rows.jsonl", second_line("{"), "rows.jsonl:2"),
-    ("rows.jsonl", second_line("[]"), "rows.jsonl:2"),
-    ("rows.jsonl", second_line('{"cell": {}, "status": "ok"}'), "rows.jsonl:2"),
-    ("rows.jsonl", second_line('{"cell": 3, "status": "ok", "rounds": [1.0]}'), "rows.jsonl:2"),
-    ("rows.jsonl", second_line(ROW + ', "status": "ok", "rounds": [NaN]}'), "rows.jsonl:2"),
-    ("rows.jsonl", second_line(ROW + ', "status": "ok", "rounds": []}'), "rows.jsonl:2"),
-    ("rows.jsonl", second_line(ROW + ', "status": "ok", "rounds": ["x"]}'), "rows.jsonl:2"),
-    ("rows.jsonl", second_line(ROW + ', "status": "other", "rounds": []}'), "rows.jsonl:2"),
-    ("rows.jsonl", second_line(FOREIGN + ', "status": "ok", "rounds": [1.0]}'), "rows.jsonl:2"),
-    ("rows.jsonl", lambda text: text.replace('"dim": 2', '"dim": "2"', 1), "rows.jsonl:"),
-    ("rows.jsonl", lambda text: text.replace('"dim": 2', '"dim": 0', 1), "rows.jsonl:"),
-    ("rows.jsonl", lambda text: text.replace('"float64"', '"float16"', 1), "rows.jsonl:"),
-    ("rows.jsonl", lambda text: text.replace('"impl": "numpy"', '"impl": ["numpy"]', 1), "rows.jsonl:"),
-    ("rows.jsonl", lambda text: text.replace('"dim": 2', '"dim": 1' + 400 * "0", 1), "rows.jsonl:"),
-    ("rows.jsonl", lambda text: text.replace('"reason": ""', '"reason": 5', 1), "rows.jsonl:"),
-    ("rows.jsonl", second_line(ROW + ', "status": "ok", "rounds": [5e-324]}'), "rows.jsonl:2"),
-    ("environment.json", lambda text: 100_000 * "[", "environment.json"),
-    ("environment.json", lambda text: "", "environment.json"),
-    ("environment.json", lambda text: "{}", "environment.json"),
-    ("environment.json", lambda text: "[1]", "environment.json"),
+    ("rows.jsonl", lambda text: text.replace('"reason": ""', '"reason": 5', 9), "rows.jsonl:"),
     ("environment.json", lambda text: text[: len(text) // 2], "environment.json"),
     ("environment.json", drop_key("machine"), "environment.json"),
 ]
@@ -311,21 +290,7 @@ def with_option(name: str, value: Any) -> Callable[[str], str]:
     return change
 
 
-BAD_OPTIONS = [
-    drop_key("options"),
-    with_option("seed", "x"),
-    with_option("seed", -1),
-    with_option("seconds", float("nan")),
-    with_option("dim", [0]),
-    with_option("dim", [2.5]),
-    with_option("dim", []),
-    with_option("dim", ["a"]),
-    with_option("case", [3]),
-    with_option("dtype", ["float16"]),
-    with_option("threads", [0]),
-    with_option("impl", ["fortran"]),
-    with_option("unknown", 1),
-]
+BAD_OPTIONS = [drop_key("options"), with_option("dim", [2.5]), with_option("unknown", 1)]
 
 
 @pytest.mark.parametrize("change", BAD_OPTIONS)

@@ -1,6 +1,6 @@
 """Speed against dimension: what every operation takes for one sample, its limits, and where curves cross."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +24,8 @@ from seqgap.bench.plots.style import (
 from seqgap.bench.registry import cases, compared
 from seqgap.bench.results import Row, read_ceilings
 from seqgap.bench.runs import Measured, Run
-from seqgap.bench.shapes import Curve, crossings, slopes
+from seqgap.bench.shapes import Crossing, Curve, crossings, slopes
+from seqgap.bench.statistics import Interval
 
 _FIRST = ("python", "numpy", "numba")  # panels from slow to fast, as far as anyone can tell beforehand
 _LEFT_OUT = ("numpy-passes", "numba-plain")  # rungs of the ladder, with a picture of their own
@@ -54,16 +55,30 @@ def _has_curves(run: Run, kind: Kind) -> bool:
     return len({c.dim for c in run.measured if (c.dtype, c.threads) == kind}) > 1
 
 
+class _Known(NamedTuple):
+    """A run, and what follows from it, worked out once."""
+
+    run: Run
+    exponents: Mapping[Curve, Interval]
+    crossings: Sequence[Crossing]
+
+
+def _know(run: Run) -> _Known:
+    return _Known(run, {s.curve: s.exponent for s in slopes(run)}, crossings(run))
+
+
 def picture(runs: Sequence[Run], kind: Kind, stem: str) -> Picture:
     """The curves of one or more runs, which are told apart by line style."""
+    known = [_know(run) for run in runs]
     head = (
         "run what operation impl dtype threads batch dim seconds_per_sample low high p5 p95"
         " samples_per_second exponent exponent_low exponent_high disturbed"
     )
-    return Picture(stem, _figure(runs, kind), head.split(), _lines(runs, kind))
+    return Picture(stem, _figure(known, kind), head.split(), _lines(known, kind))
 
 
-def _figure(runs: Sequence[Run], kind: Kind) -> Figure:
+def _figure(known: Sequence[_Known], kind: Kind) -> Figure:
+    runs = [run for run, *_ in known]
     cells = [c for run in runs for c in run.measured if (c.dtype, c.threads) == kind]
     shown = _shown(cells)
     batches = sorted({c.batch for c in cells if c.name in shown})
@@ -73,7 +88,7 @@ def _figure(runs: Sequence[Run], kind: Kind) -> Figure:
     grid = figure.subplots(len(batches), len(impls), sharex=True, sharey="row", squeeze=False)
     dims = sorted({c.dim for c in cells})
     for i, batch in enumerate(batches):
-        panels = [_Panel(grid[i, j], runs, kind, batch, impl, shown) for j, impl in enumerate(impls)]
+        panels = [_Panel(grid[i, j], known, kind, batch, impl, shown) for j, impl in enumerate(impls)]
         for panel in panels:
             panel.draw_curves()
         bottom, top = grid[i, 0].get_ylim()
@@ -115,10 +130,10 @@ class _Panel:
     """One batch size and implementation."""
 
     def __init__(
-        self, axes: Any, runs: Sequence[Run], kind: Kind, batch: int, impl: str, shown: Sequence[str]
+        self, axes: Any, known: Sequence[_Known], kind: Kind, batch: int, impl: str, shown: Sequence[str]
     ) -> None:
         self._axes = axes
-        self._runs = runs
+        self._known = known
         self._kind = kind
         self._batch = batch
         self._impl = impl
@@ -128,8 +143,7 @@ class _Panel:
 
     def draw_curves(self) -> None:
         """The curves of all runs; limits come after them."""
-        for index, run in enumerate(self._runs):
-            exponents = {s.curve: s.exponent for s in slopes(run)}
+        for index, (run, exponents, _) in enumerate(self._known):
             for name in self._shown:
                 points = self._points(run, name)
                 if points:
@@ -193,16 +207,16 @@ class _Panel:
             axes.text(0.5, 0.5, "left out:\ntoo slow", transform=axes.transAxes, ha="center", color=LIGHT)
             return
         _slope_guides(axes, dims[0], dims[-1])
-        if self._impl.startswith("numba") and len(self._runs) == 1:
+        if self._impl.startswith("numba") and len(self._known) == 1:
             self._limits(dims)
-        for run in self._runs:
-            self._crossovers(run)
+        for run, _, found in self._known:
+            self._crossovers(run, found)
         label_ends(axes, list(self._ends.values()), dims[-1] * wide**0.05 * 1.1)
         axes.set_ylim(bottom, top)
 
     def _limits(self, dims: Sequence[int]) -> None:
         """The ceilings of the machine, and the D at which the smallest operation outgrows a cache."""
-        ceilings = read_ceilings(self._runs[0].path)
+        ceilings = read_ceilings(self._known[0].run.path)
         if ceilings is None:
             return
         grid = np.unique(np.geomspace(dims[0], dims[-1], 60).astype(int))
@@ -243,9 +257,9 @@ class _Panel:
             if level.capacity and 0 < above < len(sizes):
                 yield level.level, dims[0] + above
 
-    def _crossovers(self, run: Run) -> None:
+    def _crossovers(self, run: Run, found: Sequence[Crossing]) -> None:
         """A star where a sequential curve passes a parallel one, with the interval of D*."""
-        for crossing in crossings(run):
+        for crossing in found:
             at, name = crossing.at, crossing.sequential.name
             if at is None or crossing.sequential != self._key(name) or name not in self._shown:
                 continue
@@ -279,9 +293,8 @@ def _slope_guides(axes: Any, first: int, last: int) -> None:
         axes.text(end, height, text, color=GREY, fontsize=7.5, ha="right", va="bottom")
 
 
-def _lines(runs: Sequence[Run], kind: Kind) -> Iterator[Sequence[Any]]:
-    for run in runs:
-        exponents = {s.curve: s.exponent for s in slopes(run)}
+def _lines(known: Sequence[_Known], kind: Kind) -> Iterator[Sequence[Any]]:
+    for run, exponents, found in known:
         for m in run.measured.values():
             c = m.cell
             if (c.dtype, c.threads) != kind:
@@ -294,7 +307,7 @@ def _lines(runs: Sequence[Run], kind: Kind) -> Iterator[Sequence[Any]]:
         for row in run.left_out:
             if row.expected and (row.cell.dtype, row.cell.threads) == kind:
                 yield run.path.name, "left out", *_place(row.cell), row.expected / row.cell.batch
-        for x in crossings(run):
+        for x in found:
             if (x.sequential.dtype, x.sequential.threads) == kind and x.at is not None:
                 place = (f"{x.sequential.name} = {x.parallel}", *x.sequential[1:])
                 yield run.path.name, "crossover", *place, x.at.middle, None, x.at.low, x.at.high

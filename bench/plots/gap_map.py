@@ -5,6 +5,7 @@ from math import isnan
 from typing import Any
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
@@ -16,7 +17,7 @@ FELT = 1.1  # a ratio below it is no gap to speak of
 _IMPLS = ("python", "numpy", "numba")
 _COLOURS = "PuOr_r"  # orange: the sequential direction is slower; told apart by all eyes
 _NOTE = (
-    f"thick line: the border of the ratio {FELT}; *: the 95% interval in brackets contains {FELT};"
+    f"thick line: the border of the ratio {FELT}; *: the 95% interval, the small figures, contains {FELT};"
     " hatched: not timed, too slow"
 )
 _HEAD = "sequential parallel impl dtype threads batch dim ratio low high above"
@@ -127,8 +128,6 @@ def border(ratios: Any) -> list[tuple[tuple[int, int], tuple[int, int]]]:
 
 
 def _colour_bar(figure: Figure, grid: Any, norm: Any, largest: float) -> None:
-    from matplotlib.cm import ScalarMappable
-
     bar = figure.colorbar(ScalarMappable(norm, _COLOURS), ax=grid.ravel().tolist(), shrink=0.8, pad=0.02)
     ticks = [t for t in (0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100, 1000) if abs(np.log(t)) <= largest]
     bar.set_ticks(np.log(ticks).tolist(), labels=[f"{t:g}" for t in ticks])

@@ -17,6 +17,7 @@ _MOST = 20_000  # points
 _LOWEST, _HIGHEST = 0.7, 1.5
 _TICKS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 _OF_PROCESSES, _SLOW = (COLOURS[0], COLOURS[5]), COLOURS[1]
+_HIGHEST = 2.0  # probes above are drawn there
 _SHORTEST = 51  # rounds in a running median
 _HEAD = ("kind", "process", "cell", "minute", "ratio")
 
@@ -154,10 +155,11 @@ def _medians(axes: Any, rounds: Sequence[Rounds]) -> None:
 def _strip(axes: Any, probes: Sequence[Sequence[Any]]) -> None:
     minutes, ratios = (np.array([line[column] for line in probes]) for column in (3, 4))
     slow = ratios > DISTURBED
-    axes.plot(minutes[~slow], ratios[~slow], ".", color=GREY, markersize=4)
-    axes.plot(minutes[slow], ratios[slow], "D", color=_SLOW, markersize=4)
+    shown = np.minimum(ratios, _HIGHEST)
+    axes.plot(minutes[~slow], shown[~slow], ".", color=GREY, markersize=2, rasterized=True)
+    axes.plot(minutes[slow], shown[slow], "D", color=_SLOW, markersize=3, rasterized=True)
     axes.axhline(DISTURBED, color=_SLOW, linewidth=0.8, linestyle="--")
-    axes.set_ylim(min(0.9, ratios.min() * 0.98), max(1.2, ratios.max() * 1.05))
+    axes.set_ylim(min(0.9, ratios.min() * 0.98), max(1.2, shown.max() * 1.05))
     axes.set_ylabel("fixed work /\nits median")
     axes.annotate(
         f"slow above {DISTURBED:g}", (1, DISTURBED), (4, 0), xycoords=("axes fraction", "data"),

@@ -116,7 +116,7 @@ def _sampling(run: Run) -> str:
     text = f"{run.processes} processes, {min(rounds)} to {max(rounds)} rounds each"
     if run.probes:
         least, most = drift(run.probes)
-        text += f" · fixed work on the host took {least:+.0%} to {most:+.0%} against its median"
+        text += f" · 98% of the probes of the host {least:+.0%} to {most:+.0%} off their median"
     return text
 
 

@@ -20,9 +20,9 @@ from seqgap.bench.plots.style import (
     footed,
     label_ends,
 )
-from seqgap.bench.registry import comparisons
+from seqgap.bench.registry import compared
 from seqgap.bench.runs import Measured, Run, paired
-from seqgap.bench.statistics import Interval, intervals
+from seqgap.bench.statistics import Interval, ratio_intervals
 
 _MOST = 8  # curves in a panel
 _TICKS = (0.125, 0.25, 0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
@@ -97,10 +97,10 @@ def _curves(run: Run) -> list[Curve]:
         kind = sizes[0].cell.name, sizes[0].cell.dtype
         if kind not in largest or _work(sizes) > _work(largest[kind]):
             largest[kind] = sizes
-    ranks = {name: i for i, name in enumerate(_compared())}
-    chosen = sorted(largest.items(), key=lambda item: (ranks.get(item[0][0], len(ranks)), item[0]))
+    first = compared()
+    chosen = sorted(largest.items(), key=lambda item: (item[0][0] not in first, item[0]))
     groups = [group for _, group in chosen]
-    found = iter(intervals([paired(group[0], measured) for group in groups for measured in group[1:]]))
+    found = iter(ratio_intervals([paired(group[0], measured) for group in groups for measured in group[1:]]))
     return [Curve(base, tuple((m, next(found)) for m in more)) for base, *more in groups]
 
 
@@ -125,10 +125,6 @@ def _work(group: Sequence[Measured]) -> tuple[int, int, int]:
     return cell.batch * cell.dim, len(group), cell.dim
 
 
-def _compared() -> list[str]:
-    return list(dict.fromkeys(name for c in comparisons() for name in (c.sequential, c.parallel)))
-
-
 def _cores(run: Run) -> int | None:
     """Physical cores, where the environment says."""
     machine = run.environment.get("machine")
@@ -151,11 +147,12 @@ def _panel(axes: Any, curves: Sequence[Curve], cores: int | None) -> None:
     axes.plot([1, last], [1, last], color=LIGHT, linewidth=1)
     for index, curve in enumerate(curves):
         _curve(axes, curve, index, last ** (0.012 * (index - (len(curves) - 1) / 2)))
-    values = [v for curve in curves for _, i in curve.points for v in (i.low, i.middle, i.high) if v > 0]
-    bottom, top = min(1, *values) / 1.1, max(last, *values) * 1.1
+    middle = [speed_up.middle for curve in curves for _, speed_up in curve.points]
+    bottom, top = min(1, *middle) / 1.4, max(last, *middle) * 1.2  # wider intervals reach beyond
     axes.set(xlim=(last**-0.06, last**1.08), ylim=(bottom, top), ylabel="speed-up")
     axes.set_xticks(threads, [str(t) for t in threads])
     ticks = [tick for tick in _TICKS if bottom <= tick <= top]
+    ticks = ticks if len(ticks) <= _MOST else [2.0**k for k in range(-9, 9) if bottom <= 2.0**k <= top]
     axes.set_yticks(ticks, [f"{tick:g}x" for tick in ticks])
     axes.minorticks_off()
     axes.grid(color=FAINT, linewidth=0.5)

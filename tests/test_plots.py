@@ -1,0 +1,282 @@
+"""The pictures: the figures behind them, what they mark, and that the same files give the same bytes."""
+
+import csv
+import itertools
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from synthetic import SMALL, plausible, write_run
+
+from seqgap.bench.plan import Cell, Options
+from seqgap.bench.plots import compiling, curves, draw, gap_map, ladder, rounds, threads
+from seqgap.bench.plots.style import Picture, house_style, spread
+from seqgap.bench.results import Probe, ResultError, Row, RunFolder
+from seqgap.bench.runs import Run, make_run, read_run
+
+ALL = replace(SMALL, case=("linear_ar", "ar_process", "affine_coupling"), threads=(1, 2))
+PICTURES = ("curves", "gap-map", "ladder", "threads", "compile", "rounds")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with all its pictures."""
+    path = write_run(tmp_path_factory.mktemp("plots") / "run", ALL)
+    assert {file.suffix for file in draw([path], path)} == {".png", ".svg", ".csv"}
+    return path
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_picture_has_two_forms_and_its_table(drawn: Path) -> None:
+    for name in PICTURES:
+        assert (drawn / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        text = (drawn / f"{name}.svg").read_text(encoding="utf-8")
+        cpu = read_run(drawn).environment["machine"]["cpu"]
+        for part in ("<svg", cpu, "Numba", "processes, ", "95% intervals: Student t"):
+            assert part in text, (name, part)
+        assert table(drawn / f"{name}.csv")
+
+
+def test_drawn_again_the_bytes_are_the_same(
+    drawn: Path, tmp_path: Path, fresh_python: Callable[..., str]
+) -> None:
+    copy = tmp_path / "run"
+    copy.mkdir()
+    for name in ("rows.jsonl", "probes.jsonl", "environment.json"):
+        shutil.copy(drawn / name, copy)
+    fresh_python(f"""
+from pathlib import Path
+from seqgap.bench.plots import draw
+draw([Path({str(copy)!r})], Path({str(copy)!r}))
+""")
+    made = [path for path in copy.iterdir() if path.suffix in (".png", ".svg", ".csv")]
+    assert len(made) >= 3 * len(PICTURES)
+    for path in made:
+        assert path.read_bytes() == (drawn / path.name).read_bytes(), path.name
+
+
+def test_the_table_of_the_curves_is_what_the_run_holds(drawn: Path) -> None:
+    run = read_run(drawn)
+    lines = [line for line in table(drawn / "curves.csv") if line["what"] == "median"]
+    wanted = {str(c): m for c, m in run.measured.items() if (c.dtype, c.threads) == ("float64", 1)}
+    assert len(lines) == len(wanted)
+    for line in lines:
+        stem, operation = line["operation"].split(".")
+        sizes = (int(line["dim"]), int(line["batch"]), int(line["threads"]))
+        m = wanted[str(Cell(stem, operation, line["impl"], line["dtype"], *sizes))]
+        seconds = float(line["seconds_per_sample"])
+        assert seconds * m.cell.batch == pytest.approx(m.seconds)
+        assert float(line["low"]) < seconds < float(line["high"])
+        assert float(line["p5"]) < seconds < float(line["p95"])
+        assert float(line["samples_per_second"]) == pytest.approx(1 / seconds)
+
+
+def picture(run: Run, dtype: str = "float64") -> Picture:
+    return curves.picture([run], curves.Kind(dtype, 1), "curves")
+
+
+def figure_of(run: Run) -> Any:
+    with house_style():
+        figure = picture(run).figure
+        figure.draw_without_rendering()
+    return figure
+
+
+def boxes(axes: Any) -> list[Any]:
+    renderer = axes.figure.canvas.get_renderer()
+    return [text.get_window_extent(renderer) for text in axes.texts if "." in text.get_text()]
+
+
+def test_names_at_the_ends_do_not_overlap(tmp_path: Path) -> None:
+    """All curves end at the same height, the worst case."""
+    run = read_run(write_run(tmp_path / "run", SMALL, seconds=lambda cell: 1e-5 * cell.batch, noise=1e-4))
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = figure_of(run)
+    FigureCanvasAgg(figure)
+    for axes in figure.axes:
+        found = boxes(axes)
+        for one, other in itertools.combinations(found, 2):
+            assert not one.overlaps(other)
+    assert sum(len(boxes(axes)) for axes in figure.axes) >= 6 * 5
+
+
+def crossing(at: float) -> Callable[[Cell], float]:
+    """The sequential direction of linear_ar passes the parallel one at D = at."""
+
+    def seconds(cell: Cell) -> float:
+        return 1e-6 * cell.batch * (cell.dim / at if cell.operation == "forward" else 1.0)
+
+    return seconds
+
+
+@pytest.mark.parametrize(("at", "marked"), [(20.0, True), (1e6, False)])
+def test_crossovers_are_marked_where_there_are_any(tmp_path: Path, at: float, marked: bool) -> None:
+    options = replace(SMALL, case=("linear_ar.forward", "linear_ar.inverse"), batch=(1,))
+    run = read_run(write_run(tmp_path / "run", options, seconds=crossing(at), noise=1e-3))
+    stars = [line for axes in figure_of(run).axes for line in axes.get_lines() if line.get_marker() == "*"]
+    assert len(stars) == (3 if marked else 0)  # one for each implementation
+    for star in stars:
+        assert star.get_xdata()[0] == pytest.approx(at, rel=0.02)
+    lines = [line for line in picture(run).lines if line[1] == "crossover"]
+    assert len(lines) == len(stars)
+
+
+def test_cells_left_out_are_shown_at_their_estimate(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", replace(SMALL, longest=1e-3)))
+    left_out = [row for row in run.left_out if row.cell.impl == "python" and row.cell.batch == 64]
+    assert left_out
+    crosses = [line for axes in figure_of(run).axes for line in axes.get_lines() if line.get_marker() == "x"]
+    drawn_points = {(x, y) for line in crosses for x, y in zip(*line.get_data(), strict=True)}
+    names = {"forward", "inverse"}
+    for row in left_out:
+        if row.cell.operation in names and row.cell.case != "affine_coupling":
+            assert (row.cell.dim, row.expected / row.cell.batch) in drawn_points
+
+
+def test_limits_are_drawn_where_the_machine_was_measured(tmp_path: Path) -> None:
+    level = {"level": "L1", "capacity": 32768, "working_set": 16384}
+    rates = dict.fromkeys(("read", "write", "copy", "triad"), 1e10)
+    both = {"float64": 1e-9, "float32": 1e-9}
+    ceilings = {
+        "bandwidth": [level | rates, {"level": "DRAM", "capacity": 0, "working_set": 2**26} | rates],
+        "fma_latency": both, "fma_flops": {"float64": 1e10, "float32": 1e10}, "exp": both, "normal": both,
+        "timer": 4e-8, "call_empty": 1e-7, "call_arrays": 4e-7, "threads": 1, "parallel_region": None,
+        "threading_layer": None, "shared": [],
+    }  # fmt: skip
+    with_limits = write_run(tmp_path / "with", SMALL, stored={"ceilings": ceilings})
+    texts = [text.get_text() for axes in figure_of(read_run(with_limits)).axes for text in axes.texts]
+    assert {"bandwidth", "chain of D multiply-adds", "call of a compiled function"} <= set(texts)
+    assert any("L1" in text for text in texts)
+    without = [
+        t.get_text() for a in figure_of(read_run(write_run(tmp_path / "no", SMALL))).axes for t in a.texts
+    ]
+    assert not {"bandwidth", "chain of D multiply-adds"} & set(without)
+
+
+def test_the_map_has_a_border_where_the_gap_is_no_longer_felt() -> None:
+    ratios = np.array([[1.0, 1.2, 2.0], [1.0, 1.0, np.nan]])
+    assert sorted(gap_map.border(ratios)) == [((1, 0), (1, 1)), ((1, 1), (2, 1))]
+    assert gap_map.border(np.full((3, 3), 2.0)) == []
+
+
+def test_the_map_says_what_the_run_holds(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", SMALL, seconds=crossing(20.0), noise=1e-3))
+    found = gap_map.picture(run)
+    assert found is not None
+    lines = [dict(zip(found.head, line, strict=True)) for line in found.lines]
+    assert {(line["dim"], line["batch"]) for line in lines} == {
+        (d, n) for d in (2, 8, 64, 256) for n in (1, 64)
+    }
+    for line in lines:
+        assert line["ratio"] == pytest.approx(line["dim"] / 20.0, rel=0.02)
+        assert line["above"] == ("yes" if line["dim"] > 22 else "no")
+
+
+def test_the_ladder_picture_has_the_figures_of_the_ladder(drawn: Path) -> None:
+    run = read_run(drawn)
+    found = ladder.picture(run)
+    assert found is not None
+    lines = [dict(zip(found.head, line, strict=True)) for line in found.lines]
+    stored = table(drawn / "ladder.csv")
+    assert [line["rung"] for line in stored] == [line["rung"] for line in lines]
+    assert {line["impl"] for line in lines} >= {"python", "numpy-passes", "numpy", "numba-plain", "numba"}
+    for line in lines[:3]:
+        cell = Cell(line["case"], "forward", line["impl"], line["dtype"], line["dim"], line["batch"], 1)
+        assert line["seconds_per_sample"] == pytest.approx(run.measured[cell].seconds / cell.batch)
+
+
+def test_the_serial_fraction_is_recovered(tmp_path: Path) -> None:
+    def amdahl(cell: Cell) -> float:
+        return plausible(replace(cell, threads=1)) * (0.25 + 0.75 / cell.threads)
+
+    options = replace(SMALL, impl=("numba",), threads=(1, 2, 4))
+    found = threads.picture(read_run(write_run(tmp_path / "run", options, seconds=amdahl, noise=1e-4)))
+    assert found is not None
+    lines = [dict(zip(found.head, line, strict=True)) for line in found.lines]
+    assert lines
+    for line in lines:
+        assert line["serial_fraction"] == pytest.approx(0.25, abs=0.01)
+        if line["threads"] > 1:
+            assert line["speed_up"] == pytest.approx(1 / (0.25 + 0.75 / line["threads"]), rel=0.01)
+
+
+def test_one_number_of_threads_has_no_picture_of_threads(tmp_path: Path) -> None:
+    options = replace(SMALL, impl=("numba",))
+    assert threads.picture(read_run(write_run(tmp_path / "run", options))) is None
+
+
+def test_compile_times_are_those_of_the_slowest_process(drawn: Path) -> None:
+    assert {line["compile_seconds"] for line in table(drawn / "compile.csv")} == {"1.0"}
+
+
+def test_nothing_compiled_has_no_picture() -> None:
+    rows = [Row(Cell("normal", "standard_normal", "numpy", "float64", 2, 1, 1), "ok", (1e-6,), 1)]
+    assert compiling.picture(make_run(Path(), {}, Options(), rows)) is None
+
+
+def test_rounds_are_placed_by_the_clock_and_against_their_cell(drawn: Path) -> None:
+    lines = table(drawn / "rounds.csv")
+    kinds = {line["kind"] for line in lines}
+    assert kinds == {"round", "probe"}
+    ratios = [float(line["ratio"]) for line in lines if line["kind"] == "round"]
+    assert np.median(ratios) == pytest.approx(1, abs=0.02)
+
+
+def one(path: Path, cells: list[Cell], processes: int = 2, **change: Any) -> Path:
+    folder = RunFolder(
+        write_run(path, replace(SMALL, case=("diffusion.trajectory",), impl=("python",), **change))
+    )
+    (folder.path / "rows.jsonl").write_text("")
+    for process in range(processes):
+        for k, cell in enumerate(cells):
+            folder.append(Row(cell, "ok", (1e-5, 2e-5), 1, process, 1.8e9 + k, cpus=1.0))
+            folder.append(Probe(process, 1.8e9 + k, 1e-3))
+    return path
+
+
+NORMAL = Cell("normal", "standard_normal", "numba", "float64", 2, 1, 1)
+LINEAR = Cell("linear_ar", "forward", "numba", "float32", 2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("cells", "processes"),
+    [
+        ([NORMAL], 1),
+        ([LINEAR, replace(LINEAR, operation="inverse")], 1),
+        ([LINEAR, replace(LINEAR, threads=2)], 2),
+        ([replace(LINEAR, dim=d, batch=n) for d in (1, 2, 4, 8) for n in (1, 2, 4)], 2),
+        ([replace(LINEAR, impl=name) for name in ("python", "numpy", "torch", "jax")], 2),
+    ],
+    ids=["one cell", "one process", "one D", "five N", "libraries"],
+)
+def test_odd_runs_are_drawn(tmp_path: Path, cells: list[Cell], processes: int) -> None:
+    path = one(tmp_path / "run", cells, processes)
+    names = {file.name for file in draw([path], path)}
+    assert {"curves.png", "curves.svg", "curves.csv"} <= names
+
+
+def test_a_run_without_times_is_an_error(tmp_path: Path) -> None:
+    path = one(tmp_path / "run", [])
+    with pytest.raises(ResultError, match="no timed cells"):
+        draw([path], path)
+
+
+def test_labels_are_moved_as_little_as_needed() -> None:
+    assert spread([0.0, 0.1, 5.0], 1.0).tolist() == pytest.approx([-0.45, 0.55, 5.0])
+    assert spread([0.0, 2.0], 1.0).tolist() == [0.0, 2.0]
+
+
+def test_rounds_without_probes_are_drawn(tmp_path: Path) -> None:
+    path = one(tmp_path / "run", [NORMAL])
+    (path / "probes.jsonl").unlink()
+    with house_style():
+        assert rounds.picture(read_run(path)) is not None
