@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from seqgap.bench.audit import Finding
 
 _COLOURS = {"pass": "green", "fail": "red", "not applicable": "dim"}
-_PIPED_WIDTH = 140  # where the output does not go to a terminal
 
 
 @click.command()
@@ -21,12 +20,12 @@ def audit(results: Path) -> None:
     Every verdict is computed from the files of the folder. Exit code 1 if a rule fails.
     """
     from seqgap.bench.audit import audit as audited
+    from seqgap.bench.report import tell_damaged
     from seqgap.bench.runs import timed_run
 
     run = timed_run(results)
     found = audited(run)
-    for line in run.damaged:
-        click.echo(f"seqgap: {line}; left out", err=True)
+    tell_damaged(run)
     _show(found)
     if any(finding.verdict == "fail" for finding in found):
         sys.exit(1)
@@ -34,13 +33,12 @@ def audit(results: Path) -> None:
 
 def _show(found: "list[Finding]") -> None:
     from rich import box
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(file=sys.stdout, highlight=False)
-    if not console.is_terminal:
-        console.width = _PIPED_WIDTH
+    from seqgap.bench.cli import make_console
+
+    console = make_console()
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 1, 0))
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("rule", ratio=2)

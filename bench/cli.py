@@ -66,7 +66,7 @@ def run(out: Path | None, resume: Path | None, **choices: Any) -> None:
     from seqgap.bench.running import measure_run, report, stoppable
 
     chosen = {key: value for key, value in choices.items() if value not in (None, ())}
-    console = _console()
+    console = make_console()
     if resume is not None:
         given = [f"--{key}" for key in [*chosen, *(["out"] if out else [])]]
         if given:
@@ -154,7 +154,7 @@ def machine(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=1))
     else:
-        print_ceilings(_console(), found)
+        print_ceilings(make_console(), found)
 
 
 @cli.command()
@@ -187,7 +187,7 @@ def verify() -> None:
     from seqgap.bench.verify import count
     from seqgap.bench.verify import verify as verdicts
 
-    console = _console()
+    console = make_console()
     found = list(track(verdicts(), "Comparing", count(), console=console, transient=True))
     if not print_verdicts(console, found):
         sys.exit(1)
@@ -205,7 +205,7 @@ def list_cases(dim: int) -> None:
     """List the operations with their depth, flops and implementations."""
     from seqgap.bench.report import print_cases
 
-    print_cases(_console(), dim)
+    print_cases(make_console(), dim)
 
 
 cli.add_command(ladder)
@@ -213,7 +213,8 @@ cli.add_command(audit)
 cli.add_command(compare)
 
 
-def _console() -> "Console":
+def make_console() -> "Console":
+    """Where tables and progress go; wide enough for the tables where that is no terminal."""
     from rich.console import Console
 
     # The stream as it is now: pytest's output is sent elsewhere later, the progress is not.

@@ -38,6 +38,7 @@ def compare(old: Path, new: Path, margin: float, fail_on: tuple[str, ...], as_js
     lines are compared.
     """
     from seqgap.bench.changes import changes, machine_differences
+    from seqgap.bench.report import tell_damaged
     from seqgap.bench.runs import timed_run
 
     one, other = timed_run(old), timed_run(new)
@@ -48,9 +49,7 @@ def compare(old: Path, new: Path, margin: float, fail_on: tuple[str, ...], as_js
         _print_text(one, other, found, margin)
     for line in machine_differences(one, other):
         click.echo(f"Warning: {line}", err=True)
-    damaged = (*one.damaged, *other.damaged)
-    for line in damaged:
-        click.echo(f"Left out: {line}", err=True)
+    damaged = [run for run in (one, other) if tell_damaged(run)]
     if damaged:
         sys.exit(2)
     if any(change.verdict in fail_on for change in found):
@@ -78,11 +77,11 @@ def _print_text(old: "Run", new: "Run", found: "Sequence[Change]", margin: float
     from collections import Counter
 
     from seqgap.bench.changes import CORRECTION, VERDICTS
-    from seqgap.bench.cli import _console
+    from seqgap.bench.cli import make_console
 
     changed = [change for change in found if change.verdict in ("slower", "faster")]
     if changed:
-        _console().print(_table(old, new, changed))
+        make_console().print(_table(old, new, changed))
     counts = Counter(change.verdict for change in found)
     click.echo(f"{len(found)} cells: {', '.join(f'{counts[name]} {name}' for name in VERDICTS)}")
     click.echo(f"same: the 95% interval within {margin:.3g} of 1; slower, faster: {CORRECTION}")

@@ -40,11 +40,11 @@ def ladder(
     rung removes one cause, and its factor is what that cause costs. N = 1 is about latency, a large N about
     throughput. Writes a result folder, with the table as ladder.csv.
     """
-    from seqgap.bench.cli import _console, dated
+    from seqgap.bench.cli import dated, make_console
     from seqgap.bench.running import measure_run, start, stoppable
 
     options = _options(case, dim, batch, dtype, processes)
-    console, folder = _console(), start(options, out or dated())
+    console, folder = make_console(), start(options, out or dated())
     with stoppable(folder):
         measure_run(console, folder)
         _report(console, folder.path, options)

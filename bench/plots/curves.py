@@ -149,7 +149,7 @@ class _Panel:
                 if points:
                     self._curve(name, points, LINES[index % len(LINES)])
                     power = exponents.get(self._key(name))
-                    self._end(name, points[-1], "" if power is None or index else f"  D^{power.middle:.2f}")
+                    self._end(name, points[-1], "" if power is None or index else f"  {_power(power)}")
                 self._too_slow(name, self._rows_left_out(run, name))
 
     def _key(self, name: str) -> Curve:
@@ -200,7 +200,7 @@ class _Panel:
         axes.set_xticks(dims, [str(d) for d in dims])
         axes.set_xticks([], minor=True)
         wide = max(dims[-1] / dims[0], 2.0)
-        axes.set_xlim(dims[0] / 1.3, dims[-1] * wide**0.75 * 1.6)  # room for the labels
+        axes.set_xlim(dims[0] / 1.3, dims[-1] * wide**0.85 * 1.6)  # room for the labels
         axes.grid(color=FAINT, linewidth=0.5)
         bottom, top = axes.get_ylim()
         if not self._ends:
@@ -279,6 +279,12 @@ def _bar(measured: Measured) -> tuple[float, float]:
     interval = measured.interval
     ends = (interval.middle - interval.low, interval.high - interval.middle)
     return tuple(np.nan_to_num(np.maximum(ends, 0.0)).tolist())
+
+
+def _power(exponent: Interval) -> str:
+    """The exponent with half the width of its interval; without it from one process."""
+    half = (exponent.high - exponent.low) / 2
+    return f"D^{exponent.middle:.2f}" + ("" if np.isnan(half) else f"±{half:.2f}")
 
 
 def _slope_guides(axes: Any, first: int, last: int) -> None:
