@@ -40,7 +40,9 @@ def _figure(run: Run, found: Sequence[Ladder]) -> Figure:
         axes = grid[kinds.index((ladder.case, ladder.dtype)), batches.index(ladder.batch)]
         axes.set_visible(True)
         _panel(axes, ladder)
-    figure.suptitle("From plain Python to the parallel direction: what each step brings", fontsize=11)
+    figure.suptitle(
+        "The ladder: from sequential code to the parallel direction, what each step brings", fontsize=11
+    )
     return footed(figure, [run], _NOTE)
 
 
@@ -48,7 +50,6 @@ def _panel(axes: Any, ladder: Ladder) -> None:
     seconds = np.array([rung.seconds.middle for rung in ladder.rungs]) / ladder.batch
     places = -np.arange(len(ladder.rungs))
     axes.set_xscale("log")
-    axes.set_xlim(seconds.min() / 3, seconds.max() * 60)  # room for what is written beside the bars
     for place, (before, after) in zip(places[1:], pairwise(seconds), strict=True):
         last = place == places[-1]
         colour = _LEFT if last else _FASTER if after < before else _SLOWER
@@ -58,9 +59,9 @@ def _panel(axes: Any, ladder: Ladder) -> None:
         low, high = (end / ladder.batch for end in (rung.seconds.low, rung.seconds.high))
         axes.plot([low, high], [place, place], color="black", linewidth=1.2)
         axes.plot(time, place, "o", color="black", markersize=4)
-    right = axes.get_xlim()[1]
-    for place, rung, time in zip(places, ladder.rungs, seconds, strict=True):
-        axes.text(right, place, _beside(rung, time), va="center", ha="right", fontsize=7.5)
+        axes.text(
+            1.02, place, _beside(rung, time), va="center", fontsize=7.5, transform=axes.get_yaxis_transform()
+        )
     axes.set_yticks(places, [rung.name for rung in ladder.rungs])
     axes.set_ylim(places[-1] - 0.6, 0.6)
     axes.grid(axis="x", color=FAINT, linewidth=0.5)
