@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from synthetic import SMALL, plausible, write_run
 
 from seqgap.bench.gap import gaps
 from seqgap.bench.ladder import ladders, write_csv
 from seqgap.bench.plan import Cell, Options
 from seqgap.bench.plots import gap_map, ladder
-from seqgap.bench.plots.style import Picture, house_style, save
+from seqgap.bench.plots.style import COLOURS, Picture, house_style, save
 from seqgap.bench.results import ROWS
 from seqgap.bench.runs import Run, read_run
 
@@ -124,9 +125,10 @@ def test_waterfall_starts_each_bar_at_the_rung_before_and_colours_by_direction(t
     axes = drawn(ladder, read_run(slower)).figure.axes[0]
     ends = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches]  # type: ignore[attr-defined]
     assert np.allclose(ends[:4], [(8, 16), (4, 16), (2, 4), (1, 2)], rtol=1e-4)
-    colours = [bar.get_facecolor() for bar in axes.patches]
-    assert colours[0] != colours[1] == colours[2] == colours[3]  # slower; faster
-    assert colours[-1] not in colours[:4]  # true data dependence
+    colours = [to_hex(bar.get_facecolor()).upper() for bar in axes.patches]
+    faster, slower, left = COLOURS[:3]
+    assert colours[:4] == [slower, faster, faster, faster]
+    assert colours[-1] == left  # true data dependence
 
 
 def test_rows_are_named_by_what_they_answer(tmp_path: Path) -> None:

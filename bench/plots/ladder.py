@@ -50,6 +50,7 @@ def _panel(axes: Any, ladder: Ladder) -> None:
     seconds = np.array([rung.seconds.middle for rung in ladder.rungs]) / ladder.batch
     places = -np.arange(len(ladder.rungs))
     axes.set_xscale("log")
+    axes.set_xlim(_limits(ladder))
     for place, (before, after) in zip(places[1:], pairwise(seconds), strict=True):
         last = place == places[-1]
         colour = _LEFT if last else _FASTER if after < before else _SLOWER
@@ -68,6 +69,15 @@ def _panel(axes: Any, ladder: Ladder) -> None:
     axes.set_axisbelow(True)
     axes.set_xlabel("seconds for one sample")
     axes.set_title(plain_text(f"{heading(ladder)}\n{total_line(ladder)}"), fontsize=8.5, loc="left")
+
+
+def _limits(ladder: Ladder) -> tuple[float, float]:
+    """Around all whiskers, and two decades at least: less has tick labels that overlap."""
+    whiskers = [(rung.seconds.low, rung.seconds.middle, rung.seconds.high) for rung in ladder.rungs]
+    logs = np.log10(np.array(whiskers) / ladder.batch)
+    least, most = float(np.nanmin(logs)), float(np.nanmax(logs))
+    middle, half = (least + most) / 2, max(1.0, 0.53 * (most - least))
+    return 10 ** (middle - half), 10 ** (middle + half)
 
 
 def _beside(rung: Rung, seconds: float) -> str:
