@@ -86,6 +86,8 @@ def _start(out: Path | None, chosen: dict[str, Any]) -> "RunFolder":
     from seqgap.bench.running import start
     from seqgap.kernels._jit import threads_available
 
+    if "batch" in chosen:
+        chosen["map"] = ()
     options = replace(profile(chosen.pop("profile", "quick"), threads_available()), **chosen)
     try:
         options.validate(threads_available())

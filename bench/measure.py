@@ -1,15 +1,17 @@
 """One cell: set up, call once, check, then time."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from math import fsum
 from typing import Any
 
 import numpy as np
 from numba.core import event
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from seqgap.bench import peers
 from seqgap.bench.ceiling import Ceilings, bound
@@ -32,10 +34,22 @@ def measure(cell: Cell, options: Options, timer: Timer) -> Row:
     not timed; a call that takes too long, as skipped.
     """
     try:
-        with threadpool_limits(cell.threads, user_api="blas"), peers.settings(cell.impl, cell.threads):
+        with _limited(cell.threads), peers.settings(cell.impl, cell.threads):
             return _measured(cell, options, timer)
     except ImportError as error:
         return Row(cell, "failed", reason=str(error))
+
+
+@contextmanager
+def _limited(threads: int) -> Iterator[None]:
+    """BLAS on so many threads; its libraries are looked for again only where a module has been loaded."""
+    with _blas(len(sys.modules)).limit(limits=threads, user_api="blas"):
+        yield
+
+
+@lru_cache(maxsize=1)
+def _blas(loaded: int) -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _measured(cell: Cell, options: Options, timer: Timer) -> Row:

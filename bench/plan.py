@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seqgap.bench.registry import Case, Operation, cases
+from seqgap.bench.registry import Case, Operation, cases, comparisons
 
 # Seconds for each floating-point operation, to leave out cells that would take too long; rough on
 # purpose, an order of magnitude is enough.
@@ -29,12 +29,13 @@ class Options:
     case: tuple[str, ...] = ("*",)
     impl: tuple[str, ...] = ("python", "numpy", "numba")
     dim: tuple[int, ...] = (2, 8, 64, 256, 1024)
-    batch: tuple[int, ...] = (1, 32, 1024)
+    batch: tuple[int, ...] = (1, 1024)
+    map: tuple[int, ...] = (32,)  # further batch sizes, of the matched pairs alone: for the map of the gap
     threads: tuple[int, ...] = (1,)
     dtype: tuple[str, ...] = ("float64",)
     seed: int = 25
     processes: int = 3  # fresh ones, each measuring every cell
-    seconds: float = 0.01  # of timing for each cell in each process
+    seconds: float = 0.006  # of timing for each cell in each process
     longest: float = 0.1  # expected seconds of one call above which a cell is left out
 
     def to_json(self) -> dict[str, Any]:
@@ -62,6 +63,7 @@ class Options:
             "impl": (lambda v: v in known, f"some of {', '.join(known)}"),
             "dim": sizes,
             "batch": sizes,
+            "map": sizes,
             "threads": (lambda v: type(v) is int and 1 <= v <= threads, f"integers from 1 to {threads}"),
             "dtype": (lambda v: v in DTYPES, f"some of {', '.join(DTYPES)}"),
             "seed": (lambda v: 0 <= v < 2**64, "an integer from 0 to 2**64 - 1"),
@@ -73,7 +75,7 @@ class Options:
             value = getattr(self, name)
             values = value if isinstance(value, tuple) else (value,)
             wrong = [v for v in values if not right(v)]
-            if wrong or not values:
+            if wrong or not (values or name == "map"):
                 raise ValueError(f"{name}: expected {expected}, got {wrong[0] if wrong else 'none'!r}")
 
 
@@ -82,7 +84,14 @@ def profile(name: str, threads: int) -> Options:
     quick = Options()
     if name == "smoke":
         return replace(
-            quick, profile=name, processes=2, dim=(2, 16), batch=(1, 64), seconds=0.005, longest=0.02
+            quick,
+            profile=name,
+            processes=2,
+            dim=(2, 16),
+            batch=(1, 64),
+            map=(),
+            seconds=0.005,
+            longest=0.02,
         )
     if name == "full":
         return replace(
@@ -90,9 +99,11 @@ def profile(name: str, threads: int) -> Options:
             profile=name,
             processes=5,
             dim=tuple(2**k for k in range(1, 11)),
+            batch=(1, 32, 1024),
+            map=(4, 256),
             threads=tuple(sorted({1, threads})),
             dtype=("float64", "float32"),
-            seconds=0.02,
+            seconds=0.015,
         )
     return quick
 
@@ -132,13 +143,15 @@ def matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 def plan(options: Options) -> list[Cell]:
     """Every cell of the options, those that share D, N and threads next to each other."""
+    pairs = {name for c in comparisons() if c.kind == "matched" for name in (c.sequential, c.parallel)}
     return [
         Cell(case.stem, operation.name, impl, dtype, dim, batch, threads)
         for dtype in options.dtype
         for threads in options.threads
-        for batch in options.batch
+        for batch in dict.fromkeys((*options.batch, *options.map))
         for dim in options.dim
         for case, operation in _operations(options)
+        if batch in options.batch or f"{case.stem}.{operation.name}" in pairs
         for impl in operation.implementation_names
         if impl in options.impl and not (impl in _ONE_THREAD and threads > 1)
     ]

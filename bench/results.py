@@ -59,7 +59,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Probe:
-    """A fixed piece of work, timed between the blocks of a process: how fast the host was then."""
+    """A fixed piece of work, timed between the cells of a process: how fast the host was then."""
 
     process: int
     at: float  # seconds since 1970 (UTC)

@@ -29,7 +29,7 @@ class Measured:
     """One cell over the processes of a run.
 
     rows: the last of each process, in their order. interval: of the seconds of one call. disturbed: a
-    probe before or after its block was slow, in some process.
+    probe before or after it was slow, in some process.
     """
 
     cell: Cell

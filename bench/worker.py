@@ -1,7 +1,7 @@
 """One of the fresh processes of a run: `python -m seqgap.bench.worker FOLDER PROCESS`.
 
 It measures the cells of the run in an order of its own and hands each finished row, and the probes of the
-host between the blocks, to the parent as lines of JSON on standard output. After each line it waits for one
+host between the cells, to the parent as lines of JSON on standard output. After each line it waits for one
 on standard input: the parent stores the row while nothing is timed, and a worker without parent ends.
 """
 
@@ -17,17 +17,17 @@ from pathlib import Path
 import numpy as np
 
 from seqgap.bench.blocks import Block, blocks
-from seqgap.bench.plan import Options
+from seqgap.bench.plan import Cell, Options
 from seqgap.bench.results import Probe, Row, RunFolder
 from seqgap.bench.runs import DISTURBED
 from seqgap.bench.session import Session, SessionError, run
 
-_PROBE_BYTES, _PROBE_REPEATS = 2**20, 5
-_SPARE = 0.25  # of the time of the first pass: for blocks that are measured again
+_PROBE_BYTES, _PROBE_REPEATS = 2**19, 3
+_SPARE = 0.15  # of the number of cells: so many may be measured again
 
 
 def host_probe() -> float:
-    """Seconds of a fixed piece of work, median of 5: SHA-256 of 1 MiB, about half a millisecond each.
+    """Seconds of a fixed piece of work, median of 3: SHA-256 of 512 KiB, about a quarter millisecond each.
 
     One dependent chain of integer instructions in one core, independent of everything that is measured.
     """
@@ -47,35 +47,29 @@ class Worker:
         self._options = options
         self._process = process
         self._hand_over = hand_over
+        self._seconds: list[float] = []  # of all probes
 
     def measure(self, todo: Sequence[Block]) -> None:
-        """Every block, and again those that a disturbance of the host fell into, while there is time."""
-        began = time.monotonic()
-        disturbed = self._pass(todo)
-        spare = _SPARE * (time.monotonic() - began)
-        began = time.monotonic()
-        for block in disturbed:
-            if time.monotonic() - began > spare:
-                return
-            self._pass([block])
+        """Every block, and again the cells that a disturbance of the host fell on, while some are allowed."""
+        allowed = int(_SPARE * sum(map(len, todo)))
+        disturbed = self._pass([cell for block in todo for cell in block])
+        while disturbed and allowed:
+            again, allowed = disturbed[:allowed], allowed - min(allowed, len(disturbed))
+            disturbed = self._pass(again)
 
-    def _pass(self, todo: Sequence[Block]) -> list[Block]:
-        """Measure the blocks; those with a slow probe before or after them."""
-        ends = np.cumsum([len(block) for block in todo])
-        seconds = [self._probe()]
-        done = 0
+    def _pass(self, cells: Sequence[Cell]) -> list[Cell]:
+        """Measure the cells; those with a slow probe before or after them."""
+        probes = [self._probe()]
 
         def finished(row: Row) -> None:
-            nonlocal done
-            done += 1
             self._hand_over(replace(row, process=self._process))
-            if done in ends:
-                seconds.append(self._probe())
+            probes.append(self._probe())
 
-        if not run(Session(self._options, [cell for block in todo for cell in block], finished)):
+        if not run(Session(self._options, list(cells), finished)):
             raise KeyboardInterrupt
-        slow = np.array(seconds) > DISTURBED * np.median(seconds)
-        return [block for block, before, after in zip(todo, slow, slow[1:], strict=False) if before or after]
+        self._seconds += probes
+        slow = np.array(probes) > DISTURBED * np.median(self._seconds)
+        return [cell for cell, before, after in zip(cells, slow, slow[1:], strict=False) if before or after]
 
     def _probe(self) -> float:
         seconds = host_probe()

@@ -12,7 +12,9 @@ from seqgap.bench.environment import environment
 from seqgap.bench.plan import Cell, Options, too_slow
 from seqgap.bench.results import Probe, Row, RunFolder
 
-SMALL = Options(case=("linear_ar", "ar_process", "affine_coupling"), dim=(2, 8, 64, 256), batch=(1, 64))
+SMALL = Options(
+    case=("linear_ar", "ar_process", "affine_coupling"), dim=(2, 8, 64, 256), batch=(1, 64), map=()
+)
 _RATE = {"python": 1e-7, "numpy": 1e-9, "numba": 1e-10}
 _CALL = {"python": 1e-6, "numpy": 5e-6, "numba": 2e-6}
 

@@ -1,5 +1,6 @@
 """Plans, the gate before a timing, gaps and their verdicts."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,9 @@ def test_part_of_a_call_is_the_same_rows() -> None:
 
 
 def test_plan_is_every_combination_once() -> None:
-    options = Options(case=("ar_process.forward", "diffusion"), dim=(2, 4), batch=(1,), threads=(1, 2))
+    options = Options(
+        case=("ar_process.forward", "diffusion"), dim=(2, 4), batch=(1,), map=(), threads=(1, 2)
+    )
     cells = plan(options)
     assert len(cells) == len(set(cells))
     names = {cell.name for cell in cells}
@@ -145,6 +148,15 @@ def test_profiles_grow() -> None:
     assert smoke < quick < full
     assert profile("quick", 2) == Options()
     assert profile("full", 1).threads == (1,)
+
+
+def test_the_map_has_further_batch_sizes_of_the_matched_pairs_alone() -> None:
+    options = Options(batch=(1, 4), map=(2, 4), dim=(2,), impl=("numba",))
+    names = {batch: {cell.name for cell in plan(options) if cell.batch == batch} for batch in (1, 2, 4)}
+    stems = ("ar_process", "linear_ar")
+    assert names[2] == {f"{stem}.{direction}" for stem in stems for direction in ("forward", "inverse")}
+    assert names[1] == names[4] > names[2]
+    assert len(plan(options)) == len(set(plan(options)))
 
 
 def test_slow_and_large_cells_are_left_out_with_a_reason() -> None:
@@ -223,7 +235,7 @@ def test_rows_between_slow_probes_are_flagged() -> None:
     assert not disturbed(Row(CELL, "ok", (1.0,), 1, 1, 2.5))  # another process
 
 
-ORDERED = Options(dim=(2, 8), batch=(1, 4), threads=(1, 2), impl=("numba",), case=("linear_ar",))
+ORDERED = Options(dim=(2, 8), batch=(1, 4), threads=(1, 2), impl=("numba",), case=("linear_ar",), map=())
 
 
 def test_blocks_hold_every_cell_once_in_another_order_for_each_process() -> None:
@@ -249,13 +261,22 @@ def test_a_call_that_takes_far_too_long_is_cut_off() -> None:
     assert "for one call, too far above 1e-09 s" in row.reason
 
 
-@pytest.mark.parametrize(("slow", "again"), [([], []), ([4], [3, 4]), ([0], [0]), ([8], [7])])
-def test_blocks_beside_a_slow_probe_are_measured_again(
-    monkeypatch: pytest.MonkeyPatch, slow: list[int], again: list[int]
+@pytest.mark.parametrize(
+    ("slow", "again"),
+    [
+        ([], []),
+        ([4], [3, 4]),
+        ([0], [0]),
+        ([32], [31]),
+        ([4, 35], [3, 4, 4]),  # the second of two is disturbed once more
+        (range(2, 22, 2), range(1, 5)),  # so many at most
+    ],
+)
+def test_cells_beside_a_slow_probe_are_measured_again(
+    monkeypatch: pytest.MonkeyPatch, slow: Sequence[int], again: Sequence[int]
 ) -> None:
-    probes = iter([2.0 if index in slow else 1.0 for index in range(9)])
-    monkeypatch.setattr(worker, "host_probe", lambda: next(probes, 1.0))
-    monkeypatch.setattr(worker, "_SPARE", float("inf"))
+    probes = iter([2.0 if index in slow else 1.0 for index in range(99)])
+    monkeypatch.setattr(worker, "host_probe", lambda: next(probes))
 
     def run_all(session: Session) -> bool:
         for cell in session.cells:
@@ -266,10 +287,12 @@ def test_blocks_beside_a_slow_probe_are_measured_again(
     found: list[Row | Probe] = []
     todo = blocks(ORDERED, 5)
     worker.Worker(ORDERED, 5, found.append).measure(todo)
-    expected = [cell for block in [*todo, *(todo[index] for index in again)] for cell in block]
-    assert [item.cell for item in found if isinstance(item, Row)] == expected
+    cells = [cell for block in todo for cell in block]
+    assert [item.cell for item in found if isinstance(item, Row)] == [*cells, *(cells[i] for i in again)]
     assert all(item.process == 5 for item in found)
-    assert sum(isinstance(item, Probe) for item in found) == 9 + 2 * len(again)
+    kinds = [isinstance(item, Probe) for item in found]
+    assert kinds[:3] == [True, False, True]
+    assert kinds[-1]
 
 
 def test_a_folder_is_never_written_twice(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ def house_style() -> Iterator[None]:
 
 def save(picture: Picture, target: Path) -> list[Path]:
     """Write the picture as PNG and SVG, and its table as CSV, unknown numbers empty."""
+    picture.figure.draw_without_rendering()
+    picture.figure.set_layout_engine("none")  # it has done its work; saving would do it twice more
     written = []
     for kind, metadata in (("png", {}), ("svg", {"Date": None})):
         path = target / f"{picture.stem}.{kind}"
