@@ -19,8 +19,8 @@ from seqgap.bench.results import ROWS
 from seqgap.bench.runs import Run, read_run
 
 FIVE = ("python", "numpy-passes", "numpy", "numba-plain", "numba")
-ALL = Options(case=("linear_ar", "ar_process"), impl=FIVE, dim=(8, 64), batch=(1, 64))
-LINEAR = Options(case=("linear_ar",), impl=("numba",), dim=(2, 8, 64, 256), batch=(1, 32))
+ALL = Options(case=("linear_ar", "ar_process"), impl=FIVE, dim=(8, 64), batch=(1, 64), map=())
+LINEAR = Options(case=("linear_ar",), impl=("numba",), dim=(2, 8, 64, 256), batch=(1, 32), map=())
 MODULES = (gap_map, ladder)
 
 
@@ -131,8 +131,8 @@ def test_waterfall_starts_each_bar_at_the_rung_before_and_colours_by_direction(t
     assert colours[-1] == left  # true data dependence
 
 
-def test_rows_are_named_by_what_they_answer(tmp_path: Path) -> None:
-    run = read_run(write_run(tmp_path / "run", replace(LINEAR, batch=(1, 8, 64))))
+def test_rows_are_named_by_what_they_answer_and_those_of_the_map_by_number(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", replace(LINEAR, batch=(1, 64), map=(8,))))
     labels = [label.get_text() for label in drawn(gap_map, run).figure.axes[0].get_yticklabels()]
     assert labels == ["N = 1:\nlatency", "8", "64:\nthroughput"]
 
