@@ -171,6 +171,21 @@ def test_nothing_for_a_run_without_pairs(module: object, tmp_path: Path) -> None
     assert module.picture(run) is None  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_no_text_is_cut_off_as_saved(module: object, tmp_path: Path) -> None:
+    picture = drawn(module, read_run(write_run(tmp_path / "run", ALL)))
+    table(picture, tmp_path / "out")
+    picture.figure.set_dpi(130)
+    with house_style():
+        picture.figure.draw_without_rendering()
+    whole = picture.figure.bbox
+    for axes in picture.figure.axes:
+        for text in (*axes.texts, axes.title, *axes.get_yticklabels()):
+            box = text.get_window_extent()
+            assert whole.x0 <= box.x0
+            assert box.x1 <= whole.x1, text.get_text()
+
+
 def test_no_ladder_of_one_implementation(tmp_path: Path) -> None:
     assert ladder.picture(read_run(write_run(tmp_path / "run", LINEAR))) is None
 

@@ -32,7 +32,8 @@ def picture(run: Run) -> Picture | None:
 def _figure(run: Run, found: Sequence[Ladder]) -> Figure:
     kinds = sorted({(ladder.case, ladder.dtype) for ladder in found}, key=lambda k: (k[0], k[1] != "float64"))
     batches = sorted({ladder.batch for ladder in found})
-    figure = Figure(figsize=(1 + 7 * len(batches), 1.4 + 3.7 * len(kinds)), layout="constrained")
+    size = (1 + 7 * len(batches), 1.4 + 3.7 * len(kinds))
+    figure = Figure(figsize=size, dpi=130, layout="constrained")  # as saved: text is as wide as laid out
     grid = figure.subplots(len(kinds), len(batches), squeeze=False)
     for axes in grid.flat:
         axes.set_visible(False)
