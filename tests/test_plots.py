@@ -178,7 +178,7 @@ def test_the_map_says_what_the_run_holds(tmp_path: Path) -> None:
     }
     for line in lines:
         assert line["ratio"] == pytest.approx(line["dim"] / 20.0, rel=0.02)
-        assert line["above"] == ("yes" if line["dim"] > 22 else "no")
+        assert line["above_1.1"] == ("yes" if line["dim"] > 22 else "no")
 
 
 def test_the_ladder_picture_has_the_figures_of_the_ladder(drawn: Path) -> None:

@@ -1,10 +1,11 @@
-"""The gap over dimension and batch: where taking one dimension at a time costs time, and where it ends to."""
+"""The gap over dimension and batch: where taking one dimension at a time costs time, and where not."""
 
 from collections.abc import Iterator, Sequence
 from math import isnan
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
@@ -17,10 +18,12 @@ FELT = 1.1  # a ratio below it is no gap to speak of
 _IMPLS = ("python", "numpy", "numba")
 _COLOURS = "PuOr_r"  # orange: the sequential direction is slower; told apart by all eyes
 _NOTE = (
-    f"thick line: the border of the ratio {FELT}; *: the 95% interval, the small figures, contains {FELT};"
-    " hatched: not timed, too slow"
+    f"thick line: where the sequential direction stops being {FELT} times slower; hatched: not timed;"
+    " small figures: "
 )
-_HEAD = "sequential parallel impl dtype threads batch dim ratio low high above"
+_KNOWN = f"95% interval, * where it contains {FELT}"
+_UNKNOWN = "none, one process has no 95% intervals"
+_HEAD = f"sequential parallel impl dtype threads batch dim ratio low high above_{FELT}"
 
 
 def picture(run: Run) -> Picture | None:
@@ -28,8 +31,8 @@ def picture(run: Run) -> Picture | None:
     found = [gap for gap in gaps(run) if gap.kind == "matched" and gap.impl in _IMPLS]
     if not found:
         return None
-    threads = min(gap.threads for gap in found)
     dtype = min((gap.dtype for gap in found), key=lambda name: name != "float64")
+    threads = min(gap.threads for gap in found if gap.dtype == dtype)
     shown = [gap for gap in found if (gap.threads, gap.dtype) == (threads, dtype)]
     return Picture("gap-map", _figure(run, shown), _HEAD.split(), _lines(shown))
 
@@ -38,7 +41,7 @@ def _figure(run: Run, shown: Sequence[Gap]) -> Figure:
     pairs = sorted({(gap.sequential, gap.parallel) for gap in shown})
     impls = [impl for impl in _IMPLS if any(gap.impl == impl for gap in shown)]
     dims, batches = sorted({gap.dim for gap in shown}), sorted({gap.batch for gap in shown})
-    width = 1.8 + len(impls) * (1.2 + 0.62 * len(dims))
+    width = 1.8 + len(impls) * max(1.2 + 0.62 * len(dims), 2.6)  # a title needs as much
     figure = Figure(
         figsize=(max(width, 8.0), 1.9 + len(pairs) * (0.9 + 0.62 * len(batches))), layout="constrained"
     )
@@ -53,6 +56,7 @@ def _figure(run: Run, shown: Sequence[Gap]) -> Figure:
             _panel(axes, chosen, dims, batches, norm)
             axes.set_title(f"{pair[0]} / {pair[1].split('.')[1]}, {impl}", fontsize=9)
         axes_of_pair[0].set_ylabel("batch N")
+        axes_of_pair[0].set_yticks(np.arange(len(batches)) + 0.5, _answers(batches))
     for axes in grid[-1]:
         axes.set_xlabel("dimension D")
     _colour_bar(figure, grid, norm, largest)
@@ -60,10 +64,18 @@ def _figure(run: Run, shown: Sequence[Gap]) -> Figure:
     plural = "s" * (first.threads > 1)
     figure.suptitle(
         "The gap: time of the sequential direction over that of the parallel one, same weights"
-        f" ({first.dtype}, {first.threads} thread{plural})\nbottom row: latency; top row: throughput",
+        f" ({first.dtype}, {first.threads} thread{plural})",
         fontsize=10,
     )
-    return footed(figure, [run], _NOTE)
+    known = any(not isnan(gap.ratio_low) for gap in shown)
+    return footed(figure, [run], _NOTE + (_KNOWN if known else _UNKNOWN))
+
+
+def _answers(batches: Sequence[int]) -> list[str]:
+    """Labels of the rows: one sample is about latency, the most samples are about throughput."""
+    most = max(batches)
+    names = {1: "N = 1:\nlatency"} | ({most: f"{most}:\nthroughput"} if most > 1 else {})
+    return [names.get(n, str(n)) for n in batches]
 
 
 def _panel(axes: Any, chosen: dict[tuple[int, int], Gap], dims: Any, batches: Any, norm: Any) -> None:
@@ -90,22 +102,29 @@ def _panel(axes: Any, chosen: dict[tuple[int, int], Gap], dims: Any, batches: An
 
 def _value(axes: Any, column: int, row: int, gap: Gap, place: float) -> None:
     """The ratio, and below it its interval."""
-    colour = "white" if abs(place - 0.5) > 0.37 else "black"
-    star = "*" * (above(gap) == "undecided")
+    colour = _legible(place)
+    star = "*" * (gap.ratio_low <= FELT <= gap.ratio_high)
     axes.text(
         column + 0.5, row + 0.58, _short(gap.ratio) + star, ha="center", va="center", fontsize=8, color=colour
     )
     if not isnan(gap.ratio_low):
         ends = f"{_short(gap.ratio_low)}-{_short(gap.ratio_high)}"
-        axes.text(column + 0.5, row + 0.22, ends, ha="center", va="center", fontsize=5.2, color=colour)
+        axes.text(column + 0.5, row + 0.26, ends, ha="center", va="center", fontsize=6, color=colour)
+
+
+def _legible(place: float) -> str:
+    """Black or white, whichever contrasts more (WCAG 2.2, relative luminance) with a colour of the scale."""
+    rgb = np.array(colormaps[_COLOURS](place)[:3])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return "black" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "white"
 
 
 def _short(ratio: float) -> str:
-    return f"{ratio:.0f}" if ratio >= 99.5 else f"{ratio:.3g}" if ratio < 10 else f"{ratio:.1f}"
+    return f"{ratio:.0f}" if ratio >= 99.95 else f"{ratio:#.3g}"
 
 
 def above(gap: Gap) -> str:
-    """Whether the ratio is above FELT: yes, no, or undecided where its interval contains that."""
+    """Whether the ratio is above FELT: yes, no, or undecided: the interval contains it or is unknown."""
     if isnan(gap.ratio_low):
         return "undecided"
     return "yes" if gap.ratio_low > FELT else "no" if gap.ratio_high < FELT else "undecided"
@@ -129,8 +148,9 @@ def border(ratios: Any) -> list[tuple[tuple[int, int], tuple[int, int]]]:
 
 def _colour_bar(figure: Figure, grid: Any, norm: Any, largest: float) -> None:
     bar = figure.colorbar(ScalarMappable(norm, _COLOURS), ax=grid.ravel().tolist(), shrink=0.8, pad=0.02)
-    ticks = [t for t in (0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100, 1000) if abs(np.log(t)) <= largest]
-    bar.set_ticks(np.log(ticks).tolist(), labels=[f"{t:g}" for t in ticks])
+    above_one = [t * 10**k for k in range(5) for t in (1, 2, 5) if np.log(t * 10**k) <= largest]
+    ticks = [*(1 / t for t in reversed(above_one[1:])), *above_one]
+    bar.set_ticks(np.log(ticks).tolist(), labels=[f"{t:.4g}" for t in ticks])
     bar.ax.minorticks_off()
     bar.outline.set_visible(False)
     bar.set_label(plain_text("ratio: above 1 the sequential direction is slower"), color=GREY, fontsize=8)

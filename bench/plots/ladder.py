@@ -32,7 +32,8 @@ def picture(run: Run) -> Picture | None:
 def _figure(run: Run, found: Sequence[Ladder]) -> Figure:
     kinds = sorted({(ladder.case, ladder.dtype) for ladder in found}, key=lambda k: (k[0], k[1] != "float64"))
     batches = sorted({ladder.batch for ladder in found})
-    figure = Figure(figsize=(1 + 7 * len(batches), 1.4 + 3.7 * len(kinds)), layout="constrained")
+    size = (1 + 7 * len(batches), 1.4 + 3.7 * len(kinds))
+    figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(kinds), len(batches), squeeze=False)
     for axes in grid.flat:
         axes.set_visible(False)
@@ -40,7 +41,9 @@ def _figure(run: Run, found: Sequence[Ladder]) -> Figure:
         axes = grid[kinds.index((ladder.case, ladder.dtype)), batches.index(ladder.batch)]
         axes.set_visible(True)
         _panel(axes, ladder)
-    figure.suptitle("From plain Python to the parallel direction: what each step brings", fontsize=11)
+    figure.suptitle(
+        "The ladder: from sequential code to the parallel direction, what each step brings", fontsize=11
+    )
     return footed(figure, [run], _NOTE)
 
 
@@ -48,7 +51,7 @@ def _panel(axes: Any, ladder: Ladder) -> None:
     seconds = np.array([rung.seconds.middle for rung in ladder.rungs]) / ladder.batch
     places = -np.arange(len(ladder.rungs))
     axes.set_xscale("log")
-    axes.set_xlim(seconds.min() / 3, seconds.max() * 60)  # room for what is written beside the bars
+    axes.set_xlim(_limits(ladder))
     for place, (before, after) in zip(places[1:], pairwise(seconds), strict=True):
         last = place == places[-1]
         colour = _LEFT if last else _FASTER if after < before else _SLOWER
@@ -58,15 +61,24 @@ def _panel(axes: Any, ladder: Ladder) -> None:
         low, high = (end / ladder.batch for end in (rung.seconds.low, rung.seconds.high))
         axes.plot([low, high], [place, place], color="black", linewidth=1.2)
         axes.plot(time, place, "o", color="black", markersize=4)
-    right = axes.get_xlim()[1]
-    for place, rung, time in zip(places, ladder.rungs, seconds, strict=True):
-        axes.text(right, place, _beside(rung, time), va="center", ha="right", fontsize=7.5)
+        axes.text(
+            1.02, place, _beside(rung, time), va="center", fontsize=7.5, transform=axes.get_yaxis_transform()
+        )
     axes.set_yticks(places, [rung.name for rung in ladder.rungs])
     axes.set_ylim(places[-1] - 0.6, 0.6)
     axes.grid(axis="x", color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.set_xlabel("seconds for one sample")
     axes.set_title(plain_text(f"{heading(ladder)}\n{total_line(ladder)}"), fontsize=8.5, loc="left")
+
+
+def _limits(ladder: Ladder) -> tuple[float, float]:
+    """Around all whiskers, and two decades at least: less has tick labels that overlap."""
+    whiskers = [(rung.seconds.low, rung.seconds.middle, rung.seconds.high) for rung in ladder.rungs]
+    logs = np.log10(np.array(whiskers) / ladder.batch)
+    least, most = float(np.nanmin(logs)), float(np.nanmax(logs))
+    middle, half = (least + most) / 2, max(1.0, 0.53 * (most - least))
+    return 10 ** (middle - half), 10 ** (middle + half)
 
 
 def _beside(rung: Rung, seconds: float) -> str:

@@ -21,6 +21,7 @@ from seqgap.bench.statistics import METHOD
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "os^vDPX<>*hd"
 LINES = ("-", "--", ":", "-.")
+_DPI = 130
 GREY, LIGHT, FAINT = "#555555", "#999999", "#dddddd"
 _STYLE: Any = {
     "font.size": 9,
@@ -49,12 +50,13 @@ def house_style() -> Iterator[None]:
 
 def save(picture: Picture, target: Path) -> list[Path]:
     """Write the picture as PNG and SVG, and its table as CSV, unknown numbers empty."""
+    picture.figure.set_dpi(_DPI)  # the layout hangs on it
     picture.figure.draw_without_rendering()
     picture.figure.set_layout_engine("none")  # it has done its work; saving would do it twice more
     written = []
     for kind, metadata in (("png", {}), ("svg", {"Date": None})):
         path = target / f"{picture.stem}.{kind}"
-        picture.figure.savefig(path, dpi=130, metadata=metadata)
+        picture.figure.savefig(path, dpi=_DPI, metadata=metadata)
         written.append(path)
     path = target / f"{picture.stem}.csv"
     with open(path, "w", newline="", encoding="utf-8") as file:
@@ -113,7 +115,8 @@ def _commit(run: Run) -> list[str]:
 
 def _sampling(run: Run) -> str:
     rounds = [len(row.rounds) for measured in run.measured.values() for row in measured.rows]
-    text = f"{run.processes} processes, {min(rounds)} to {max(rounds)} rounds each"
+    plural = "es" * (run.processes > 1)
+    text = f"{run.processes} process{plural}, {min(rounds)} to {max(rounds)} rounds each"
     if run.probes:
         least, most = drift(run.probes)
         text += f" · 98% of the probes of the host {least:+.0%} to {most:+.0%} off their median"
