@@ -90,13 +90,10 @@ def _every(rounds: Sequence[Rounds], step: int) -> list[Rounds]:
 
 
 def _probes(run: Run, first: float) -> list[list[Any]]:
-    """The lines of the table: seconds over the median of the probe's process."""
-    medians = {
-        process: np.median([p.seconds for p in run.probes if p.process == process])
-        for process in {probe.process for probe in run.probes}
-    }
+    """The lines of the table: seconds over the median of all probes."""
+    usual = np.median([probe.seconds for probe in run.probes]) if run.probes else 1.0
     return [
-        ["probe", p.process + 1, "", _rounded((p.at - first) / 60), _rounded(p.seconds / medians[p.process])]
+        ["probe", p.process + 1, "", _rounded((p.at - first) / 60), _rounded(p.seconds / usual)]
         for p in sorted(run.probes, key=lambda p: (p.at, p.process))
     ]
 
