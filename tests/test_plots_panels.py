@@ -130,16 +130,16 @@ def test_serial_fraction_of_one_point_is_exact_or_a_bound(speed_up: float, expec
     assert threads.serial_fraction([2], [speed_up]) == pytest.approx(expected, abs=1e-9)
 
 
-def test_the_compared_operations_come_first_at_most_8_in_a_panel(run: Run) -> None:
+def test_the_compared_operations_come_first_at_most_7_in_a_panel(run: Run) -> None:
     with house_style():
         found = threads.picture(run)
     assert found is not None
     for axes in found.figure.axes:
         texts = [text.get_text() for text in axes.texts if "base" in text.get_text()]
-        assert len(texts) == 8
+        assert len(texts) == 7
         assert sum("forward" in text or "inverse" in text or "noise:" in text for text in texts) >= 5
     footer = found.figure.get_supxlabel()
-    drawn = 2 * 8
+    drawn = 2 * 7
     kernels = {(line["operation"], line["dtype"]) for line in lines_of(found)}
     assert f"Curves in the table alone: {len(kernels) - drawn}." in footer
 

@@ -24,7 +24,7 @@ from seqgap.bench.registry import compared
 from seqgap.bench.runs import Measured, Run, paired
 from seqgap.bench.statistics import Interval, ratio_intervals
 
-_MOST = 8  # curves in a panel
+_MOST = len(COLOURS)  # curves in a panel: each has a colour of its own
 _TICKS = (0.125, 0.25, 0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 _HEAD = (
     "operation", "dtype", "dim", "batch", "threads", "speed_up", "speed_up_low", "speed_up_high",
