@@ -27,7 +27,9 @@ from seqgap.bench.results import (
 )
 from seqgap.bench.runs import read_run, timed_run
 
-OPTIONS = Options(case=("linear_ar.forward",), impl=("numpy", "numba"), dim=(2,), batch=(1,), processes=2)
+OPTIONS = Options(
+    case=("linear_ar.forward",), impl=("numpy", "numba"), dim=(2,), batch=(1,), map=(), processes=2
+)
 CELL = Cell("linear_ar", "forward", "numba", "float64", 2, 1, 1)
 SOUND: dict[str, Any] = {"cell": vars(CELL), "status": "ok", "rounds": [1e-6, 2e-6], "iterations": 10}
 
