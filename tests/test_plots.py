@@ -17,6 +17,7 @@ from seqgap.bench.plots import compiling, curves, draw, gap_map, ladder, rounds,
 from seqgap.bench.plots.style import Picture, house_style, spread
 from seqgap.bench.results import Probe, ResultError, Row, RunFolder
 from seqgap.bench.runs import Run, make_run, read_run
+from seqgap.bench.shapes import crossings
 
 ALL = replace(SMALL, case=("linear_ar", "ar_process", "affine_coupling"), threads=(1, 2))
 PICTURES = ("curves", "gap-map", "ladder", "threads", "compile", "rounds")
@@ -128,6 +129,27 @@ def test_crossovers_are_marked_where_there_are_any(tmp_path: Path, at: float, ma
         assert star.get_xdata()[0] == pytest.approx(at, rel=0.02)
     lines = [line for line in picture(run).lines if line[1] == "crossover"]
     assert len(lines) == len(stars)
+
+
+def test_curves_that_lie_on_each_other_have_no_crossover(tmp_path: Path) -> None:
+    """Noise alone makes them cross somewhere, with an interval that reaches an end of the range or both."""
+    options = replace(SMALL, case=("linear_ar",), batch=(1,))
+    run = read_run(write_run(tmp_path / "run", options, seconds=lambda _: 1e-6, noise=0.05))
+    assert any(crossing.at is not None for crossing in crossings(run))
+    assert not [line for axes in figure_of(run).axes for line in axes.get_lines() if line.get_marker() == "*"]
+
+
+@pytest.mark.parametrize("impl", [("numba",), ("python", "numpy", "numba")], ids=len)
+def test_labels_of_the_dimensions_do_not_overlap(tmp_path: Path, impl: tuple[str, ...]) -> None:
+    dims = tuple(2**k for k in range(1, 11))
+    options = replace(SMALL, case=("linear_ar",), impl=impl, dim=dims, batch=(1,))
+    figure = figure_of(read_run(write_run(tmp_path / "run", options, seconds=lambda _: 1e-6)))
+    for axes in figure.axes:
+        labels = [label for label in axes.get_xticklabels() if label.get_text()]
+        assert {"4", "1024"} <= {label.get_text() for label in labels}
+        assert list(axes.get_xticks()) == list(dims)
+        for left, right in itertools.pairwise(label.get_window_extent() for label in labels):
+            assert left.x1 < right.x0
 
 
 def test_cells_left_out_are_shown_at_their_estimate(tmp_path: Path) -> None:

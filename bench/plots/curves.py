@@ -1,5 +1,6 @@
 """Speed against dimension: what every operation takes for one sample, its limits, and where curves cross."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -31,7 +32,7 @@ _FIRST = ("python", "numpy", "numba")  # panels from slow to fast, as far as any
 _LEFT_OUT = ("numpy-passes", "numba-plain")  # rungs of the ladder, with a picture of their own
 _NOTE = (
     "bar: 95% interval of the median; band: 5 to 95% of the rounds; x: left out as too slow, estimated;"
-    " ring: host disturbed; star: crossover D* with its interval; grey: what this machine cannot beat,"
+    " ring: host disturbed; star: crossover D* whose interval ends within the picture; grey: what this machine cannot beat,"
     " and where the data of the smallest operation outgrow a cache"
 )
 
@@ -197,10 +198,11 @@ class _Panel:
     def finish(self, dims: Sequence[int]) -> None:
         """All that needs the limits of the axes."""
         axes = self._axes
-        axes.set_xticks(dims, [str(d) for d in dims])
-        axes.set_xticks([], minor=True)
         wide = max(dims[-1] / dims[0], 2.0)
-        axes.set_xlim(dims[0] / 1.3, dims[-1] * wide**0.85 * 1.6)  # room for the labels
+        left, right = dims[0] / 1.3, dims[-1] * wide**0.85 * 1.6  # room for the labels
+        axes.set_xlim(left, right)
+        axes.set_xticks(dims, _tick_labels(dims, right / left))
+        axes.set_xticks([], minor=True)
         axes.grid(color=FAINT, linewidth=0.5)
         bottom, top = axes.get_ylim()
         if not self._ends:
@@ -251,27 +253,41 @@ class _Panel:
         return [Cell(stem, op, self._impl, dtype, dim, self._batch, threads) for stem, op in names]
 
     def _outgrown(self, ceilings: Ceilings, dims: Sequence[int]) -> Iterator[tuple[str, int]]:
-        sizes = [min(working_bytes(cell) for cell in self._cells(d)) for d in range(dims[0], dims[-1] + 1)]
+        def least(dim: int) -> float:
+            return min(working_bytes(cell) for cell in self._cells(dim))
+
+        between = range(dims[0], dims[-1] + 1)
         for level in ceilings.bandwidth:
-            above = int(np.searchsorted(sizes, level.capacity, side="right"))
-            if level.capacity and 0 < above < len(sizes):
-                yield level.level, dims[0] + above
+            above = bisect_right(between, level.capacity, key=least)
+            if level.capacity and 0 < above < len(between):
+                yield level.level, between[above]
 
     def _crossovers(self, run: Run, found: Sequence[Crossing]) -> None:
-        """A star where a sequential curve passes a parallel one, with the interval of D*."""
+        """A star where a sequential curve passes a parallel one for certain, with the interval of D*."""
         for crossing in found:
             at, name = crossing.at, crossing.sequential.name
             if at is None or crossing.sequential != self._key(name) or name not in self._shown:
                 continue
+            if at.low == 0 or at.high == np.inf:  # curves that lie on each other cross somewhere by chance
+                continue
             points = self._points(run, name)
             heights = np.log([m.seconds / self._batch for m in points])
             height = np.exp(np.interp(np.log(at.middle), np.log([m.cell.dim for m in points]), heights))
-            ends = [max(at.low, crossing.first), min(at.high, crossing.last)]
-            self._axes.plot(ends, [height] * 2, color="black", linewidth=1.5, alpha=0.6)
+            self._axes.plot([at.low, at.high], [height] * 2, color="black", linewidth=1.5, alpha=0.6)
             self._axes.plot(
                 at.middle, height, "*", color=self._colour(crossing.parallel), mec="black", mew=0.6, ms=11,
                 zorder=5,
             )  # fmt: skip
+
+
+def _tick_labels(dims: Sequence[int], wide: float) -> list[str]:
+    """Every D that has room on an axis whose ends have this ratio, from the last one down; else empty."""
+    gap = np.log(wide) * (0.012 + 0.019 * len(str(dims[-1])))  # of the font, in a panel of 4 inches
+    named: list[int] = []
+    for dim in reversed(dims):
+        if not named or np.log(named[-1] / dim) >= gap:
+            named.append(dim)
+    return [str(dim) if dim in named else "" for dim in dims]
 
 
 def _bar(measured: Measured) -> tuple[float, float]:
