@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from synthetic import SMALL, plausible, write_run
 
+from seqgap.bench.ceiling import Bandwidth, Ceilings, working_bytes
 from seqgap.bench.plan import Cell, Options
-from seqgap.bench.plots import compiling, curves, draw, gap_map, ladder, rounds, threads
+from seqgap.bench.plots import compiling, curves, draw, gap_map, ladder, limits, rounds, threads
 from seqgap.bench.plots.style import Picture, house_style, spread
 from seqgap.bench.results import Probe, ResultError, Row, RunFolder
 from seqgap.bench.runs import Run, make_run, read_run
@@ -182,6 +183,33 @@ def test_limits_are_drawn_where_the_machine_was_measured(tmp_path: Path) -> None
         t.get_text() for a in figure_of(read_run(write_run(tmp_path / "no", SMALL))).axes for t in a.texts
     ]
     assert not {"bandwidth", "chain of D multiply-adds"} & set(without)
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_cache_is_outgrown_where_no_operation_fits(cores: int) -> None:
+    """Each core has an L1 of its own."""
+    rates = (1e10,) * 4
+    levels = (
+        Bandwidth("L1", 32768, 1, *rates),
+        Bandwidth("L3", 10**9, 1, *rates),
+        Bandwidth("DRAM", 0, 1, *rates),
+    )
+    both = {"float64": 1e-9, "float32": 1e-9}
+    ceilings = Ceilings(levels, both, both, both, both, 1e-8, 1e-7, 4e-7)
+
+    def cells(dim: int) -> list[Cell]:
+        return [
+            Cell(case, "forward", "numba", "float64", dim, 64, cores)
+            for case in ("linear_ar", "affine_coupling")
+        ]
+
+    found = dict(limits.outgrown(ceilings, cells, [2, 256]))
+    assert list(found) == ["L1"]
+    fits = [
+        any(working_bytes(cell) <= cores * 32768 for cell in cells(dim))
+        for dim in (found["L1"] - 1, found["L1"])
+    ]
+    assert fits == [True, False]
 
 
 def test_the_map_has_a_border_where_the_gap_is_no_longer_felt() -> None:

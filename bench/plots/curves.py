@@ -1,14 +1,13 @@
 """Speed against dimension: what every operation takes for one sample, its limits, and where curves cross."""
 
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from seqgap.bench.ceiling import Ceilings, memory_seconds, working_bytes
 from seqgap.bench.plan import Cell
+from seqgap.bench.plots.limits import draw_limits
 from seqgap.bench.plots.style import (
     COLOURS,
     FAINT,
@@ -32,8 +31,9 @@ _FIRST = ("python", "numpy", "numba")  # panels from slow to fast, as far as any
 _LEFT_OUT = ("numpy-passes", "numba-plain")  # rungs of the ladder, with a picture of their own
 _NOTE = (
     "bar: 95% interval of the median; band: 5 to 95% of the rounds; x: left out as too slow, estimated;"
-    " ring: host disturbed; star: crossover D* whose interval ends within the picture; grey: what this machine cannot beat,"
-    " and where the data of the smallest operation outgrow a cache"
+    " ring: host disturbed; star: crossover D* whose interval ends within the picture\n"
+    "grey: what this machine cannot beat, the chain where there are D dependent steps, and where the data"
+    " of the smallest operation outgrow a cache"
 )
 
 
@@ -210,57 +210,18 @@ class _Panel:
             return
         _slope_guides(axes, dims[0], dims[-1])
         if self._impl.startswith("numba") and len(self._known) == 1:
-            self._limits(dims)
+            ceilings = read_ceilings(self._known[0].run.path)
+            if ceilings is not None:
+                draw_limits(axes, ceilings, self._cells, dims)
         for run, _, found in self._known:
             self._crossovers(run, found)
         label_ends(axes, list(self._ends.values()), dims[-1] * wide**0.05 * 1.1)
         axes.set_ylim(bottom, top)
 
-    def _limits(self, dims: Sequence[int]) -> None:
-        """The ceilings of the machine, and the D at which the smallest operation outgrows a cache."""
-        ceilings = read_ceilings(self._known[0].run.path)
-        if ceilings is None:
-            return
-        grid = np.unique(np.geomspace(dims[0], dims[-1], 60).astype(int))
-        for text, seconds in self._ceilings(ceilings, grid).items():
-            values = np.array(seconds) / self._batch
-            self._axes.plot(grid, values, color=LIGHT, linewidth=1, zorder=0.5)
-            bottom = self._axes.get_ylim()[0]
-            at = int(np.argmax(values >= bottom)) if (values >= bottom).any() else None
-            if at is not None:
-                self._axes.text(grid[at], values[at], text, color=GREY, fontsize=6.5, va="bottom", ha="left")
-        for level, dim in self._outgrown(ceilings, dims):
-            self._axes.axvline(dim, color=LIGHT, linewidth=0.8, linestyle=(0, (1, 3)), zorder=0.5)
-            self._axes.text(
-                dim, 0.995, f" {level}", transform=self._axes.get_xaxis_transform(), color=GREY,
-                fontsize=6.5, va="top",
-            )  # fmt: skip
-
-    def _ceilings(self, ceilings: Ceilings, dims: Any) -> dict[str, list[float]]:
-        """Seconds of one call that no operation shown can beat; the chain where it has D steps."""
-        step = ceilings.fma_latency[self._kind.dtype]
-        found = {
-            "call of a compiled function": [ceilings.call_arrays] * len(dims),
-            "bandwidth": [min(memory_seconds(c, ceilings)[0] for c in self._cells(int(d))) for d in dims],
-        }
-        if self._batch == 1:
-            found["chain of D multiply-adds"] = [float(d) * step for d in dims]
-        return found
-
     def _cells(self, dim: int) -> list[Cell]:
         names = (name.split(".") for name in self._shown)
         dtype, threads = self._kind
         return [Cell(stem, op, self._impl, dtype, dim, self._batch, threads) for stem, op in names]
-
-    def _outgrown(self, ceilings: Ceilings, dims: Sequence[int]) -> Iterator[tuple[str, int]]:
-        def least(dim: int) -> float:
-            return min(working_bytes(cell) for cell in self._cells(dim))
-
-        between = range(dims[0], dims[-1] + 1)
-        for level in ceilings.bandwidth:
-            above = bisect_right(between, level.capacity, key=least)
-            if level.capacity and 0 < above < len(between):
-                yield level.level, between[above]
 
     def _crossovers(self, run: Run, found: Sequence[Crossing]) -> None:
         """A star where a sequential curve passes a parallel one for certain, with the interval of D*."""
