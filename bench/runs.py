@@ -21,7 +21,7 @@ from seqgap.bench.results import (
 )
 from seqgap.bench.statistics import Interval, intervals
 
-DISTURBED = 1.1  # a probe that took so many times the median of its process
+DISTURBED = 1.15  # a probe that took so many times the median of the run's
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,11 @@ def timed_run(path: Path) -> Run:
 
 def _measured(rows: Sequence[Row], probes: Sequence[Probe]) -> dict[Cell, Measured]:
     last = {(row.cell, row.process): row for row in rows if row.status == "ok"}
-    failed = {row.cell for row in rows if row.status == "failed"}
+    left_out = {row.cell for row in rows if row.status != "ok"}
     slow = disturbance(probes)
     groups: dict[Cell, list[Row]] = {}
     for row in sorted(last.values(), key=lambda row: row.process):
-        if row.cell not in failed:  # wrong in one process is wrong
+        if row.cell not in left_out:  # wrong in one process is wrong, too slow in one is too slow
             groups.setdefault(row.cell, []).append(row)
     found = intervals([_logs(group) for group in groups.values()])
     return {
@@ -146,12 +146,12 @@ def drift(probes: Sequence[Probe]) -> tuple[float, float]:
 
 
 def disturbance(probes: Sequence[Probe]) -> Callable[[Row], bool]:
-    """Whether the probe before or after a row was slow, against the median of its process."""
+    """Whether the probe before or after a row was slow, against the median of all."""
+    usual = np.median([probe.seconds for probe in probes]) if probes else 1.0
     by_process: dict[int, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
     for process in {probe.process for probe in probes}:
         of_process = sorted((p for p in probes if p.process == process), key=lambda p: p.at)
-        seconds = np.array([p.seconds for p in of_process])
-        slow = seconds > DISTURBED * np.median(seconds)
+        slow = np.array([p.seconds for p in of_process]) > DISTURBED * usual
         by_process[process] = (np.array([p.at for p in of_process]), slow)
 
     def disturbed(row: Row) -> bool:

@@ -8,16 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from synthetic import SMALL, plausible, write_run
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from synthetic import SMALL, write_run
 
 from seqgap.bench.ceiling import Bandwidth, Ceilings, working_bytes
-from seqgap.bench.plan import Cell, Options
-from seqgap.bench.plots import compiling, curves, draw, gap_map, ladder, limits, rounds, threads
+from seqgap.bench.plan import Cell
+from seqgap.bench.plots import curves, draw, limits
 from seqgap.bench.plots.style import Picture, house_style, spread
 from seqgap.bench.results import Probe, ResultError, Row, RunFolder
-from seqgap.bench.runs import Run, make_run, read_run
+from seqgap.bench.runs import Run, read_run
 from seqgap.bench.shapes import crossings
 
 ALL = replace(SMALL, case=("linear_ar", "ar_process", "affine_coupling"), threads=(1, 2))
@@ -94,14 +95,13 @@ def figure_of(run: Run) -> Any:
 
 def boxes(axes: Any) -> list[Any]:
     renderer = axes.figure.canvas.get_renderer()
-    return [text.get_window_extent(renderer) for text in axes.texts if "." in text.get_text()]
+    names = [text for text in axes.texts if "." in text.get_text()]
+    return [Text.get_window_extent(name, renderer) for name in names]  # an annotation's has its line too
 
 
 def test_names_at_the_ends_do_not_overlap(tmp_path: Path) -> None:
     """All curves end at the same height, the worst case."""
     run = read_run(write_run(tmp_path / "run", SMALL, seconds=lambda cell: 1e-5 * cell.batch, noise=1e-4))
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     figure = figure_of(run)
     FigureCanvasAgg(figure)
     for axes in figure.axes:
@@ -167,12 +167,12 @@ def test_cells_left_out_are_shown_at_their_estimate(tmp_path: Path) -> None:
 
 def test_limits_are_drawn_where_the_machine_was_measured(tmp_path: Path) -> None:
     level = {"level": "L1", "capacity": 32768, "working_set": 16384}
-    rates = dict.fromkeys(("read", "write", "copy", "triad"), 1e10)
-    both = {"float64": 1e-9, "float32": 1e-9}
+    rates = dict.fromkeys(("read", "write", "copy", "triad"), 1e7)
+    both = {"float64": 1e-7, "float32": 1e-7}
     ceilings = {
         "bandwidth": [level | rates, {"level": "DRAM", "capacity": 0, "working_set": 2**26} | rates],
         "fma_latency": both, "fma_flops": {"float64": 1e10, "float32": 1e10}, "exp": both, "normal": both,
-        "timer": 4e-8, "call_empty": 1e-7, "call_arrays": 4e-7, "threads": 1, "parallel_region": None,
+        "timer": 4e-8, "call_empty": 1e-7, "call_arrays": 4e-6, "threads": 1, "parallel_region": None,
         "threading_layer": None, "shared": [],
     }  # fmt: skip
     with_limits = write_run(tmp_path / "with", SMALL, stored={"ceilings": ceilings})
@@ -210,75 +210,6 @@ def test_a_cache_is_outgrown_where_no_operation_fits(cores: int) -> None:
         for dim in (found["L1"] - 1, found["L1"])
     ]
     assert fits == [True, False]
-
-
-def test_the_map_has_a_border_where_the_gap_is_no_longer_felt() -> None:
-    ratios = np.array([[1.0, 1.2, 2.0], [1.0, 1.0, np.nan]])
-    assert sorted(gap_map.border(ratios)) == [((1, 0), (1, 1)), ((1, 1), (2, 1))]
-    assert gap_map.border(np.full((3, 3), 2.0)) == []
-
-
-def test_the_map_says_what_the_run_holds(tmp_path: Path) -> None:
-    run = read_run(write_run(tmp_path / "run", SMALL, seconds=crossing(20.0), noise=1e-3))
-    found = gap_map.picture(run)
-    assert found is not None
-    lines = [dict(zip(found.head, line, strict=True)) for line in found.lines]
-    assert {(line["dim"], line["batch"]) for line in lines} == {
-        (d, n) for d in (2, 8, 64, 256) for n in (1, 64)
-    }
-    for line in lines:
-        assert line["ratio"] == pytest.approx(line["dim"] / 20.0, rel=0.02)
-        assert line["above_1.1"] == ("yes" if line["dim"] > 22 else "no")
-
-
-def test_the_ladder_picture_has_the_figures_of_the_ladder(drawn: Path) -> None:
-    run = read_run(drawn)
-    found = ladder.picture(run)
-    assert found is not None
-    lines = [dict(zip(found.head, line, strict=True)) for line in found.lines]
-    stored = table(drawn / "ladder.csv")
-    assert [line["rung"] for line in stored] == [line["rung"] for line in lines]
-    assert {line["impl"] for line in lines} >= {"python", "numpy-passes", "numpy", "numba-plain", "numba"}
-    for line in lines[:3]:
-        cell = Cell(line["case"], "forward", line["impl"], line["dtype"], line["dim"], line["batch"], 1)
-        assert line["seconds_per_sample"] == pytest.approx(run.measured[cell].seconds / cell.batch)
-
-
-def test_the_serial_fraction_is_recovered(tmp_path: Path) -> None:
-    def amdahl(cell: Cell) -> float:
-        return plausible(replace(cell, threads=1)) * (0.25 + 0.75 / cell.threads)
-
-    options = replace(SMALL, impl=("numba",), threads=(1, 2, 4))
-    found = threads.picture(read_run(write_run(tmp_path / "run", options, seconds=amdahl, noise=1e-4)))
-    assert found is not None
-    lines = [dict(zip(found.head, line, strict=True)) for line in found.lines]
-    assert lines
-    for line in lines:
-        assert line["serial_fraction"] == pytest.approx(0.25, abs=0.01)
-        if line["threads"] > 1:
-            assert line["speed_up"] == pytest.approx(1 / (0.25 + 0.75 / line["threads"]), rel=0.01)
-
-
-def test_one_number_of_threads_has_no_picture_of_threads(tmp_path: Path) -> None:
-    options = replace(SMALL, impl=("numba",))
-    assert threads.picture(read_run(write_run(tmp_path / "run", options))) is None
-
-
-def test_compile_times_are_those_of_the_slowest_process(drawn: Path) -> None:
-    assert {line["compile_seconds"] for line in table(drawn / "compile.csv")} == {"1.0"}
-
-
-def test_nothing_compiled_has_no_picture() -> None:
-    rows = [Row(Cell("normal", "standard_normal", "numpy", "float64", 2, 1, 1), "ok", (1e-6,), 1)]
-    assert compiling.picture(make_run(Path(), {}, Options(), rows)) is None
-
-
-def test_rounds_are_placed_by_the_clock_and_against_their_cell(drawn: Path) -> None:
-    lines = table(drawn / "rounds.csv")
-    kinds = {line["kind"] for line in lines}
-    assert kinds == {"round", "probe"}
-    ratios = [float(line["ratio"]) for line in lines if line["kind"] == "round"]
-    assert np.median(ratios) == pytest.approx(1, abs=0.02)
 
 
 def one(path: Path, cells: list[Cell], processes: int = 2, **change: Any) -> Path:
@@ -323,10 +254,3 @@ def test_a_run_without_times_is_an_error(tmp_path: Path) -> None:
 def test_labels_are_moved_as_little_as_needed() -> None:
     assert spread([0.0, 0.1, 5.0], 1.0).tolist() == pytest.approx([-0.45, 0.55, 5.0])
     assert spread([0.0, 2.0], 1.0).tolist() == [0.0, 2.0]
-
-
-def test_rounds_without_probes_are_drawn(tmp_path: Path) -> None:
-    path = one(tmp_path / "run", [NORMAL])
-    (path / "probes.jsonl").unlink()
-    with house_style():
-        assert rounds.picture(read_run(path)) is not None

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, NullFormatter
 
 from seqgap.bench.plots.style import COLOURS, FAINT, Picture, footed, plain_text
 from seqgap.bench.results import Row
@@ -42,13 +42,13 @@ def picture(run: Run) -> Picture | None:
     if not kernels:
         return None
     shown = kernels[:_MOST]
-    figure = Figure(figsize=(8.8, 1.8 + 0.26 * max(len(shown), 4)), layout="constrained")
+    figure = Figure(figsize=(10, 1.8 + 0.26 * max(len(shown), 4)), layout="constrained")
     _bars(figure.subplots(), shown)
     figure.suptitle(
         f"What comes before the first result of a compiled kernel\n{_subtitle(kernels)}", fontsize=10
     )
     more = len(kernels) - len(shown)
-    notes = [f"{more} more kernels, all faster than these, are in the table alone."] if more else []
+    notes = [f"{more} more kernels, none slower than these, are in the table alone."] if more else []
     return Picture("compile", footed(figure, [run], *notes), _HEAD, kernels)
 
 
@@ -84,31 +84,35 @@ def _loading(rows: Iterable[Row]) -> float | None:
 
 
 def _bars(axes: Any, kernels: Sequence[Kernel]) -> None:
-    for seconds, (colour, marker, label), offset in (
-        ([kernel.compiling for kernel in kernels], _COMPILING, -0.2),
-        ([kernel.loading for kernel in kernels], _LOADING, 0.2),
-    ):
-        known = [(place + offset, value) for place, value in enumerate(seconds) if value is not None]
-        if not known:
-            continue
-        places = [place for place, _ in known]
-        ends = [max(value, _LEAST) for _, value in known]
-        axes.hlines(places, _LEAST, ends, color=colour, linewidth=2.5)
-        axes.plot(ends, places, marker, color=colour, markersize=4.5, label=label, clip_on=False)
-        for place, value in known:
-            axes.annotate(
-                EngFormatter("s", places=1 if value < 1 else 2)(value), (max(value, _LEAST), place),
-                xytext=(5, 0), textcoords="offset points", fontsize=6.5, va="center", color=colour,
-            )  # fmt: skip
+    compiling, loading = [kernel.compiling for kernel in kernels], [kernel.loading for kernel in kernels]
+    apart = 0.2 if any(compiling) and any(loading) else 0.0
+    _bars_of(axes, compiling, _COMPILING, -apart)
+    _bars_of(axes, loading, _LOADING, apart)
     longest = max(kernel.longest for kernel in kernels)
     axes.set(xscale="log", xlim=(_LEAST, max(10 * _LEAST, 1.8 * longest)), xlabel="seconds")
     axes.set_ylim(len(kernels) - 0.4, -0.6)
     axes.set_yticks(range(len(kernels)), [_name(kernel) for kernel in kernels], fontsize=7.5)
     axes.xaxis.set_major_formatter(EngFormatter("s"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="x", color=FAINT, linewidth=0.5)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8)
 
 
+def _bars_of(axes: Any, seconds: Sequence[float | None], kind: tuple[str, str, str], offset: float) -> None:
+    colour, marker, label = kind
+    known = [(place + offset, value) for place, value in enumerate(seconds) if value is not None]
+    if not known:
+        return
+    places, ends = [place for place, _ in known], [max(value, _LEAST) for _, value in known]
+    axes.hlines(places, _LEAST, ends, color=colour, linewidth=2.5)
+    axes.plot(ends, places, marker, color=colour, markersize=4.5, label=label, clip_on=False)
+    for (place, value), end in zip(known, ends, strict=True):
+        axes.annotate(
+            EngFormatter("s", places=1 if value < 1 else 2)(value), (end, place),
+            xytext=(5, 0), textcoords="offset points", fontsize=6.5, va="center", color=colour,
+        )  # fmt: skip
+
+
 def _name(kernel: Kernel) -> str:
-    threads = "1 thread" if kernel.threads == "1" else "threads"
+    threads = f"{kernel.threads} thread{'s' * (kernel.threads != '1')}"
     return plain_text(f"{kernel.operation}, {kernel.dtype}, {threads}")

@@ -17,7 +17,7 @@ _MOST = 20_000  # points
 _LOWEST, _HIGHEST = 0.7, 1.5
 _TICKS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 _OF_PROCESSES, _SLOW = (COLOURS[0], COLOURS[5]), COLOURS[1]
-_HIGHEST = 2.0  # probes above are drawn there
+_HIGHEST_PROBE = 2.0  # probes above are drawn there
 _SHORTEST = 51  # rounds in a running median
 _HEAD = ("kind", "process", "cell", "minute", "ratio")
 
@@ -90,13 +90,10 @@ def _every(rounds: Sequence[Rounds], step: int) -> list[Rounds]:
 
 
 def _probes(run: Run, first: float) -> list[list[Any]]:
-    """The lines of the table: seconds over the median of the probe's process."""
-    medians = {
-        process: np.median([p.seconds for p in run.probes if p.process == process])
-        for process in {probe.process for probe in run.probes}
-    }
+    """The lines of the table: seconds over the median of all probes."""
+    usual = np.median([probe.seconds for probe in run.probes]) if run.probes else 1.0
     return [
-        ["probe", p.process + 1, "", _rounded((p.at - first) / 60), _rounded(p.seconds / medians[p.process])]
+        ["probe", p.process + 1, "", _rounded((p.at - first) / 60), _rounded(p.seconds / usual)]
         for p in sorted(run.probes, key=lambda p: (p.at, p.process))
     ]
 
@@ -143,7 +140,7 @@ def _medians(axes: Any, rounds: Sequence[Rounds]) -> None:
         of_process = [of_row for of_row in rounds if of_row.row.process == process]
         minutes = np.concatenate([of_row.minutes for of_row in of_process])
         ratios = np.concatenate([of_row.ratios for of_row in of_process])
-        width = min(len(ratios), max(_SHORTEST, len(ratios) // 20))
+        width = min(max(1, len(ratios) // 2), max(_SHORTEST, len(ratios) // 20))
         step = max(1, width // 10)
         axes.plot(
             np.median(sliding_window_view(minutes, width)[::step], axis=1),
@@ -155,7 +152,7 @@ def _medians(axes: Any, rounds: Sequence[Rounds]) -> None:
 def _strip(axes: Any, probes: Sequence[Sequence[Any]]) -> None:
     minutes, ratios = (np.array([line[column] for line in probes]) for column in (3, 4))
     slow = ratios > DISTURBED
-    shown = np.minimum(ratios, _HIGHEST)
+    shown = np.minimum(ratios, _HIGHEST_PROBE)
     axes.plot(minutes[~slow], shown[~slow], ".", color=GREY, markersize=2, rasterized=True)
     axes.plot(minutes[slow], shown[slow], "D", color=_SLOW, markersize=3, rasterized=True)
     axes.axhline(DISTURBED, color=_SLOW, linewidth=0.8, linestyle="--")

@@ -153,5 +153,5 @@ def label_ends(axes: Any, ends: Sequence[End], x: float) -> None:
         axes.annotate(
             plain_text(end.text), (end.x, end.y), (x, np.exp(place)),
             color=end.colour, fontsize=7.5, va="center",
-            arrowprops={"arrowstyle": "-", "color": end.colour, "linewidth": 0.4},
+            arrowprops={"arrowstyle": "-", "color": end.colour, "linewidth": 0.4, "relpos": (0, 0.5)},
         )  # fmt: skip

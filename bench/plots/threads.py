@@ -24,7 +24,7 @@ from seqgap.bench.registry import compared
 from seqgap.bench.runs import Measured, Run, paired
 from seqgap.bench.statistics import Interval, ratio_intervals
 
-_MOST = 8  # curves in a panel
+_MOST = len(COLOURS)  # curves in a panel: each has a colour of its own
 _TICKS = (0.125, 0.25, 0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 _HEAD = (
     "operation", "dtype", "dim", "batch", "threads", "speed_up", "speed_up_low", "speed_up_high",
@@ -71,14 +71,14 @@ def picture(run: Run) -> Picture | None:
     panels = [
         (dtype, of_dtype) for dtype in DTYPES if (of_dtype := [c for c in curves if _dtype(c) == dtype])
     ]
-    figure = Figure(figsize=(9.5, 1.9 + 3.7 * len(panels)), layout="constrained")
+    figure = Figure(figsize=(10.5, 2 + 3.7 * len(panels)), layout="constrained")
     grid = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
     for axes, (dtype, of_dtype) in zip(grid, panels, strict=True):
         _panel(axes, of_dtype[:_MOST], _cores(run))
         axes.set_title(dtype, loc="left", fontsize=9)
     grid[-1].set_xlabel("threads")
     figure.suptitle(
-        "Speed-up of the compiled kernels by threads: the same kernel's time on one thread over its time\n"
+        "Speed-up of the compiled kernels by threads; base: the same kernel, serial, on one thread\n"
         "filled marker: D dependent steps; open marker: all dimensions at once; bars: 95% intervals\n"
         "curve: Amdahl's law 1 / (s + (1 - s) / t) with the fitted serial fraction s",
         fontsize=10,
@@ -133,10 +133,12 @@ def _cores(run: Run) -> int | None:
 
 
 def _notes(panels: Sequence[tuple[str, Sequence[Curve]]]) -> list[str]:
-    left_out = [len(curves) - _MOST for _, curves in panels]
-    note = "Base: the serial kernel on one thread, not plain Python. Points of one number are moved apart"
-    more = f"; {max(left_out)} further operations are in the table alone" if max(left_out) > 0 else ""
-    return [f"{note}{more}."]
+    notes = ["Points of one number of threads are moved apart; long bars may end outside."]
+    if any(curve.serial_fraction > 0.999 for _, curves in panels for curve in curves):
+        notes.append("s = 1.00: more threads brought nothing, or cost time, which the law does not know.")
+    if left_out := sum(max(0, len(curves) - _MOST) for _, curves in panels):
+        notes.append(f"Curves in the table alone: {left_out}.")
+    return notes
 
 
 def _panel(axes: Any, curves: Sequence[Curve], cores: int | None) -> None:
@@ -146,7 +148,7 @@ def _panel(axes: Any, curves: Sequence[Curve], cores: int | None) -> None:
     axes.set_yscale("log", base=2)
     axes.plot([1, last], [1, last], color=LIGHT, linewidth=1)
     for index, curve in enumerate(curves):
-        _curve(axes, curve, index, last ** (0.012 * (index - (len(curves) - 1) / 2)))
+        _curve(axes, curve, index, last ** (0.008 * (index - (len(curves) - 1) / 2)))
     middle = [speed_up.middle for curve in curves for _, speed_up in curve.points]
     bottom, top = min(1, *middle) / 1.4, max(last, *middle) * 1.2  # wider intervals reach beyond
     axes.set(xlim=(last**-0.06, last**1.08), ylim=(bottom, top), ylabel="speed-up")

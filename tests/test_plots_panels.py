@@ -1,0 +1,296 @@
+"""Pictures of threads, compiling and rounds: their numbers, their labels, and odd runs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.text import Text
+from synthetic import plausible, write_run
+
+from seqgap.bench.plan import Cell, Options
+from seqgap.bench.plots import compiling, rounds, threads
+from seqgap.bench.plots.style import COLOURS, Picture, house_style, save
+from seqgap.bench.results import Probe, Row
+from seqgap.bench.runs import Run, make_run, read_run
+
+MANY = Options(
+    case=("linear_ar", "ar_process", "diffusion", "mask_stack.forward"), impl=("numba",), dim=(8, 64),
+    batch=(1, 64), threads=(1, 2, 4), dtype=("float64", "float32"),
+)  # fmt: skip
+LINEAR = Cell("linear_ar", "forward", "numba", "float64", 64, 64, 1)
+KNOWN: dict[str, Any] = {
+    "machine": {"cpu": "made up", "cores": 2, "threads": 4, "system": "Linux"},
+    "versions": dict.fromkeys(("python", "numpy", "numba", "llvmlite"), "1.0"),
+    "started": "2026-01-01T00:00:00+00:00",
+}
+
+
+def serial(cell: Cell) -> float:
+    """The serial fraction that is planted in an operation."""
+    return 0.02 + sum(map(ord, cell.name)) % 7 * 0.05
+
+
+def amdahl(cell: Cell) -> float:
+    s = serial(cell)
+    return plausible(replace(cell, threads=1)) * (s + (1 - s) / cell.threads)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    path = tmp_path_factory.mktemp("panels") / "run"
+    return read_run(write_run(path, MANY, seconds=amdahl, noise=0.01, stored=KNOWN))
+
+
+@pytest.fixture(params=[threads, compiling, rounds], ids=["threads", "compiling", "rounds"])
+def draws(request: pytest.FixtureRequest) -> Callable[[Run], Picture | None]:
+    """Each of the three in turn."""
+    drawing: Callable[[Run], Picture | None] = request.param.picture
+    return drawing
+
+
+def small(rows: list[Row], probes: list[Probe] | None = None) -> Run:
+    return make_run(Path("run"), KNOWN, Options(), rows, probes or [])
+
+
+def rows_of(cell: Cell, processes: int = 2, count: int = 10, **change: Any) -> list[Row]:
+    """Rows of 1 ms a call, a minute apart, 10 calls a round."""
+    return [Row(cell, "ok", (1e-3,) * count, 10, p, 1.8e9 + 60 * p, 1.0, **change) for p in range(processes)]
+
+
+def lines_of(found: Picture | None) -> list[dict[str, Any]]:
+    assert found is not None
+    return [dict(zip(found.head, line, strict=True)) for line in found.lines]
+
+
+def test_pictures_drawn_twice_are_the_same_bytes(
+    tmp_path: Path, run: Run, draws: Callable[[Run], Picture | None]
+) -> None:
+    written = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        with house_style():
+            found = draws(run)
+            assert found is not None
+            written.append([path.read_bytes() for path in save(found, tmp_path / name)])
+    assert written[0] == written[1]
+    assert len(written[0][1]) < 1e6
+
+
+def test_texts_are_inside_and_apart(run: Run, draws: Callable[[Run], Picture | None]) -> None:
+    with house_style():
+        found = draws(run)
+        assert found is not None
+        figure = found.figure
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        renderer = canvas.get_renderer()
+        in_axes = [text for axes in figure.axes for text in axes.texts]
+        labels = [label for axes in figure.axes for label in (axes.xaxis.label, axes.yaxis.label)]
+        texts = [text for text in [*figure.texts, *labels, *in_axes] if text.get_text()]
+        boxes = {text: Text.get_window_extent(text, renderer) for text in texts}
+    assert in_axes
+    assert len(figure.texts) == 2  # title and footer
+    whole = figure.bbox.padded(1)
+    for text, box in boxes.items():
+        assert whole.count_contains(box.corners()) == 4, text
+    for one, other in combinations(in_axes, 2):
+        assert not boxes[one].padded(-1).overlaps(boxes[other].padded(-1)), (one, other)
+
+
+def test_speed_ups_are_ratios_within_processes(run: Run) -> None:
+    for line in lines_of(threads.picture(run)):
+        cell = Cell(
+            *line["operation"].split("."), "numba", line["dtype"], line["dim"], line["batch"], line["threads"]
+        )
+        here, base = run.measured[cell], run.measured[replace(cell, threads=1)]
+        assert line["speed_up"] == pytest.approx(np.exp(np.mean(base.logs - here.logs)))
+        assert line["base_seconds_per_sample"] == pytest.approx(base.seconds / cell.batch)
+        assert line["cores_busy"] == cell.threads
+        assert (cell.dim, cell.batch) == (64, 64)
+        if cell.threads > 1:
+            assert line["speed_up_low"] < line["speed_up"] < line["speed_up_high"]
+
+
+def test_each_operation_has_its_planted_serial_fraction(run: Run) -> None:
+    lines = lines_of(threads.picture(run))
+    assert len({line["operation"] for line in lines}) > 8
+    for line in lines:
+        planted = serial(replace(LINEAR, case=(name := line["operation"].split("."))[0], operation=name[1]))
+        assert line["serial_fraction"] == pytest.approx(planted, abs=0.02)
+
+
+@pytest.mark.parametrize(("speed_up", "expected"), [(1.6, 0.25), (2.5, 0.0), (0.5, 1.0)])
+def test_serial_fraction_of_one_point_is_exact_or_a_bound(speed_up: float, expected: float) -> None:
+    assert threads.serial_fraction([2], [speed_up]) == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_compared_operations_come_first_at_most_7_in_a_panel(run: Run) -> None:
+    with house_style():
+        found = threads.picture(run)
+    assert found is not None
+    for axes in found.figure.axes:
+        texts = [text.get_text() for text in axes.texts if "base" in text.get_text()]
+        assert len(texts) == 7
+        assert sum("forward" in text or "inverse" in text or "noise:" in text for text in texts) >= 5
+    footer = found.figure.get_supxlabel()
+    drawn = 2 * 7
+    kernels = {(line["operation"], line["dtype"]) for line in lines_of(found)}
+    assert f"Curves in the table alone: {len(kernels) - drawn}." in footer
+
+
+def test_threads_that_no_process_measured_beside_one_have_no_picture() -> None:
+    one, two = rows_of(LINEAR), rows_of(replace(LINEAR, threads=2))
+    assert threads.picture(small(one)) is None
+    assert threads.picture(small(two)) is None
+    assert threads.picture(small([one[0], two[1]])) is None
+    assert threads.picture(small([one[0], two[0]])) is not None
+
+
+def test_threads_are_drawn_on_an_unknown_machine_and_with_one_process(tmp_path: Path) -> None:
+    rows = [*rows_of(LINEAR, 1), *rows_of(replace(LINEAR, threads=2), 1)]
+    for cores in (None, "?", 0, 64):
+        found = replace(small(rows), environment=KNOWN | {"machine": KNOWN["machine"] | {"cores": cores}})
+        with house_style():
+            drawn = threads.picture(found)
+            assert drawn is not None
+            save(drawn, tmp_path)
+        assert not any("core" in text.get_text() for text in drawn.figure.axes[0].texts)
+    assert (
+        (tmp_path / "threads.csv")
+        .read_text()
+        .splitlines()[2]
+        .startswith("linear_ar.forward,float64,64,64,2,1.0,,,")
+    )
+
+
+def test_compiling_is_of_the_slowest_row_and_loading_the_median_of_processes() -> None:
+    first = rows_of(LINEAR, 1, compile=2.0, load=0.5)
+    other = rows_of(replace(LINEAR, dim=8), 1, compile=3.0)
+    loads = [
+        replace(row, load=value)
+        for row, value in zip(rows_of(LINEAR, 4)[1:], (0.01, 0.02, 0.09), strict=True)
+    ]
+    parallel = rows_of(replace(LINEAR, threads=2), 1, compile=1.0)
+    other_impl = rows_of(replace(LINEAR, impl="numpy"), 1, compile=9.0)
+    lines = lines_of(compiling.picture(small([*first, *other, *loads, *parallel, *other_impl])))
+    assert [tuple(line.values()) for line in lines] == [
+        ("linear_ar.forward", "float64", "1", 3.0, 0.02),
+        ("linear_ar.forward", "float64", "2 or more", 1.0, None),
+    ]
+
+
+def test_loaded_kernels_alone_are_said_to_come_from_the_cache() -> None:
+    found = compiling.picture(small(rows_of(LINEAR, load=1e-4)))
+    assert found is not None
+    assert "all came from the cache on disk" in found.figure.get_suptitle()
+    assert lines_of(found)[0]["compile_seconds"] is None
+
+
+def test_no_compiling_no_picture() -> None:
+    assert compiling.picture(small(rows_of(LINEAR))) is None
+    assert compiling.picture(small(rows_of(replace(LINEAR, impl="numpy"), compile=1.0))) is None
+
+
+def test_the_longest_40_kernels_are_shown_and_the_table_has_all() -> None:
+    names = [f"made_up_{k}" for k in range(50)]
+    rows = [
+        row for k, name in enumerate(names)
+        for row in rows_of(replace(LINEAR, operation=name), 1, compile=1.0 + k)
+    ]  # fmt: skip
+    found = compiling.picture(small(rows))
+    assert found is not None
+    ticks = [label.get_text() for label in found.figure.axes[0].get_yticklabels()]
+    assert len(ticks) == 40
+    assert "made_up_49" in ticks[0]
+    assert len(lines_of(found)) == 50
+    assert "10 more kernels" in found.figure.get_supxlabel()
+
+
+def test_rounds_are_at_their_minute_and_over_the_median_of_the_cell() -> None:
+    one, two = rows_of(LINEAR, count=2)
+    two = replace(two, rounds=(2e-3, 4e-3))
+    lines = lines_of(
+        rounds.picture(small([two, one], [Probe(1, 1.8e9 + 90, 1.0), Probe(1, 1.8e9 + 30, 3.0)]))
+    )
+    assert {line["cell"] for line in lines} == {str(LINEAR), ""}
+    found = [(line["kind"], line["process"], line["minute"], line["ratio"]) for line in lines]
+    assert found == [
+        ("round", 1, round(0.005 / 60, 6), round(1 / 1.5, 6)),
+        ("round", 1, round(0.015 / 60, 6), round(1 / 1.5, 6)),
+        ("round", 2, round(1 + 0.015 / 60, 6), round(2 / 1.5, 6)),
+        ("round", 2, round(1 + 0.045 / 60, 6), round(4 / 1.5, 6)),
+        ("probe", 2, 0.5, 1.5),
+        ("probe", 2, 1.5, 0.5),
+    ]
+
+
+def test_rounds_of_disturbed_rows_are_orange() -> None:
+    rows = rows_of(LINEAR, 3)
+    quiet = [Probe(p, row.started + at, 1e-3) for p, row in enumerate(rows) for at in (-2, -1, 1, 2)]
+    probes = [replace(p, seconds=2e-3) if p.at == rows[1].started + 1 else p for p in quiet]
+    found = rounds.picture(small(rows, probes))
+    assert found is not None
+    points = {
+        to_hex(line.get_color()).upper(): len(np.asarray(line.get_xdata()))
+        for line in found.figure.axes[0].lines
+        if line.get_marker() == "."
+    }
+    assert points == {COLOURS[0]: 20, COLOURS[1]: 10}
+    slow = [line for line in found.figure.axes[1].lines if line.get_marker() == "D"]
+    assert [np.asarray(line.get_ydata()).tolist() for line in slow] == [[2.0]]
+
+
+def test_rounds_outside_are_counted_and_the_axis_is_fixed() -> None:
+    rows = [replace(rows_of(LINEAR, 1)[0], rounds=(1e-3,) * 10 + (0.6e-3, 1.6e-3, 1.9e-3))]
+    found = rounds.picture(small(rows, [Probe(0, 1.8e9, 1e-3)] * 3 + [Probe(0, 1.8e9, 9e-3)]))
+    assert found is not None
+    assert found.figure.axes[0].get_ylim() == (0.7, 1.5)
+    assert (
+        "13 rounds, 2 above 1.5 and 1 below 0.7, outside the picture; all drawn"
+        in found.figure.get_supxlabel()
+    )
+
+
+def test_of_many_rounds_every_kth_is_drawn() -> None:
+    rows = rows_of(LINEAR, 3, count=15_001)
+    found = rounds.picture(small(rows))
+    lines = lines_of(found)
+    assert len(lines) == 15_001
+    assert found is not None
+    assert "one in 3 drawn" in found.figure.get_supxlabel()
+    step = 3 * 1e-3 * 10 / 60
+    inside = [line["minute"] for line in lines if line["process"] == 2]
+    assert np.allclose(np.diff(inside), step, atol=2e-6)
+
+
+def test_the_running_median_shows_drift() -> None:
+    cells = [replace(LINEAR, dim=d) for d in range(1, 41)]
+    rows = [
+        Row(cell, "ok", tuple(1e-3 * (1 + 0.2 * p + 0.005 * k) * np.ones(20)), 10, p, 1.8e9 + 60 * p + k)
+        for p in range(2) for k, cell in enumerate(cells)
+    ]  # fmt: skip
+    found = rounds.picture(small(rows))
+    assert found is not None
+    medians = [line for line in found.figure.axes[0].lines if line.get_color() == "black"]
+    assert len(medians) == 2
+    low, high = (np.mean(np.asarray(line.get_ydata())) for line in medians)
+    assert high / low == pytest.approx(1.2, abs=0.04)
+    for line in medians:
+        assert all(a < b for a, b in pairwise(np.asarray(line.get_xdata())))
+
+
+def test_a_run_without_times_has_no_pictures(draws: Callable[[Run], Picture | None]) -> None:
+    assert draws(small([])) is None
+
+
+def test_one_cell_without_probes_is_drawn(tmp_path: Path) -> None:
+    found = rounds.picture(small(rows_of(LINEAR, 1, count=1)))
+    assert found is not None
+    assert len(found.figure.axes) == 1
+    assert len(save(found, tmp_path)) == 3
