@@ -14,6 +14,7 @@ from matplotlib.text import Text
 from synthetic import SMALL, write_run
 
 from seqgap.bench.ceiling import Bandwidth, Ceilings, working_bytes
+from seqgap.bench.environment import environment
 from seqgap.bench.plan import Cell
 from seqgap.bench.plots import curves, draw, limits
 from seqgap.bench.plots.style import Picture, house_style, spread
@@ -132,12 +133,41 @@ def test_crossovers_are_marked_where_there_are_any(tmp_path: Path, at: float, ma
     assert len(lines) == len(stars)
 
 
-def test_curves_that_lie_on_each_other_have_no_crossover(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [1, 3])
+def test_curves_that_lie_on_each_other_have_no_crossover(tmp_path: Path, processes: int) -> None:
     """Noise alone makes them cross somewhere, with an interval that reaches an end of the range or both."""
     options = replace(SMALL, case=("linear_ar",), batch=(1,))
-    run = read_run(write_run(tmp_path / "run", options, seconds=lambda _: 1e-6, noise=0.05))
+    path = write_run(tmp_path / "run", options, seconds=lambda _: 1e-6, noise=0.05, processes=processes)
+    run = read_run(path)
     assert any(crossing.at is not None for crossing in crossings(run))
     assert not [line for axes in figure_of(run).axes for line in axes.get_lines() if line.get_marker() == "*"]
+
+
+def test_names_at_the_ends_stay_off_the_right_axis(tmp_path: Path) -> None:
+    """With the longest name, a negative exponent and its interval."""
+    dims = tuple(2**k for k in range(1, 11))
+    options = replace(SMALL, case=("affine_coupling.forward", "linear_ar.forward"), dim=dims, batch=(1,))
+    run = read_run(
+        write_run(tmp_path / "run", options, seconds=lambda cell: 1e-5 * cell.dim**-0.5, noise=0.1)
+    )
+    figure = figure_of(run)
+    figure.set_dpi(130)  # as saved
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        found = [label for label in axes.texts if "D^" in label.get_text()]
+        assert any("D^-0." in label.get_text() and "±" in label.get_text() for label in found)
+        for label in found:
+            assert Text.get_window_extent(label).x1 < axes.bbox.x1, label.get_text()
+
+
+def test_title_and_footer_fit_where_there_is_one_panel(tmp_path: Path) -> None:
+    options = replace(SMALL, case=("normal.standard_normal",), impl=("numba",), batch=(1,))
+    machine = environment()["machine"] | {"cpu": "a long name of a processor " * 12}
+    figure = figure_of(read_run(write_run(tmp_path / "run", options, stored={"machine": machine})))
+    assert sum("of a processor" in text for text in figure.get_supxlabel().splitlines()) > 1
+    for box in (text.get_window_extent() for text in figure.texts):
+        assert figure.bbox.x0 <= box.x0
+        assert box.x1 <= figure.bbox.x1
 
 
 @pytest.mark.parametrize("impl", [("numba",), ("python", "numpy", "numba")], ids=len)

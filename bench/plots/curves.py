@@ -29,6 +29,7 @@ from seqgap.bench.statistics import Interval
 
 _FIRST = ("python", "numpy", "numba")  # panels from slow to fast, as far as anyone can tell beforehand
 _LEFT_OUT = ("numpy-passes", "numba-plain")  # rungs of the ladder, with a picture of their own
+_TITLE = 8.6  # inches that the title needs
 _NOTE = (
     "bar: 95% interval of the median; band: 5 to 95% of the rounds; x: left out as too slow, estimated;"
     " ring: host disturbed; star: crossover D* whose interval ends within the picture\n"
@@ -85,7 +86,9 @@ def _figure(known: Sequence[_Known], kind: Kind) -> Figure:
     batches = sorted({c.batch for c in cells if c.name in shown})
     batches = sorted({batches[0], batches[-1]})
     impls = _impls(cells)
-    figure = Figure(figsize=(1.2 + 4.9 * len(impls), 2 + 4.3 * len(batches)), layout="constrained")
+    figure = Figure(
+        figsize=(max(1.2 + 4.9 * len(impls), _TITLE), 2 + 4.3 * len(batches)), layout="constrained"
+    )
     grid = figure.subplots(len(batches), len(impls), sharex=True, sharey="row", squeeze=False)
     dims = sorted({c.dim for c in cells})
     for i, batch in enumerate(batches):
@@ -150,7 +153,7 @@ class _Panel:
                 if points:
                     self._curve(name, points, LINES[index % len(LINES)])
                     power = exponents.get(self._key(name))
-                    self._end(name, points[-1], "" if power is None or index else f"  {_power(power)}")
+                    self._end(name, points[-1], "" if power is None or index else f" {_power(power)}")
                 self._too_slow(name, self._rows_left_out(run, name))
 
     def _key(self, name: str) -> Curve:
@@ -199,7 +202,7 @@ class _Panel:
         """All that needs the limits of the axes."""
         axes = self._axes
         wide = max(dims[-1] / dims[0], 2.0)
-        left, right = dims[0] / 1.3, dims[-1] * wide**0.85 * 1.6  # room for the labels
+        left, right = dims[0] / 1.3, dims[-1] * wide**0.95 * 1.6  # room for the labels
         axes.set_xlim(left, right)
         axes.set_xticks(dims, _tick_labels(dims, right / left))
         axes.set_xticks([], minor=True)
@@ -229,7 +232,7 @@ class _Panel:
             at, name = crossing.at, crossing.sequential.name
             if at is None or crossing.sequential != self._key(name) or name not in self._shown:
                 continue
-            if at.low == 0 or at.high == np.inf:  # curves that lie on each other cross somewhere by chance
+            if not 0 < at.low <= at.high < np.inf:  # curves that lie on each other cross somewhere by chance
                 continue
             points = self._points(run, name)
             heights = np.log([m.seconds / self._batch for m in points])
@@ -261,7 +264,7 @@ def _bar(measured: Measured) -> tuple[float, float]:
 def _power(exponent: Interval) -> str:
     """The exponent with half the width of its interval; without it from one process."""
     half = (exponent.high - exponent.low) / 2
-    return f"D^{exponent.middle:.2f}" + ("" if np.isnan(half) else f"±{half:.2f}")
+    return f"D^{exponent.middle:z.2f}" + ("" if np.isnan(half) else f"±{half:.2f}")
 
 
 def _slope_guides(axes: Any, first: int, last: int) -> None:
@@ -269,7 +272,7 @@ def _slope_guides(axes: Any, first: int, last: int) -> None:
     start, highest = bottom * 1.5, top / 1.5
     for power, text in ((1, "∝ D"), (2, "∝ D²")):
         end = min(last, first * (highest / start) ** (1 / power))
-        if end <= first:
+        if end < 2 * first:  # too steep for these limits
             continue
         height = start * (end / first) ** power
         axes.plot([first, end], [start, height], ":", color=LIGHT, linewidth=1, zorder=0.5)
