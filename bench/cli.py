@@ -163,7 +163,7 @@ def machine(as_json: bool) -> None:
     "--out", type=click.Path(path_type=Path), help="Folder for the pictures. [default: the first of RESULTS]"
 )
 def plot(results: tuple[Path, ...], out: Path | None) -> None:
-    """Draw the curves of one or more result folders, from their files alone."""
+    """Draw all pictures of a result folder, or the curves of several together, from their files alone."""
     from seqgap.bench.plots import draw
     from seqgap.bench.report import tell_damaged
     from seqgap.bench.runs import read_run
@@ -171,9 +171,9 @@ def plot(results: tuple[Path, ...], out: Path | None) -> None:
     target = out or results[0]
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
+    damaged = [path for path in results if tell_damaged(read_run(path))]  # told if nothing can be drawn too
     for path in draw(results, target):
         click.echo(path)
-    damaged = [path for path in results if tell_damaged(read_run(path))]
     if damaged:
         sys.exit(2)
 

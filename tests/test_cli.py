@@ -281,6 +281,18 @@ def test_damaged_files_give_one_line(
     assert (finished[0] / name).read_text() != (folder / name).read_text()
 
 
+def test_damaged_lines_are_named_where_nothing_is_left_to_draw(
+    finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "results"
+    shutil.copytree(finished[0], folder)
+    damage(folder, "rows.jsonl", lambda text: "{}\n")
+    result = CliRunner().invoke(cli, ["plot", str(folder)])
+    assert result.exit_code != 0
+    assert "rows.jsonl:1: not a result row" in result.stderr
+    assert isinstance(result.exception, SystemExit), result.exception
+
+
 def with_option(name: str, value: Any) -> Callable[[str], str]:
     def change(text: str) -> str:
         stored = json.loads(text)

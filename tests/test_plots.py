@@ -13,11 +13,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from synthetic import SMALL, write_run
 
+from seqgap.bench.ceiling import Bandwidth, Ceilings, working_bytes
+from seqgap.bench.environment import environment
 from seqgap.bench.plan import Cell
-from seqgap.bench.plots import curves, draw
+from seqgap.bench.plots import curves, draw, limits
 from seqgap.bench.plots.style import Picture, house_style, spread
 from seqgap.bench.results import Probe, ResultError, Row, RunFolder
 from seqgap.bench.runs import Run, read_run
+from seqgap.bench.shapes import crossings
 
 ALL = replace(SMALL, case=("linear_ar", "ar_process", "affine_coupling"), threads=(1, 2))
 PICTURES = ("curves", "gap-map", "ladder", "threads", "compile", "rounds")
@@ -130,6 +133,56 @@ def test_crossovers_are_marked_where_there_are_any(tmp_path: Path, at: float, ma
     assert len(lines) == len(stars)
 
 
+@pytest.mark.parametrize("processes", [1, 3])
+def test_curves_that_lie_on_each_other_have_no_crossover(tmp_path: Path, processes: int) -> None:
+    """Noise alone makes them cross somewhere, with an interval that reaches an end of the range or both."""
+    options = replace(SMALL, case=("linear_ar",), batch=(1,))
+    path = write_run(tmp_path / "run", options, seconds=lambda _: 1e-6, noise=0.05, processes=processes)
+    run = read_run(path)
+    assert any(crossing.at is not None for crossing in crossings(run))
+    assert not [line for axes in figure_of(run).axes for line in axes.get_lines() if line.get_marker() == "*"]
+
+
+def test_names_at_the_ends_stay_off_the_right_axis(tmp_path: Path) -> None:
+    """With the longest name, a negative exponent and its interval."""
+    dims = tuple(2**k for k in range(1, 11))
+    options = replace(SMALL, case=("affine_coupling.forward", "linear_ar.forward"), dim=dims, batch=(1,))
+    run = read_run(
+        write_run(tmp_path / "run", options, seconds=lambda cell: 1e-5 * cell.dim**-0.5, noise=0.1)
+    )
+    figure = figure_of(run)
+    figure.set_dpi(130)  # as saved
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        found = [label for label in axes.texts if "D^" in label.get_text()]
+        assert any("D^-0." in label.get_text() and "±" in label.get_text() for label in found)
+        for label in found:
+            assert Text.get_window_extent(label).x1 < axes.bbox.x1, label.get_text()
+
+
+def test_title_and_footer_fit_where_there_is_one_panel(tmp_path: Path) -> None:
+    options = replace(SMALL, case=("normal.standard_normal",), impl=("numba",), batch=(1,))
+    machine = environment()["machine"] | {"cpu": "a long name of a processor " * 12}
+    figure = figure_of(read_run(write_run(tmp_path / "run", options, stored={"machine": machine})))
+    assert sum("of a processor" in text for text in figure.get_supxlabel().splitlines()) > 1
+    for box in (text.get_window_extent() for text in figure.texts):
+        assert figure.bbox.x0 <= box.x0
+        assert box.x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("impl", [("numba",), ("python", "numpy", "numba")], ids=len)
+def test_labels_of_the_dimensions_do_not_overlap(tmp_path: Path, impl: tuple[str, ...]) -> None:
+    dims = tuple(2**k for k in range(1, 11))
+    options = replace(SMALL, case=("linear_ar",), impl=impl, dim=dims, batch=(1,))
+    figure = figure_of(read_run(write_run(tmp_path / "run", options, seconds=lambda _: 1e-6)))
+    for axes in figure.axes:
+        labels = [label for label in axes.get_xticklabels() if label.get_text()]
+        assert {"4", "1024"} <= {label.get_text() for label in labels}
+        assert list(axes.get_xticks()) == list(dims)
+        for left, right in itertools.pairwise(label.get_window_extent() for label in labels):
+            assert left.x1 < right.x0
+
+
 def test_cells_left_out_are_shown_at_their_estimate(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", replace(SMALL, longest=1e-3)))
     left_out = [row for row in run.left_out if row.cell.impl == "python" and row.cell.batch == 64]
@@ -160,6 +213,33 @@ def test_limits_are_drawn_where_the_machine_was_measured(tmp_path: Path) -> None
         t.get_text() for a in figure_of(read_run(write_run(tmp_path / "no", SMALL))).axes for t in a.texts
     ]
     assert not {"bandwidth", "chain of D multiply-adds"} & set(without)
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_cache_is_outgrown_where_no_operation_fits(cores: int) -> None:
+    """Each core has an L1 of its own."""
+    rates = (1e10,) * 4
+    levels = (
+        Bandwidth("L1", 32768, 1, *rates),
+        Bandwidth("L3", 10**9, 1, *rates),
+        Bandwidth("DRAM", 0, 1, *rates),
+    )
+    both = {"float64": 1e-9, "float32": 1e-9}
+    ceilings = Ceilings(levels, both, both, both, both, 1e-8, 1e-7, 4e-7)
+
+    def cells(dim: int) -> list[Cell]:
+        return [
+            Cell(case, "forward", "numba", "float64", dim, 64, cores)
+            for case in ("linear_ar", "affine_coupling")
+        ]
+
+    found = dict(limits.outgrown(ceilings, cells, [2, 256]))
+    assert list(found) == ["L1"]
+    fits = [
+        any(working_bytes(cell) <= cores * 32768 for cell in cells(dim))
+        for dim in (found["L1"] - 1, found["L1"])
+    ]
+    assert fits == [True, False]
 
 
 def one(path: Path, cells: list[Cell], processes: int = 2, **change: Any) -> Path:

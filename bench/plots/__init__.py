@@ -20,8 +20,8 @@ _PANELS: tuple[Callable[[Run], Picture | None], ...] = (
 def draw(folders: Sequence[Path], target: Path) -> list[Path]:
     """Write every picture into `target` as PNG, SVG and the CSV behind it, and return their paths.
 
-    Several folders overlay in the curves; the other pictures are of the first. Raises ResultError for a
-    folder that cannot be used or that has nothing to draw.
+    Several folders overlay in the curves, the only pictures then. Raises ResultError for a folder that
+    cannot be used or that has nothing to draw.
     """
     runs = [timed_run(folder) for folder in folders]
     with house_style(), warnings.catch_warnings():

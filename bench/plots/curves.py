@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from seqgap.bench.ceiling import Ceilings, memory_seconds, working_bytes
 from seqgap.bench.plan import Cell
+from seqgap.bench.plots.limits import draw_limits
 from seqgap.bench.plots.style import (
     COLOURS,
     FAINT,
@@ -29,10 +29,12 @@ from seqgap.bench.statistics import Interval
 
 _FIRST = ("python", "numpy", "numba")  # panels from slow to fast, as far as anyone can tell beforehand
 _LEFT_OUT = ("numpy-passes", "numba-plain")  # rungs of the ladder, with a picture of their own
+_TITLE = 8.6  # inches that the title needs
 _NOTE = (
     "bar: 95% interval of the median; band: 5 to 95% of the rounds; x: left out as too slow, estimated;"
-    " ring: host disturbed; star: crossover D* with its interval; grey: what this machine cannot beat,"
-    " and where the data of the smallest operation outgrow a cache"
+    " ring: host disturbed; star: crossover D* whose interval ends within the picture\n"
+    "grey: what this machine cannot beat, the chain where there are D dependent steps, and where the data"
+    " of the smallest operation outgrow a cache"
 )
 
 
@@ -84,7 +86,9 @@ def _figure(known: Sequence[_Known], kind: Kind) -> Figure:
     batches = sorted({c.batch for c in cells if c.name in shown})
     batches = sorted({batches[0], batches[-1]})
     impls = _impls(cells)
-    figure = Figure(figsize=(1.2 + 4.9 * len(impls), 2 + 4.3 * len(batches)), layout="constrained")
+    figure = Figure(
+        figsize=(max(1.2 + 4.9 * len(impls), _TITLE), 2 + 4.3 * len(batches)), layout="constrained"
+    )
     grid = figure.subplots(len(batches), len(impls), sharex=True, sharey="row", squeeze=False)
     dims = sorted({c.dim for c in cells})
     for i, batch in enumerate(batches):
@@ -149,7 +153,7 @@ class _Panel:
                 if points:
                     self._curve(name, points, LINES[index % len(LINES)])
                     power = exponents.get(self._key(name))
-                    self._end(name, points[-1], "" if power is None or index else f"  {_power(power)}")
+                    self._end(name, points[-1], "" if power is None or index else f" {_power(power)}")
                 self._too_slow(name, self._rows_left_out(run, name))
 
     def _key(self, name: str) -> Curve:
@@ -197,10 +201,11 @@ class _Panel:
     def finish(self, dims: Sequence[int]) -> None:
         """All that needs the limits of the axes."""
         axes = self._axes
-        axes.set_xticks(dims, [str(d) for d in dims])
-        axes.set_xticks([], minor=True)
         wide = max(dims[-1] / dims[0], 2.0)
-        axes.set_xlim(dims[0] / 1.3, dims[-1] * wide**0.85 * 1.6)  # room for the labels
+        left, right = dims[0] / 1.3, dims[-1] * wide**0.95 * 1.6  # room for the labels
+        axes.set_xlim(left, right)
+        axes.set_xticks(dims, _tick_labels(dims, right / left))
+        axes.set_xticks([], minor=True)
         axes.grid(color=FAINT, linewidth=0.5)
         bottom, top = axes.get_ylim()
         if not self._ends:
@@ -208,70 +213,45 @@ class _Panel:
             return
         _slope_guides(axes, dims[0], dims[-1])
         if self._impl.startswith("numba") and len(self._known) == 1:
-            self._limits(dims)
+            ceilings = read_ceilings(self._known[0].run.path)
+            if ceilings is not None:
+                draw_limits(axes, ceilings, self._cells, dims)
         for run, _, found in self._known:
             self._crossovers(run, found)
         label_ends(axes, list(self._ends.values()), dims[-1] * wide**0.05 * 1.1)
         axes.set_ylim(bottom, top)
-
-    def _limits(self, dims: Sequence[int]) -> None:
-        """The ceilings of the machine, and the D at which the smallest operation outgrows a cache."""
-        ceilings = read_ceilings(self._known[0].run.path)
-        if ceilings is None:
-            return
-        grid = np.unique(np.geomspace(dims[0], dims[-1], 60).astype(int))
-        for text, seconds in self._ceilings(ceilings, grid).items():
-            values = np.array(seconds) / self._batch
-            self._axes.plot(grid, values, color=LIGHT, linewidth=1, zorder=0.5)
-            bottom = self._axes.get_ylim()[0]
-            at = int(np.argmax(values >= bottom)) if (values >= bottom).any() else None
-            if at is not None:
-                self._axes.text(grid[at], values[at], text, color=GREY, fontsize=6.5, va="bottom", ha="left")
-        for level, dim in self._outgrown(ceilings, dims):
-            self._axes.axvline(dim, color=LIGHT, linewidth=0.8, linestyle=(0, (1, 3)), zorder=0.5)
-            self._axes.text(
-                dim, 0.995, f" {level}", transform=self._axes.get_xaxis_transform(), color=GREY,
-                fontsize=6.5, va="top",
-            )  # fmt: skip
-
-    def _ceilings(self, ceilings: Ceilings, dims: Any) -> dict[str, list[float]]:
-        """Seconds of one call that no operation shown can beat; the chain where it has D steps."""
-        step = ceilings.fma_latency[self._kind.dtype]
-        found = {
-            "call of a compiled function": [ceilings.call_arrays] * len(dims),
-            "bandwidth": [min(memory_seconds(c, ceilings)[0] for c in self._cells(int(d))) for d in dims],
-        }
-        if self._batch == 1:
-            found["chain of D multiply-adds"] = [float(d) * step for d in dims]
-        return found
 
     def _cells(self, dim: int) -> list[Cell]:
         names = (name.split(".") for name in self._shown)
         dtype, threads = self._kind
         return [Cell(stem, op, self._impl, dtype, dim, self._batch, threads) for stem, op in names]
 
-    def _outgrown(self, ceilings: Ceilings, dims: Sequence[int]) -> Iterator[tuple[str, int]]:
-        sizes = [min(working_bytes(cell) for cell in self._cells(d)) for d in range(dims[0], dims[-1] + 1)]
-        for level in ceilings.bandwidth:
-            above = int(np.searchsorted(sizes, level.capacity, side="right"))
-            if level.capacity and 0 < above < len(sizes):
-                yield level.level, dims[0] + above
-
     def _crossovers(self, run: Run, found: Sequence[Crossing]) -> None:
-        """A star where a sequential curve passes a parallel one, with the interval of D*."""
+        """A star where a sequential curve passes a parallel one for certain, with the interval of D*."""
         for crossing in found:
             at, name = crossing.at, crossing.sequential.name
             if at is None or crossing.sequential != self._key(name) or name not in self._shown:
                 continue
+            if not 0 < at.low <= at.high < np.inf:  # curves that lie on each other cross somewhere by chance
+                continue
             points = self._points(run, name)
             heights = np.log([m.seconds / self._batch for m in points])
             height = np.exp(np.interp(np.log(at.middle), np.log([m.cell.dim for m in points]), heights))
-            ends = [max(at.low, crossing.first), min(at.high, crossing.last)]
-            self._axes.plot(ends, [height] * 2, color="black", linewidth=1.5, alpha=0.6)
+            self._axes.plot([at.low, at.high], [height] * 2, color="black", linewidth=1.5, alpha=0.6)
             self._axes.plot(
                 at.middle, height, "*", color=self._colour(crossing.parallel), mec="black", mew=0.6, ms=11,
                 zorder=5,
             )  # fmt: skip
+
+
+def _tick_labels(dims: Sequence[int], wide: float) -> list[str]:
+    """Every D that has room on an axis whose ends have this ratio, from the last one down; else empty."""
+    gap = np.log(wide) * (0.012 + 0.019 * len(str(dims[-1])))  # of the font, in a panel of 4 inches
+    named: list[int] = []
+    for dim in reversed(dims):
+        if not named or np.log(named[-1] / dim) >= gap:
+            named.append(dim)
+    return [str(dim) if dim in named else "" for dim in dims]
 
 
 def _bar(measured: Measured) -> tuple[float, float]:
@@ -284,7 +264,7 @@ def _bar(measured: Measured) -> tuple[float, float]:
 def _power(exponent: Interval) -> str:
     """The exponent with half the width of its interval; without it from one process."""
     half = (exponent.high - exponent.low) / 2
-    return f"D^{exponent.middle:.2f}" + ("" if np.isnan(half) else f"±{half:.2f}")
+    return f"D^{exponent.middle:z.2f}" + ("" if np.isnan(half) else f"±{half:.2f}")
 
 
 def _slope_guides(axes: Any, first: int, last: int) -> None:
@@ -292,7 +272,7 @@ def _slope_guides(axes: Any, first: int, last: int) -> None:
     start, highest = bottom * 1.5, top / 1.5
     for power, text in ((1, "∝ D"), (2, "∝ D²")):
         end = min(last, first * (highest / start) ** (1 / power))
-        if end <= first:
+        if end < 2 * first:  # too steep for these limits
             continue
         height = start * (end / first) ** power
         axes.plot([first, end], [start, height], ":", color=LIGHT, linewidth=1, zorder=0.5)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import isnan
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -22,6 +23,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = "os^vDPX<>*hd"
 LINES = ("-", "--", ":", "-.")
 _DPI = 130
+_LETTERS = 16  # of the footer, in an inch
 GREY, LIGHT, FAINT = "#555555", "#999999", "#dddddd"
 _STYLE: Any = {
     "font.size": 9,
@@ -73,7 +75,9 @@ def _plain(value: Any) -> Any:
 def footed(figure: Figure, runs: Sequence[Run], *notes: str) -> Figure:
     """The figure with its footer: machine, versions, commit, sizes of the samples, method, drift."""
     text = "\n".join([*notes, *(_footer(run, len(runs) > 1, i) for i, run in enumerate(runs)), METHOD])
-    figure.supxlabel(plain_text(text), fontsize=7, color=GREY)
+    width = int(_LETTERS * figure.get_figwidth())
+    lines = [part for line in text.splitlines() for part in wrap(line, width)]
+    figure.supxlabel(plain_text("\n".join(lines)), fontsize=7, color=GREY)
     return figure
 
 
@@ -116,11 +120,16 @@ def _commit(run: Run) -> list[str]:
 def _sampling(run: Run) -> str:
     rounds = [len(row.rounds) for measured in run.measured.values() for row in measured.rows]
     plural = "es" * (run.processes > 1)
-    text = f"{run.processes} process{plural}, {min(rounds)} to {max(rounds)} rounds each"
+    text = f"{run.processes} process{plural}, {_range(rounds)} rounds each"
     if run.probes:
         least, most = drift(run.probes)
         text += f" · 98% of the probes of the host {least:+.0%} to {most:+.0%} off their median"
     return text
+
+
+def _range(counts: Sequence[int]) -> str:
+    least, most = min(counts), max(counts)
+    return str(most) if least == most else f"{least} to {most}"
 
 
 def spread(heights: Sequence[float], gap: float) -> NDArray[np.float64]:
