@@ -114,7 +114,7 @@ def bound(cell: Cell, operation: Operation, ceilings: Ceilings) -> tuple[float, 
     }
     parts = _arithmetic(cell, operation, ceilings)
     limits[max(parts, key=lambda name: parts[name])] = sum(parts.values())
-    seconds, level = memory_seconds(cell, ceilings)
+    seconds, level = memory_seconds(cell, operation, ceilings)
     limits[f"bandwidth {level}"] = seconds
     name = max(limits, key=lambda name: limits[name])
     return limits[name], name
@@ -132,19 +132,17 @@ def _arithmetic(cell: Cell, operation: Operation, ceilings: Ceilings) -> dict[st
     }
 
 
-def working_bytes(cell: Cell) -> float:
+def working_bytes(cell: Cell, operation: Operation) -> float:
     """Bytes that one call has to touch: elements of the batch, and parameters that it must read."""
-    _, operation = cell.lookup()
     elements = cell.batch * operation.elements(cell.dim) + operation.weights(cell.dim)
     return np.dtype(cell.dtype).itemsize * elements
 
 
-def memory_seconds(cell: Cell, ceilings: Ceilings) -> tuple[float, str]:
+def memory_seconds(cell: Cell, operation: Operation, ceilings: Ceilings) -> tuple[float, str]:
     """(seconds, level) of moving what the call has to, at the level that holds all of it."""
-    _, operation = cell.lookup()
     itemsize = np.dtype(cell.dtype).itemsize
     elements, weights = operation.elements(cell.dim), operation.weights(cell.dim)
-    held = _holding(working_bytes(cell), cell.threads, ceilings)
+    held = _holding(working_bytes(cell, operation), cell.threads, ceilings)
     written = operation.written(cell.dim) / elements
     seconds = itemsize * cell.batch * elements / _rate(held, written, cell.threads, ceilings)
     return seconds + itemsize * weights / _rate(held, 0.0, cell.threads, ceilings), held.level

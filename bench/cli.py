@@ -88,6 +88,8 @@ def _start(out: Path | None, chosen: dict[str, Any]) -> "RunFolder":
 
     if "batch" in chosen:
         chosen["map"] = ()
+    if "threads" in chosen:
+        chosen["ladder_threads"] = max(chosen["threads"])
     options = replace(profile(chosen.pop("profile", "quick"), threads_available()), **chosen)
     try:
         options.validate(threads_available())

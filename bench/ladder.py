@@ -27,7 +27,6 @@ from seqgap.bench.plan import Cell, Options, matches
 from seqgap.bench.registry import Comparison, cases, comparisons
 from seqgap.bench.runs import Measured, Run, paired
 from seqgap.bench.statistics import Interval, ratio_intervals
-from seqgap.kernels._jit import threads_available
 
 LARGEST_DIM = 64  # above it plain Python and full passes of a batch take too long to be on the ladder
 
@@ -140,15 +139,15 @@ def planned(options: Options) -> list[Cell]:
 
 
 def of_run(options: Options) -> list[Cell]:
-    """The ladders that a run has besides its own cells: at `ladder_dim`, smallest and largest N, all threads.
+    """The ladders that a run has besides its own cells: at `ladder_dim`, smallest and largest N.
 
     None where one of the implementations that everybody knows was not asked for.
     """
     if not {"python", "numpy", _BEST} <= set(options.impl):
         return []
     batch = tuple(sorted({min(options.batch), max(options.batch)}))
-    threads = (threads_available(),)
-    return planned(replace(options, dim=(ladder_dim(options.dim),), batch=batch, threads=threads))
+    dim, threads = (ladder_dim(options.dim),), (options.ladder_threads,)
+    return planned(replace(options, dim=dim, batch=batch, threads=threads))
 
 
 def ladders(run: Run, batches: Sequence[int] | None = None) -> list[Ladder]:

@@ -32,6 +32,7 @@ class Options:
     batch: tuple[int, ...] = (1, 1024)
     map: tuple[int, ...] = (32,)  # further batch sizes, of the matched pairs alone: for the map of the gap
     threads: tuple[int, ...] = (1,)
+    ladder_threads: int = 1  # the most that the ladders have
     dtype: tuple[str, ...] = ("float64",)
     seed: int = 25
     processes: int = 3  # fresh ones, each measuring every cell
@@ -58,13 +59,15 @@ class Options:
         known = implementation_names()
         sizes = (lambda v: type(v) is int and 1 <= v <= _LARGEST_SIZE, f"integers from 1 to {_LARGEST_SIZE}")
         duration = (lambda v: 0 < v < float("inf"), "a positive number of seconds")
+        thread_counts = (lambda v: type(v) is int and 1 <= v <= threads, f"integers from 1 to {threads}")
         allowed: dict[str, tuple[Callable[[Any], bool], str]] = {
             "case": (lambda v: isinstance(v, str), "patterns"),
             "impl": (lambda v: v in known, f"some of {', '.join(known)}"),
             "dim": sizes,
             "batch": sizes,
             "map": sizes,
-            "threads": (lambda v: type(v) is int and 1 <= v <= threads, f"integers from 1 to {threads}"),
+            "threads": thread_counts,
+            "ladder_threads": thread_counts,
             "dtype": (lambda v: v in DTYPES, f"some of {', '.join(DTYPES)}"),
             "seed": (lambda v: 0 <= v < 2**64, "an integer from 0 to 2**64 - 1"),
             "processes": (lambda v: type(v) is int and 1 <= v <= 1000, "an integer from 1 to 1000"),
@@ -81,7 +84,7 @@ class Options:
 
 def profile(name: str, threads: int) -> Options:
     """The options of a profile on a machine with that many threads."""
-    quick = Options()
+    quick = Options(ladder_threads=threads)
     if name == "smoke":
         return replace(
             quick,

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from numpy.testing import assert_array_equal
 from signals import HEED_CTRL_C
 
-from seqgap.bench import machine, probes
+from seqgap.bench import machine, probes, running
 from seqgap.bench.ceiling import Bandwidth, Ceilings, bound
 from seqgap.bench.cli import cli
 from seqgap.bench.measure import with_fraction
@@ -383,7 +383,7 @@ def test_damaged_fractions_give_one_line(
 def test_an_occupied_folder_is_refused_before_anything_is_measured(
     finished: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "measure_machine", lambda **_: pytest.fail("measured"))
+    monkeypatch.setattr(running, "measure_machine", lambda **_: pytest.fail("measured"))
     result = CliRunner().invoke(cli, ["run", "--profile", "smoke", "--out", str(finished[0])])
     assert result.exit_code != 0
     assert "not empty" in result.output
@@ -401,7 +401,7 @@ def test_all_threads_are_measured_only_for_runs_that_use_them(
         asked.append(parallel)
         raise machine.MachineError("enough")
 
-    monkeypatch.setattr(machine, "measure_machine", measure)
+    monkeypatch.setattr(running, "measure_machine", measure)
     result = CliRunner().invoke(cli, ["run", "--threads", threads, "--out", str(tmp_path / "results")])
     assert result.exit_code != 0
     assert asked == [threads != "1"]

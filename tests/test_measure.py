@@ -146,7 +146,7 @@ def test_case_globs(pattern: str, fits: bool) -> None:
 def test_profiles_grow() -> None:
     smoke, quick, full = (len(plan(profile(name, 2))) for name in ("smoke", "quick", "full"))
     assert smoke < quick < full
-    assert profile("quick", 2) == Options()
+    assert profile("quick", 2) == Options(ladder_threads=2)
     assert profile("full", 1).threads == (1,)
 
 

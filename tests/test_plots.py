@@ -236,7 +236,7 @@ def test_a_cache_is_outgrown_where_no_operation_fits(cores: int) -> None:
     found = dict(limits.outgrown(ceilings, cells, [2, 256]))
     assert list(found) == ["L1"]
     fits = [
-        any(working_bytes(cell) <= cores * 32768 for cell in cells(dim))
+        any(working_bytes(cell, cell.lookup()[1]) <= cores * 32768 for cell in cells(dim))
         for dim in (found["L1"] - 1, found["L1"])
     ]
     assert fits == [True, False]

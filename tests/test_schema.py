@@ -63,7 +63,7 @@ def test_the_number_and_the_files_are_those_of_the_code() -> None:
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with all tables of `seqgap run` and `seqgap ladder`."""
     cases = ("linear_ar", "affine_coupling")
-    options = Options(case=cases, dim=(2, 64), batch=(1, 64), processes=2)
+    options = Options(case=cases, dim=(2, 64), batch=(1, 64), ladder_threads=2, processes=2)
     path = write_run(tmp_path_factory.mktemp("schema") / "r", options, processes=2)
     run = read_run(path)
     write_gaps(gaps(run), path / "gap.csv")
