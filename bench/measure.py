@@ -25,6 +25,8 @@ Timer = Callable[[Thunk, float], tuple[tuple[float, ...], int]]
 
 GARBAGE_COLLECTOR = "collected before the timing of each cell, off during it"
 _TOO_SLOW = 3  # times the allowed seconds for one call: estimates are rough
+_TIME_SLICE = 0.003  # seconds; threads that take turns on one core take a slice of the scheduler each
+_PARTING = 0.15  # seconds after which the scheduler has long moved one of them to another core
 
 
 def measure(cell: Cell, options: Options, timer: Timer) -> Row:
@@ -59,7 +61,7 @@ def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
         return Row(cell, "failed", reason=f"{type(error).__name__}: {error}")
     estimate = first.first_call
     if cell.impl != "python" or not options.seconds < estimate < options.longest:
-        estimate = _warm_up(thunk, options.seconds / 10)
+        estimate = _warm_up(thunk, options.seconds / 10, cell.threads)
     if estimate > _TOO_SLOW * options.longest:
         reason = f"{estimate:.2g} s for one call, too far above {options.longest:g} s"
         return replace(first, status="skipped", reason=reason, expected=estimate)
@@ -69,17 +71,22 @@ def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
     return replace(first, rounds=rounds, iterations=iterations, started=started, cpus=cpus)
 
 
-def _warm_up(thunk: Thunk, seconds: float) -> float:
-    """Seconds of one call, after calls for so long: caches, branch predictors and clocks settle meanwhile.
+def _warm_up(thunk: Thunk, seconds: float, threads: int) -> float:
+    """Seconds of the fastest of calls for so long: caches, branch predictors and clocks settle meanwhile.
 
     Slow plain Python does without, there is nothing to settle; of all others the first call may have compiled
-    or started threads.
+    or started threads. Threads that were asleep often wake up on one core and wait for each other in turns:
+    calls of 40 microseconds then take 8 milliseconds each, ten in a row. So they get time to part.
     """
-    calls, start = 0, time.perf_counter()
-    while not calls or time.perf_counter() - start < seconds:
+    last = fastest = float("inf")
+    start = time.perf_counter()
+    elapsed = 0.0
+    while elapsed < seconds or (threads > 1 and last > _TIME_SLICE and elapsed < _PARTING):
         thunk()
-        calls += 1
-    return (time.perf_counter() - start) / calls
+        last = time.perf_counter() - start - elapsed
+        elapsed += last
+        fastest = min(fastest, last)
+    return fastest
 
 
 def with_fraction(row: Row, ceilings: Ceilings | None) -> Row:

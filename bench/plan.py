@@ -12,6 +12,7 @@ from seqgap.bench.registry import Case, Operation, cases, comparisons
 # Seconds for each floating-point operation, to leave out cells that would take too long; rough on
 # purpose, an order of magnitude is enough.
 _SECONDS_PER_FLOP = {"python": 2e-8, "numpy": 1.5e-10, "numpy-passes": 1.5e-10, "numba-plain": 5e-10}
+_SECONDS_PER_NORMAL = {"python": 2e-6}  # the random words behind it are products of Python's integers
 _SECONDS_PER_COMPILED_FLOP = 5e-11  # of all others: BLAS, or loops that a compiler has fused
 _LARGEST_BYTES = 2**31  # of input, output and parameters
 _LIST_BYTES = 40  # of one parameter in the lists that the check hands to the reference
@@ -169,7 +170,8 @@ def expected_seconds(cell: Cell) -> float:
     """Estimated seconds of one call; rough, but never more than an order of magnitude off."""
     _, operation = cell.lookup()
     rate = _SECONDS_PER_FLOP.get(cell.impl, _SECONDS_PER_COMPILED_FLOP)
-    return rate * _repeats(cell) * cell.batch * (operation.flops(cell.dim) + operation.elements(cell.dim))
+    work = _repeats(cell) * rate * (operation.flops(cell.dim) + operation.elements(cell.dim))
+    return cell.batch * (work + _SECONDS_PER_NORMAL.get(cell.impl, 0.0) * operation.normals(cell.dim))
 
 
 def too_slow(cell: Cell, options: Options) -> str | None:

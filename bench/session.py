@@ -95,6 +95,7 @@ def _own_settings() -> Iterator[None]:
         "PYTEST_ADDOPTS": None,
         "PYTEST_DEBUG": None,
         "PYTEST_PLUGINS": None,
+        "PYTEST_XDIST_WORKER": None,  # of a test that runs this: it would switch the timing off
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
     before = {name: os.environ.get(name) for name in names}

@@ -9,14 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import SMALL, seqgap
 from hypothesis import settings
 
 from seqgap.bench.registry import Case, Operation, cases
 
+# Whether pytest-xdist did not start this process, but is to start others.
+FIRST = "PYTEST_XDIST_WORKER" not in os.environ
+
 # Before Numba is loaded: the kernels that the tests and their subprocesses compile are shared, and
 # nothing comes from or goes to the user's folder.
-COMPILED = tempfile.TemporaryDirectory(prefix="seqgap-tests-")
-os.environ["NUMBA_CACHE_DIR"] = COMPILED.name
+COMPILED = tempfile.TemporaryDirectory(prefix="seqgap-tests-") if FIRST else None
+if COMPILED:
+    os.environ["NUMBA_CACHE_DIR"] = COMPILED.name
+_PROCESSES = 4  # at most: each compiles
 
 # The first examples compile kernels, so there is no deadline; the same examples in every run.
 settings.register_profile("seqgap", deadline=None, derandomize=True, max_examples=30)
@@ -49,8 +55,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("dtype", dtypes, ids=str)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """A process for each core, one file of tests at a time in each, unless -n or --pdb says otherwise."""
+    if FIRST and config.getoption("numprocesses", 0) is None and not config.option.usepdb:
+        config.option.numprocesses = min(os.cpu_count() or 1, _PROCESSES)
+        config.option.dist = "loadfile"
+
+
 def pytest_unconfigure() -> None:
-    COMPILED.cleanup()
+    if COMPILED:
+        COMPILED.cleanup()
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A result folder and what its run printed; it compiled, amid pytest settings of others."""
+    folder = tmp_path_factory.mktemp("run") / "results"
+    (folder.parent / "pytest.ini").write_text("[pytest]\naddopts = --benchmark-disable -n 4\n")
+    (folder.parent / "conftest.py").write_text("raise SystemExit('loaded')\n")
+    variables = {"NUMBA_CACHE_DIR": str(folder.parent / "cache"), "PYTEST_ADDOPTS": "--benchmark-skip"}
+    done = seqgap("run", *SMALL, "--out", str(folder), cwd=folder.parent, **variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done.stdout
 
 
 @pytest.fixture

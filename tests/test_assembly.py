@@ -7,7 +7,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
-from numba import types
+from numba import jit, types
 
 from seqgap.bench.registry import Case, Dtype, Operation
 from seqgap.kernels import _vecmath
@@ -127,14 +127,17 @@ def test_a_call_of_libm_is_seen() -> None:
 
 
 def assemblies(rows: Any, dtype: Dtype) -> list[list[str]]:
-    """Of each version compiled for arrays of this dtype."""
+    """Of each version compiled for arrays of this dtype; again, since what came from a file has none."""
     wanted = types.float64 if dtype == np.float64 else types.float32
     chosen = [
         signature
         for signature in rows.signatures
         if any(isinstance(kind, types.Array) and kind.dtype == wanted for kind in signature)
     ]
-    return [body(rows.inspect_asm(signature)) for signature in chosen]
+    fresh = jit(**rows.targetoptions)(rows.py_func)
+    for signature in chosen:
+        fresh.compile(signature)
+    return [body(fresh.inspect_asm(signature)) for signature in chosen]
 
 
 @HAS_VECTORS

@@ -166,7 +166,13 @@ def test_a_second_run_compiles_nothing(tmp_path: Path) -> None:
             NORMALS,
             marks=pytest.mark.slow,
         ),
-        ("ar_process.py", "fma(scale, z[t], bias)", "fma(scale, z[t], -bias)", SMALL),
+        pytest.param(
+            "ar_process.py",
+            "fma(scale, z[t], bias)",
+            "fma(scale, z[t], -bias)",
+            SMALL,
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_an_edited_file_is_what_runs(copied: Path, name: str, old: str, new: str, program: str) -> None:
@@ -232,7 +238,10 @@ def test_code_that_python_kept_from_an_older_file_is_not_taken_for_new(copied: P
     assert after != before
 
 
-@pytest.mark.parametrize("place", ["before the kernel is read", "before the kernel is compiled"])
+@pytest.mark.parametrize(
+    "place",
+    ["before the kernel is read", pytest.param("before the kernel is compiled", marks=pytest.mark.slow)],
+)
 def test_an_edit_while_the_process_runs_stores_nothing(copied: Path, place: str) -> None:
     """Nor when the file is as it was again, if the kernel was read in between."""
     change = "file = pathlib.Path(_sources._FOLDER, 'ar_process.py'); before = file.read_text()\n"

@@ -68,6 +68,7 @@ def test_no_float32_bits_depend_on_threads(
     assert_threads_do_not_matter(case, row_operation, np.dtype(np.float32), dim, batch)
 
 
+@pytest.mark.float32_is_slow
 @pytest.mark.parametrize(("dim", "batch"), [(3, 50), (64, 23), (1030, 9)])
 def test_bits_do_not_depend_on_chunking(
     case: Case, row_operation: Operation, dtype: Dtype, dim: int, batch: int
@@ -212,6 +213,7 @@ def views(array: Any) -> list[Any]:
     return [*found, array.astype(array.dtype.newbyteorder()), array.view(np.ndarray)]
 
 
+@pytest.mark.float32_is_slow
 def test_strides_and_byte_orders_are_converted(case: Case, row_operation: Operation, dtype: Dtype) -> None:
     made = row_operation.inputs(6, 9, dtype, 14)
     expected = run(case, row_operation, made)

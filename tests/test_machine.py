@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sysconfig
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from command import HEED_CTRL_C, SEQGAP, seqgap
 from numpy.testing import assert_array_equal
-from signals import HEED_CTRL_C
 
 from seqgap.bench import machine, probes, running
 from seqgap.bench.ceiling import Bandwidth, Ceilings, bound
@@ -27,7 +26,6 @@ from seqgap.bench.results import Row, read_ceilings, read_environment, read_rows
 from seqgap.bench.runs import read_run
 from seqgap.kernels.normal import standard_normal
 
-SEQGAP = str(Path(sysconfig.get_path("scripts")) / "seqgap")
 NS = 1e-9
 
 LEVELS = (
@@ -195,10 +193,6 @@ def test_json_round_trip() -> None:
     assert Ceilings.from_json(json.loads(json.dumps(MADE.to_json()))) == MADE
 
 
-def seqgap(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([SEQGAP, *arguments], capture_output=True, text=True, cwd=cwd, timeout=250)
-
-
 @pytest.mark.slow
 def test_machine_prints_json(tmp_path: Path) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('not this one')")  # the folder is not imported from
@@ -235,25 +229,6 @@ def test_a_probe_that_ends_early_gives_one_line(monkeypatch: pytest.MonkeyPatch,
     assert "could not be measured" in result.output
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A result folder and what its run printed."""
-    folder = tmp_path_factory.mktemp("run") / "results"
-    options = [
-        "--profile",
-        "smoke",
-        "--impl",
-        "numpy,numba",
-        "--case",
-        "normal",
-        "--case",
-        "mask_stack.forward",
-    ]
-    done = seqgap("run", *options, "--out", str(folder), cwd=folder.parent)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder, done.stdout
-
-
 def test_a_run_stores_ceilings_and_fractions(finished: tuple[Path, str]) -> None:
     folder, printed = finished
     ceilings = read_ceilings(folder)
@@ -266,8 +241,8 @@ def test_a_run_stores_ceilings_and_fractions(finished: tuple[Path, str]) -> None
         seconds, name = bound(row.cell, row.cell.lookup()[1], ceilings)
         assert (row.fraction, row.ceiling) == (pytest.approx(seconds / row.median), name)
     near = printed.partition("How near the ceilings")[2]
-    assert near.count("normal.standard_normal") == near.count("mask_stack.forward") == 1
-    largest = Cell("mask_stack", "forward", "numba", "float64", 16, 64, 1)
+    assert near.count("ar_process.forward") == near.count("diffusion.noise") == 1
+    largest = Cell("diffusion", "noise", "numba", "float64", 16, 64, 1)
     seconds, _ = bound(largest, largest.lookup()[1], ceilings)
     assert f"{seconds / read_run(folder).measured[largest].seconds:.0%}" in near
 
@@ -285,19 +260,12 @@ def changed(folder: Path, to: Path, change: Callable[[dict[str, Any]], None]) ->
     return to
 
 
-def resume(folder: Path) -> subprocess.CompletedProcess[str]:
-    """In a process of its own: pytest, run inside this one, would look for a module named bench."""
-    return subprocess.run(
-        [SEQGAP, "run", "--resume", str(folder)], capture_output=True, text=True, cwd=folder, timeout=250
-    )
-
-
 def test_resume_keeps_the_stored_ceilings(finished: tuple[Path, str], tmp_path: Path) -> None:
     def double(stored: dict[str, Any]) -> None:
         stored["ceilings"]["call_arrays"] = 2000.0
 
     folder = changed(finished[0], tmp_path / "results", double)
-    done = resume(folder)
+    done = seqgap("run", "--resume", str(folder), cwd=folder)
     assert done.returncode == 0, done.stderr
     last = read_rows(folder)[0][-1]
     assert (last.fraction, last.ceiling) == (pytest.approx(2000 / last.median), "call")
@@ -311,7 +279,7 @@ def test_a_folder_without_ceilings_still_resumes_and_plots(
     lines = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
     old = [{k: v for k, v in line.items() if k not in ("fraction", "ceiling")} for line in lines]
     (folder / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in old))
-    done = resume(folder)
+    done = seqgap("run", "--resume", str(folder), cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "How near" not in done.stdout
     assert {(row.fraction, row.ceiling) for row in read_rows(folder)[0]} == {(0.0, "")}

@@ -12,7 +12,7 @@ from seqgap.bench import worker
 from seqgap.bench.blocks import blocks
 from seqgap.bench.check import WrongResultError, check, difference
 from seqgap.bench.gap import gaps
-from seqgap.bench.measure import measure
+from seqgap.bench.measure import _warm_up, measure
 from seqgap.bench.plan import Cell, Options, matches, plan, profile, too_slow
 from seqgap.bench.registry import Case, Operation, cases
 from seqgap.bench.report import si
@@ -39,6 +39,28 @@ def test_a_right_cell_is_timed() -> None:
     row = measure(CELL, SEED, once)
     assert (row.status, row.rounds, row.iterations, row.median) == ("ok", (1.0, 2.0, 3.0), 4, 2.0)
     assert row.first_call >= row.compile >= 0
+
+
+@pytest.mark.parametrize(("threads", "calls", "fastest"), [(1, 1, 0.008), (2, 5, 0.00004)])
+def test_threads_that_share_a_core_get_time_to_part(
+    monkeypatch: pytest.MonkeyPatch, threads: int, calls: int, fastest: float
+) -> None:
+    now = [0.0]
+    durations = iter([0.008] * 4 + [0.00004] * 100)
+    monkeypatch.setattr("seqgap.bench.measure.time.perf_counter", lambda: now[0])
+
+    def thunk() -> None:
+        now[0] += next(durations)
+
+    assert _warm_up(thunk, 0.0006, threads) == pytest.approx(fastest)
+    assert len(list(durations)) == 104 - calls
+
+
+def test_a_slow_call_on_several_threads_is_not_warmed_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("seqgap.bench.measure.time.perf_counter", lambda: now[0])
+    assert _warm_up(lambda: now.__setitem__(0, now[0] + 0.05), 0.0006, 2) == pytest.approx(0.05)
+    assert now[0] == pytest.approx(0.15, abs=0.051)
 
 
 def wrong_in_last_row(result: tuple[Any, Any]) -> tuple[Any, Any]:

@@ -43,6 +43,7 @@ def test_every_picture_has_two_forms_and_its_table(drawn: Path) -> None:
     for name in PICTURES:
         assert (drawn / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         text = (drawn / f"{name}.svg").read_text(encoding="utf-8")
+        assert len(text) < 1e6
         cpu = read_run(drawn).environment["machine"]["cpu"]
         for part in ("<svg", cpu, "Numba", "processes, ", "95% intervals: Student t"):
             assert part in text, (name, part)

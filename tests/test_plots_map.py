@@ -155,17 +155,6 @@ def test_fewest_threads_are_those_of_the_shown_dtype(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_same_bytes_twice(module: object, tmp_path: Path) -> None:
-    path = write_run(tmp_path / "run", replace(ALL, dim=(8,), batch=(1,)))
-    files: list[list[bytes]] = []
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        with house_style():
-            files.append([f.read_bytes() for f in save(drawn(module, read_run(path)), tmp_path / name)])
-    assert files[0] == files[1]
-
-
-@pytest.mark.parametrize("module", MODULES)
 def test_nothing_for_a_run_without_pairs(module: object, tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", Options(case=("affine_coupling",), dim=(8,), batch=(1,))))
     assert module.picture(run) is None  # type: ignore[attr-defined]

@@ -68,20 +68,6 @@ def lines_of(found: Picture | None) -> list[dict[str, Any]]:
     return [dict(zip(found.head, line, strict=True)) for line in found.lines]
 
 
-def test_pictures_drawn_twice_are_the_same_bytes(
-    tmp_path: Path, run: Run, draws: Callable[[Run], Picture | None]
-) -> None:
-    written = []
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        with house_style():
-            found = draws(run)
-            assert found is not None
-            written.append([path.read_bytes() for path in save(found, tmp_path / name)])
-    assert written[0] == written[1]
-    assert len(written[0][1]) < 1e6
-
-
 def test_texts_are_inside_and_apart(run: Run, draws: Callable[[Run], Picture | None]) -> None:
     with house_style():
         found = draws(run)

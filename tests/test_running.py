@@ -77,15 +77,17 @@ def test_a_finished_run_starts_no_process(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert (folder.path / "rows.jsonl").read_bytes() == before
 
 
-def test_every_table_is_written_and_damage_is_told(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+def test_every_table_is_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     path = write_run(tmp_path / "run", SMALL)
+    monkeypatch.setattr(running, "draw", lambda *_: [path / "made.png"])
     assert running.report(Console(width=160), path)
     first = capsys.readouterr()
-    for name in ("gap.csv", "peers.csv", "shapes.csv", "curves.png", "curves.csv"):
+    for name in ("gap.csv", "peers.csv", "shapes.csv"):
         assert (path / name).exists()
         assert name in first.out
+    assert "made.png" in first.out
     for heading in (
         "Matched pairs",
         "Families",
@@ -94,7 +96,14 @@ def test_every_table_is_written_and_damage_is_told(
     ):
         assert heading in first.out
     assert first.err == ""
+
+
+def test_a_report_of_damaged_rows_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = write_run(tmp_path / "run", SMALL)
     with open(path / "rows.jsonl", "a", encoding="utf-8") as file:
         file.write("{}\n")
+    monkeypatch.setattr(running, "draw", lambda *_: [])
     assert not running.report(Console(width=160), path)
     assert "rows.jsonl:" in capsys.readouterr().err

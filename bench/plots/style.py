@@ -54,7 +54,7 @@ def save(picture: Picture, target: Path) -> list[Path]:
     """Write the picture as PNG and SVG, and its table as CSV, unknown numbers empty."""
     picture.figure.set_dpi(_DPI)  # the layout hangs on it
     picture.figure.draw_without_rendering()
-    picture.figure.set_layout_engine("none")  # it has done its work; saving would do it twice more
+    picture.figure.set_layout_engine(None)  # it has done its work; saving would do it twice more
     written = []
     for kind, metadata in (("png", {}), ("svg", {"Date": None})):
         path = target / f"{picture.stem}.{kind}"

@@ -1,0 +1,26 @@
+"""The command line in a process of its own."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+SEQGAP = str(Path(sysconfig.get_path("scripts")) / "seqgap")
+SMALL = ["--profile", "smoke", "--impl", "numpy,numba"]
+SMALL += ["--case", "ar_process.forward", "--case", "ar_process.inverse", "--case", "diffusion.noise"]
+
+# Before the command and its arguments: shells have what they run in the background ignore Ctrl-C.
+HEED_CTRL_C = [
+    sys.executable,
+    "-c",
+    "import os, sys\nfrom signal import *\nsignal(SIGINT, SIG_DFL)\nos.execv(sys.argv[1], sys.argv[1:])",
+]
+
+
+def seqgap(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run it to its end."""
+    environment = {**os.environ, **variables}
+    return subprocess.run(
+        [SEQGAP, *arguments], capture_output=True, text=True, cwd=cwd, timeout=250, env=environment
+    )
