@@ -37,7 +37,7 @@ class Options:
     dtype: tuple[str, ...] = ("float64",)
     seed: int = 25
     processes: int = 3  # fresh ones, each measuring every cell
-    seconds: float = 0.006  # of timing for each cell in each process
+    seconds: float = 0.004  # of timing for each cell in each process
     longest: float = 0.1  # expected seconds of one call above which a cell is left out
 
     def to_json(self) -> dict[str, Any]:

@@ -36,6 +36,10 @@ class Session:
         self.finished = finished
         self.due = due
 
+    def pytest_runtest_protocol(self, item: Any) -> bool | None:
+        """Pass over a cell that is not due before pytest sets anything up for it."""
+        return None if self.due(item.callspec.params["cell"]) else True
+
 
 class SessionError(Exception):
     """pytest ended early; the message is its last error line, `output` all it printed."""

@@ -24,7 +24,7 @@ from seqgap.bench.session import Session, SessionError, run
 _PROBE_TERMS, _PROBE_REPEATS = 20_000, 3
 _FIRST_PROBES = 9  # for a median to begin with
 _VISITS = 3  # of a cell at most
-_SPARE = 0.3  # of the number of cells: so many visits may be further ones
+_SPARE = 0.2  # of the number of cells: so many visits may be further ones
 
 
 def host_probe() -> float:
