@@ -52,7 +52,7 @@ def _leaf_difference(actual: Any, expected: Any, relative: float, dtype: Dtype) 
         return Difference(0.0, 0.0, relative)
     if actual.shape != expected.shape:
         return Difference(np.inf, np.inf, relative)
-    if actual.dtype.kind in "bu":
+    if actual.dtype.kind in "buU":  # exact: words, flags and names
         wrong = float(np.count_nonzero(actual != expected))
         return Difference(wrong, wrong, 0.0)
     expected = expected.astype(np.float64)

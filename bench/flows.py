@@ -60,19 +60,22 @@ def flow(
     inverse: Direction,
     *,
     takes_dim: bool = False,
-    matched: bool = False,
+    matched: str | None = None,
     strategies: tuple[str, ...] = (),
     parameters: Callable[[int], float] = lambda dim: 4 * dim,
     weights: Callable[[int], float] = lambda dim: 0,
+    steps: Callable[[int], float] = lambda dim: dim + 16,
     more: tuple[Operation, ...] = (),
 ) -> Case:
     """A case with forward, inverse, log_prob, sample and random_params.
 
     random_params(dim, seed, dtype=...) is that of the kernels. takes_dim: `sample` needs dim, because
-    Params do not fix it. matched: forward and inverse are one matched pair. strategies: of forward.
+    Params do not fix it. matched: the operation, here or stem.operation, that
+    is the parallel direction of forward. strategies: of forward.
     parameters(dim): how many numbers Params hold, weights(dim): how many of them every call must read.
+    steps(dim): operations on the longest path of a value, for the tolerance.
     """
-    allowed = rounding(lambda dim: dim + 16)
+    allowed = rounding(steps)
 
     def batch(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
         params = random_params(dim, seed, dtype=dtype)
@@ -133,7 +136,7 @@ def flow(
         ),
         *more,
     )  # fmt: skip
-    return Case(stem, operations, "forward", (("forward", "inverse"),) if matched else ())
+    return Case(stem, operations, "forward", (("forward", matched),) if matched else ())
 
 
 def _transforms(direction: Direction) -> dict[str, Setup]:

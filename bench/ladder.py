@@ -13,6 +13,7 @@ The factors belong to this order of the rungs, and a rung may give away what ano
 - The best sequential code has wider vectors and a better order of instructions, but it is the public
   function, which checks its arguments, for about 2 microseconds a call; the plain loops check nothing. So for
   one sample that rung can be slower too.
+- Of a masked network plain Python uses each weight once, the two rungs of full passes all of them D times.
 """
 
 import csv
@@ -50,6 +51,14 @@ LADDER = (
     Step("compiled, {threads} threads", "threads", "numba", all_threads=True),
     Step("parallel direction", "true data dependence", "numba", all_threads=True, parallel=True),
 )
+# Of masked networks, where D full passes are what libraries do, and a strategy of the compiled sampler too.
+MASKED = (
+    Step("plain Python", "", "python"),
+    Step("NumPy, D full passes", "interpreter", "numpy-passes"),
+    Step("compiled, D full passes", "call overhead", "numba-naive"),
+    Step("compiled, incremental", "redundant work", "numba"),
+    *LADDER[-2:],
+)
 _BEST = "numba"  # the implementation that a ladder cannot do without
 
 
@@ -70,7 +79,10 @@ class Rung:
 
 @dataclass(frozen=True)
 class Ladder:
-    """The rungs of a matched pair at one size; total: seconds of the first over those of the last."""
+    """The rungs of a matched pair at one size; total: seconds of the first over those of the last.
+
+    parallel: the operation, as stem.operation if it is another case's.
+    """
 
     case: str
     operation: str  # the sequential one
@@ -96,7 +108,7 @@ def rungs_of(pair: Comparison, dtype: str, dim: int, batch: int, threads: int) -
     Without those that the operation has no implementation for; with one thread, without the rung of threads.
     """
     found = []
-    for step in LADDER:
+    for step in steps_of(pair):
         if _needless(step, threads):
             continue
         stem, operation = (pair.parallel if step.parallel else pair.sequential).split(".")
@@ -104,6 +116,12 @@ def rungs_of(pair: Comparison, dtype: str, dim: int, batch: int, threads: int) -
             used = threads if step.all_threads else 1
             found.append((step, Cell(stem, operation, step.impl, dtype, dim, batch, used)))
     return found
+
+
+def steps_of(pair: Comparison) -> tuple[Step, ...]:
+    """The ladder of a matched pair: MASKED where its sampler has the strategy of full passes, else LADDER."""
+    stem, operation = pair.sequential.split(".")
+    return MASKED if "naive" in cases()[stem].operation(operation).strategies else LADDER
 
 
 def _needless(step: Step, threads: int) -> bool:
@@ -217,20 +235,20 @@ def _compared(found: _Found) -> list[tuple[Measured, Measured]]:
 
 def _ladder(run: Run, pair: Comparison, found: _Found, factors: Iterator[Interval]) -> Ladder:
     of_rungs = [None, *(next(factors) for _ in found[1:])]
-    causes = _causes([step for step, _ in found], found[-1][1].cell.threads)
+    causes = _causes(steps_of(pair), [step for step, _ in found], found[-1][1].cell.threads)
     rungs = tuple(
         Rung(step.name.format(threads=m.cell.threads), cause, m.cell, run.measured[m.cell].interval, factor)
         for (step, m), cause, factor in zip(found, causes, of_rungs, strict=True)
     )
     stem, operation = pair.sequential.split(".")
     cell = rungs[0].cell
-    parallel = pair.parallel.split(".")[1]
+    parallel = pair.parallel.removeprefix(f"{stem}.")
     return Ladder(stem, operation, parallel, cell.dtype, cell.dim, cell.batch, rungs, next(factors))
 
 
-def _causes(steps: Sequence[Step], threads: int) -> list[str]:
+def _causes(ladder: Sequence[Step], steps: Sequence[Step], threads: int) -> list[str]:
     """What each rung removes, with what the missing rungs before it would have; nothing for the first."""
-    known = [step for step in LADDER if not _needless(step, threads)]
+    known = [step for step in ladder if not _needless(step, threads)]
     places = [known.index(step) for step in steps]
     between = [known[before + 1 : place + 1] for before, place in pairwise(places)]
     return ["", *(" + ".join(step.cause for step in group) for group in between)]

@@ -63,7 +63,7 @@ def _options(case: str | None, dim: int, batch: tuple[int, ...], dtype: str, pro
     options = Options(
         profile=LADDER,
         case=tuple(name for pair in pairs for name in (pair.sequential, pair.parallel)),
-        impl=tuple(dict.fromkeys(step.impl for step in ladder.LADDER)),
+        impl=tuple(dict.fromkeys(step.impl for step in (*ladder.LADDER, *ladder.MASKED))),
         dim=(dim,),
         batch=batch,
         threads=tuple(sorted({1, threads_available()})),

@@ -132,7 +132,8 @@ class Case:
     """The operations of one family.
 
     sampler: the operation that stands for the family in family comparisons, if any. matched: pairs
-    (sequential, parallel) of operations with the same weights and the same arithmetic.
+    (sequential, parallel) of operations with the same weights and the same arithmetic; the parallel one
+    may be another case's, as stem.operation.
     """
 
     stem: str
@@ -222,7 +223,9 @@ def cases() -> dict[str, Case]:
 def comparisons() -> list[Comparison]:
     """Matched pairs as the cases declare them; families: each sequential sampler and each parallel one."""
     matched = [
-        Comparison("matched", f"{case.stem}.{sequential}", f"{case.stem}.{parallel}")
+        Comparison(
+            "matched", f"{case.stem}.{sequential}", parallel if "." in parallel else f"{case.stem}.{parallel}"
+        )
         for case in cases().values()
         for sequential, parallel in case.matched
     ]

@@ -14,6 +14,8 @@ from seqgap.kernels import _jit
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 FLOAT64 = np.dtype(np.float64)
 FLOAT32 = np.dtype(np.float32)
+INT64 = np.dtype(np.int64)
+BOOL = np.dtype(np.bool_)
 _LARGEST_COUNT = 2**62
 
 
@@ -75,6 +77,29 @@ def floats(name: str, value: Any, ndim: int) -> Array:
         raise ValueError(f"{name}: expected {ndim} dimensions, got shape {array.shape}")
     wanted = FLOAT32 if array.dtype == FLOAT32 else FLOAT64
     return np.array(array, dtype=wanted, order="C", copy=None)
+
+
+def integers(name: str, value: Any, ndim: int) -> Array:
+    """`value` as a C-contiguous array of int64 with `ndim` dimensions; bools and floats are refused."""
+    array: Array = value
+    if type(value) is not np.ndarray or value.dtype is not INT64 or not value.flags.c_contiguous:
+        array = asarray(name, value)
+        if array.size and array.dtype.kind not in "iu":
+            raise TypeError(f"{name}: expected integers, got dtype {array.dtype}")
+        array = np.array(array, dtype=INT64, order="C", copy=None)
+    if array.ndim != ndim:
+        raise ValueError(f"{name}: expected {ndim} dimensions, got shape {array.shape}")
+    return array
+
+
+def bools(name: str, value: Any) -> Array:
+    """`value` as a C-contiguous array of bool."""
+    if type(value) is np.ndarray and value.dtype is BOOL and value.flags.c_contiguous:
+        return value
+    array = asarray(name, value)
+    if array.dtype != BOOL:
+        raise TypeError(f"{name}: expected dtype bool, got {array.dtype}")
+    return np.ascontiguousarray(array)
 
 
 def batch(name: str, value: Any) -> Array:

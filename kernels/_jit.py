@@ -25,6 +25,8 @@ _CHUNK_ELEMENTS = 16384  # about 2 to 50 microseconds of work for each chunk of 
 # times at 49152, where a call costs 5 microseconds more; kernels that do more for each say so.
 SMALL = 65536
 SMALL_FOR_HEAVY = 32768  # normals take 0.65 of their time here, linear_ar (D = 64) 0.88
+_PART = 32768  # elements of a heavy kernel that are worth a thread of their own: 120 microseconds or more
+_TOGETHER = 64  # rows that heavy kernels take side by side
 _LANES = 32  # rows that kernels take side by side at most: chunks and tiles are multiples of it
 
 
@@ -53,10 +55,11 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
 def jit_exact(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` without fast-math: each operation rounds as written, in every context.
 
-    fastmath=False is not the default: without it Numba hands on the flags of whichever caller is
-    compiled first, and the bits depend on what else the process has run.
+    fastmath=False is not the default, nor is forceinline=False: without them Numba hands on the flags of
+    whichever caller is compiled first, and the bits depend on what else the process has run.
     """
-    return _cached(njit(error_model="numpy", fastmath=False, nogil=True, **_COMPILER)(function))
+    options = {"error_model": "numpy", "fastmath": False, "nogil": True, "forceinline": False}
+    return _cached(njit(**options, **_COMPILER)(function))
 
 
 def jit_inline(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -134,6 +137,29 @@ class RowKernel:
                 self._parallel(count, chunk, arrays)
             finally:
                 numba.set_num_threads(before)
+
+
+class HeavyKernel(RowKernel):
+    """As `RowKernel`, for kernels of which each row is much work, and which take seconds to compile.
+
+    Python's threads run parts of the batch: to start one takes 90 microseconds, but there is no driver to
+    compile for them, with the kernel in it once more.
+    """
+
+    def __init__(self, rows: Callable[..., Any]) -> None:
+        self.rows = rows
+
+    def __call__(self, threads: int, count: int, dim: int, *arrays: Any) -> None:
+        """Do rows 0 to count - 1 of width `dim` on at most `threads` threads, none with less than `_PART`."""
+        parts = max(1, min(threads, count * dim // _PART))
+        size = max(1, -(-count // (parts * _TOGETHER))) * _TOGETHER
+        cuts = [(lo, min(lo + size, count)) for lo in range(size, count, size)]
+        others = [threading.Thread(target=self.rows, args=(*cut, *arrays)) for cut in cuts]
+        for other in others:
+            other.start()
+        self.rows(0, min(size, count), *arrays)
+        for other in others:
+            other.join()
 
 
 def _parallel_driver(rows: Callable[..., Any]) -> Callable[..., Any]:

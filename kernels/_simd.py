@@ -182,6 +182,50 @@ def from_bits(typing_context: Any, bits: Any, like: Any) -> Any:
     return like(bits, like), codegen
 
 
+@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+def to_float(typing_context: Any, integer: Any, like: Any) -> Any:
+    """A signed integer, or a vector of them, in the float type of `like`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.sitofp(arguments[0], context.get_value_type(like))
+
+    return like(integer, like), codegen
+
+
+def _call_llvm(name: str, *kinds: Any) -> Any:
+    """What an intrinsic returns that is LLVM's function `name` of floats of one type, or vectors of them."""
+    kind = common(*kinds)
+    if kind is None:
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        values = widened(builder, arguments, kinds)
+        bits = getattr(kind, "element", kind).bitwidth
+        full = f"llvm.{name}.v{kind.lanes}f{bits}" if isinstance(kind, Vector) else f"llvm.{name}.f{bits}"
+        shape = ir.FunctionType(values[0].type, [value.type for value in values])
+        return builder.call(cgutils.get_or_insert_function(builder.module, shape, full), values)
+
+    return kind(*kinds), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+def magnitude(typing_context: Any, a: Any) -> Any:
+    """|a| of a float, or of each lane."""
+    return _call_llvm("fabs", a)
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+def with_sign(typing_context: Any, a: Any, b: Any) -> Any:
+    """|a| with the sign of b."""
+    return _call_llvm("copysign", a, b)
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+def square_root(typing_context: Any, a: Any) -> Any:
+    """The square root of a float, or of each lane."""
+    return _call_llvm("sqrt", a)
+
+
 @jit_exact
 def scratch(rows: Any, columns: Any, like: Any) -> Any:
     """An array (rows, columns) of the dtype of `like` that starts at a multiple of 64 bytes.

@@ -1,9 +1,9 @@
-"""exp, log, tanh, sin and cos, and a clamp, that inline into jitted loops and vectorise; for jitted code.
+"""exp, log, tanh and their kin, sines, a clamp: they inline into jitted loops and vectorise; for jitted code.
 
 Numba's wheels carry no vector math library: `math.exp` in a loop is one call of libm for each
 element. These are range reductions and polynomials of explicit fused multiply-adds, compiled
 without fast-math, so they give the same bits in scalar and in vector code; special values are
-selects, not branches. exp, exp_normal and clamp also take the vectors of _simd. Coefficients:
+selects, not branches. All but sines and cosines also take the vectors of _simd. Coefficients:
 interpolation at Chebyshev nodes in 60 digits, rounded to the type.
 
 No error measured against mpmath (tests/test_vecmath.py) is above, in units in the last place:
@@ -15,6 +15,9 @@ No error measured against mpmath (tests/test_vecmath.py) is above, in units in t
 | log | all | 0.9 | 0.9 |
 | log_normal | positive normal numbers | 0.9 | 0.9 |
 | tanh | all | 2.0 | 1.8 |
+| expm1_negative | at most 0 | 1.3 | 0.9 |
+| sigmoid | all | 1.8 | 2.0 |
+| softplus | all | 1.7 | 1.8 |
 | sincos_turns | all | 1.5 | 1.7 |
 | sincos_one_turn | [-1, 1] | 1.5 | 1.7 |
 
@@ -31,7 +34,18 @@ from numba import types
 from numba.extending import intrinsic, overload
 
 from seqgap.kernels._jit import jit_exact
-from seqgap.kernels._simd import Vector, bits_of, call_fma, fma, from_bits, select, splat
+from seqgap.kernels._simd import (
+    Vector,
+    bits_of,
+    call_fma,
+    fma,
+    from_bits,
+    magnitude,
+    select,
+    splat,
+    to_float,
+    with_sign,
+)
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
@@ -177,25 +191,71 @@ def _exp_normal(f: _Format) -> Any:
     return exp_normal
 
 
-def _tanh(f: _Format) -> Any:
-    real, integer, bias, shift = f.real, f.integer, f.bias, f.integer(f.mantissa)
-    high, near_limit = real(f.tanh_high), real(0.17)
-    one, two, half, quarter, three_quarters = (real(x) for x in (1, 2, 0.5, 0.25, 0.75))
+def _expm1_parts(f: _Format) -> Any:
+    one, bias, shift = f.real(1), f.bias, f.integer(f.mantissa)
     exp_parts = _exp_parts(f)
 
     @jit_exact
+    def expm1_parts(y: Any) -> Any:
+        """exp(y) - 1 with all its digits near 0 too, and what is beyond y where k = 0."""
+        r, p, k = exp_parts(y)
+        power = from_bits((k + bias) << shift, y)
+        return fma(power, fma(r * r, p, r), power - one), r * r * p
+
+    return expm1_parts
+
+
+def _tanh(f: _Format) -> Any:
+    real, high, near_limit = f.real, f.real(f.tanh_high), f.real(0.17)
+    one, two, half, quarter, three_quarters = (real(x) for x in (1, 2, 0.5, 0.25, 0.75))
+    expm1_parts = _expm1_parts(f)
+
+    @jit_exact
     def tanh(x: Any) -> Any:
-        size = abs(x)
-        r, p, k = exp_parts(two * size)
-        power = integer((k + bias) << shift).view(real)
-        e = fma(power, fma(r * r, p, r), power - one)  # exp(2 |x|) - 1, all its digits near 0 too
+        size = magnitude(x)
+        e, beyond = expm1_parts(two * size)
         # e / (e + 2), as what it differs by from a value known exactly, for the sake of the roundings.
         near = size < near_limit  # where k = 0 and r = 2 |x|
-        known = size if near else quarter
-        rest = fma(-size, e, r * r * p) if near else fma(three_quarters, e, -half)
-        return np.copysign(one if size > high else known + rest / (e + two), x)
+        known = select(near, size, quarter)
+        rest = select(near, fma(-size, e, beyond), fma(three_quarters, e, -half))
+        return with_sign(select(size > high, one, known + rest / (e + two)), x)
 
     return tanh
+
+
+def _expm1_negative(f: _Format) -> Any:
+    low, expm1_parts = f.real(-50), _expm1_parts(f)
+
+    @jit_exact
+    def expm1_negative(x: Any) -> Any:
+        value, _ = expm1_parts(select(x < low, low, x))
+        return value
+
+    return expm1_negative
+
+
+def _sigmoid(f: _Format) -> Any:
+    one, zero, exp = f.real(1), f.real(0), _exp(f)
+
+    @jit_exact
+    def sigmoid(x: Any) -> Any:
+        e = exp(-magnitude(x))
+        return select(x < zero, e, one) / (one + e)
+
+    return sigmoid
+
+
+def _softplus(f: _Format) -> Any:
+    one, zero, exp, log_normal = f.real(1), f.real(0), _exp(f), _log_normal(f)
+
+    @jit_exact
+    def softplus(x: Any) -> Any:
+        e = exp(-magnitude(x))
+        y = one + e
+        log1p = log_normal(y) + (e - (y - one)) / y  # with what the sum lost
+        return select(x < zero, zero, x) + log1p
+
+    return softplus
 
 
 def _lowered_log(f: _Format) -> Any:
@@ -206,13 +266,13 @@ def _lowered_log(f: _Format) -> Any:
     @jit_exact
     def lowered_log(x: Any, lift: Any) -> Any:
         """log(x / 2**lift) of a positive normal number."""
-        bits = real(x).view(integer)
+        bits = bits_of(x)
         exponent = (bits - root_half) >> shift
-        f = integer(bits - (exponent << shift)).view(real) - one  # in [sqrt(1/2), sqrt(2)) - 1
+        f = from_bits(bits - (exponent << shift), x) - one  # in [sqrt(1/2), sqrt(2)) - 1
         s = f / (two + f)
         z = s * s
         tail = f - z * _polynomial(z, p)  # log(1 + f) = f - s * (f - z * P(z))
-        e = real(exponent - lift)
+        e = to_float(exponent - lift, x)
         return fma(e, ln2_high, f - fma(s, tail, -(e * ln2_low)))
 
     return lowered_log
@@ -237,9 +297,9 @@ def _log(f: _Format) -> Any:
     @jit_exact
     def log(x: Any) -> Any:
         low = x < smallest_normal
-        value = lowered_log(x * lifting if low else x, lift if low else none)
-        finite = value if x < infinity else x  # infinity and NaN stay
-        return (-infinity if x == zero else nan) if x <= zero else finite
+        value = lowered_log(select(low, x * lifting, x), select(low, lift, none))
+        finite = select(x < infinity, value, x)  # infinity and NaN stay
+        return select(x > zero, finite, select(x < zero, nan, x - infinity))
 
     return log
 
@@ -308,6 +368,21 @@ def tanh(x: Any) -> Any:
     raise TypeError("tanh is for jitted code only")
 
 
+def expm1_negative(x: Any) -> Any:
+    """exp(x) - 1 for x at most 0, NaN of NaN; beyond it right as far as exp(x) is a normal number."""
+    raise TypeError("expm1_negative is for jitted code only")
+
+
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x)); all inputs."""
+    raise TypeError("sigmoid is for jitted code only")
+
+
+def softplus(x: Any) -> Any:
+    """log(1 + exp(x)); all inputs."""
+    raise TypeError("softplus is for jitted code only")
+
+
 def sincos_turns(x: Any) -> Any:
     """(sin, cos) of x turns, that is of 2 pi x; all inputs, NaN of inf and NaN."""
     raise TypeError("sincos_turns is for jitted code only")
@@ -339,5 +414,8 @@ _register(exp_normal, _exp_normal)
 _register(log, _log)
 _register(log_normal, _log_normal)
 _register(tanh, _tanh)
+_register(expm1_negative, _expm1_negative)
+_register(sigmoid, _sigmoid)
+_register(softplus, _softplus)
 _register(sincos_turns, _sincos_turns)
 _register(sincos_one_turn, _sincos_one_turn)

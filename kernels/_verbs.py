@@ -8,8 +8,11 @@ import numpy as np
 
 from seqgap.kernels import _check
 from seqgap.kernels._check import Array
-from seqgap.kernels._jit import SMALL, SMALL_FOR_HEAVY, RowKernel, isolate, jit, tile_rows
+from seqgap.kernels._jit import SMALL, SMALL_FOR_HEAVY, HeavyKernel, RowKernel, isolate, jit, tile_rows
 from seqgap.kernels._philox import fill
+from seqgap.kernels.normal import standard_normal
+
+_LOG_2_PI = math.log(2 * math.pi)
 
 
 class Verbs:
@@ -44,7 +47,7 @@ class Verbs:
     def _transform(
         self, kernel: RowKernel, name: str, given: Any, params: Any, out: Any, threads: int, *options: Any
     ) -> tuple[Array, Array]:
-        source = _check.batch(name, given)
+        source = self._batch(name, given)
         n, dim = source.shape
         arrays = self._arrays(params, source.dtype, dim, *options)
         threads = _check.threads(threads)
@@ -58,6 +61,8 @@ class Verbs:
         else:
             kernel(threads, n, dim, source, target, log_det, *arrays)
         return target, log_det
+
+    _batch = staticmethod(_check.batch)
 
     def plan(self, verb: str, params: Any, dim: int, dtype: np.dtype[Any]) -> Callable[..., None]:
         """run(source, target, log_det) of "forward" or "inverse", unchecked and on one thread."""
@@ -99,14 +104,63 @@ class Verbs:
         return target
 
 
+class HeavyVerbs(Verbs):
+    """The verbs of a family whose row kernels are much work for each row and take seconds to compile.
+
+    So they are compiled once, for serial, parallel and fused use and for read-only batches too.
+    """
+
+    def __init__(
+        self,
+        arrays: Callable[..., tuple[Any, ...]],
+        forward_rows: Callable[..., Any],
+        inverse_rows: Callable[..., Any],
+    ) -> None:
+        self._arrays = arrays
+        self._forward = self._sample = HeavyKernel(forward_rows)
+        self._inverse = self._log_prob = HeavyKernel(inverse_rows)
+
+    @staticmethod
+    def _batch(name: str, given: Any) -> Array:
+        source = _check.batch(name, given)
+        return source if source.flags.writeable else source.copy()
+
+    def log_prob(self, x: Any, params: Any, threads: int) -> Array:
+        """Log density of the rows of x."""
+        z, log_det = self.inverse(x, params, None, threads)
+        _add_base(z, log_det)
+        return log_det
+
+    def sample(
+        self, n: int, dim: int, dtype: Any, params: Any, seed: int, first_row: int, out: Any, threads: int
+    ) -> Array:
+        """Rows first_row to first_row + n - 1 of the sample of a seed."""
+        n = _check.count("n", n)
+        arrays = self._arrays(params, dtype, dim)
+        target = _check.output(out, dtype, (n, dim), **({} if out is None else _named(params)))
+        z = standard_normal(n, dim, seed, first_row=first_row, dtype=dtype, threads=threads)
+        self._forward(threads, n, dim, z, target, np.empty(n, dtype), *arrays)
+        return target
+
+
+@jit
+def _add_base(z: Any, log_det: Any) -> None:
+    """log_det += log N(z; 0, I) of each row."""
+    isolate()
+    half, constant = z.dtype.type(0.5), z.dtype.type(0.5 * _LOG_2_PI * z.shape[1])
+    for n in range(z.shape[0]):
+        squares = z.dtype.type(0)
+        for d in range(z.shape[1]):
+            squares += z[n, d] * z[n, d]
+        log_det[n] -= half * squares + constant
+
+
 def _named(params: Any) -> dict[str, Any]:
     """The fields of `params` by name, for the overlap check."""
     return {f"params.{key}": value for key, value in params._asdict().items()}
 
 
 def _log_prob_rows(inverse_rows: Callable[..., Any]) -> Callable[..., Any]:
-    half_log_2_pi = 0.5 * math.log(2 * math.pi)
-
     @jit
     def log_prob_rows(lo: Any, hi: Any, x: Any, density: Any, *arrays: Any) -> None:
         isolate()
@@ -114,7 +168,7 @@ def _log_prob_rows(inverse_rows: Callable[..., Any]) -> Callable[..., Any]:
         tile = tile_rows(dim)
         z = np.empty((tile, dim), x.dtype)
         half = x.dtype.type(0.5)
-        constant = x.dtype.type(half_log_2_pi * dim)
+        constant = x.dtype.type(0.5 * _LOG_2_PI * dim)
         for first in range(lo, hi, tile):
             last = min(first + tile, hi)
             inverse_rows(0, last - first, x[first:last], z, density[first:last], *arrays)

@@ -20,7 +20,6 @@ from seqgap.kernels._vecmath import clamp, exp_normal
 from seqgap.kernels._verbs import Verbs
 from seqgap.kernels.normal import standard_normal
 
-_BOOL = np.dtype(np.bool_)
 _S_LIMIT = 5.0  # s is clamped to [-5, 5]
 _LAYERS = 4  # of random_params
 
@@ -42,20 +41,11 @@ def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Para
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:
     _check.instance("params", params, Params)
-    masks = params.masks
-    if type(masks) is not np.ndarray or masks.dtype is not _BOOL or not masks.flags.c_contiguous:
-        masks = np.ascontiguousarray(_bools(masks))
+    masks = _check.bools("params.masks", params.masks)
     if masks.ndim != 2 or masks.shape[0] == 0 or masks.shape[1] != dim:
         raise ValueError(f"params.masks: expected shape (K, {dim}) with K at least 1, got {masks.shape}")
     theta = _check.shaped("params.theta", params.theta, dtype, (masks.shape[0], 4))
     return masks, theta
-
-
-def _bools(value: Any) -> Array:
-    masks = _check.asarray("params.masks", value)
-    if masks.dtype != _BOOL:
-        raise TypeError(f"params.masks: expected dtype bool, got {masks.dtype}")
-    return masks
 
 
 # A tile holds as many rows as a vector has lanes, side by side: a column for each row, so that the mean of

@@ -23,8 +23,10 @@ from seqgap.bench.ladder import (
     ladder_dim,
     ladders,
     matched_pairs,
+    of_run,
     planned,
     rungs_of,
+    steps_of,
     write_csv,
 )
 from seqgap.bench.ladder_report import print_ladders
@@ -43,12 +45,16 @@ IMPLEMENTATIONS = ("python", "numpy-passes", "numpy", "numba-plain", "numba")
 # The samplers.
 
 
-@pytest.mark.parametrize("stem", STEMS)
-@pytest.mark.parametrize("implementation", ["numpy-passes", "numba-plain"])
+SAMPLERS = [(stem, name) for stem in STEMS for name in ("numpy-passes", "numba-plain")] + [
+    ("maf", name) for name in ("numpy-passes", "numpy", "numba-naive", "numba-jacobi")
+]
+
+
+@pytest.mark.parametrize(("stem", "implementation"), SAMPLERS)
 def test_the_samplers_equal_the_reference(stem: str, implementation: str, dtype: Dtype) -> None:
     case, operation = cases()[stem], cases()[stem].operation("forward")
     for dim in (1, 2, 3, 8, 17, 64):
-        for batch in (0, 1, 5):
+        for batch in (0, 1, 5) if dim < 64 else (2,):
             call = operation.inputs(dim, batch, dtype, 11)
             before = call.args[0].copy()
             output = case.setup("forward", implementation)(call, dim, dtype)()
@@ -61,7 +67,7 @@ def test_the_samplers_equal_the_reference(stem: str, implementation: str, dtype:
             assert np.array_equal(call.args[0], before)
 
 
-@pytest.mark.parametrize("stem", STEMS)
+@pytest.mark.parametrize("stem", [*STEMS, "maf"])
 @pytest.mark.parametrize("dim", [1, 2, 7])
 def test_passes_need_as_many_sweeps_as_dimensions(stem: str, dim: int) -> None:
     module = importlib.import_module(f"seqgap.bench.cases.{stem}")
@@ -70,6 +76,7 @@ def test_passes_need_as_many_sweeps_as_dimensions(stem: str, dim: int) -> None:
     right = module.numpy_forward(z, params)[0]
     for count in range(dim + 1):
         x = module.sweeps(z, params, count)
+        x = x[0] if isinstance(x, tuple) else x
         np.testing.assert_allclose(x[:, :count], right[:, :count], rtol=1e-12)
         assert not np.isclose(x[:, count:], right[:, count:], rtol=1e-12, atol=0).all(axis=0).any()
     assert np.array_equal(module.numpy_passes(z, params)[0], x)
@@ -129,9 +136,22 @@ def test_the_rungs_of_a_pair() -> None:
 
 
 def test_every_matched_pair_has_all_rungs() -> None:
-    assert {pair.sequential.split(".")[0] for pair in matched_pairs()} == set(STEMS)
+    assert {pair.sequential.split(".")[0] for pair in matched_pairs()} == {*STEMS, "maf"}
     for pair in matched_pairs():
-        assert len(rungs_of(pair, "float64", 4, 1, 2)) == 7
+        assert [step for step, _ in rungs_of(pair, "float64", 4, 1, 2)] == list(steps_of(pair))
+
+
+def test_the_rungs_of_a_masked_network_end_at_the_inverse_flow() -> None:
+    (pair,) = (pair for pair in matched_pairs() if pair.sequential == "maf.forward")
+    found = [(c.name, c.impl, c.threads) for c in cells(pair, "float32", 8, 3, 2)]
+    rungs = [("python", 1), ("numpy-passes", 1), ("numba-naive", 1), ("numba", 1), ("numba", 2)]
+    assert found == [*(("maf.forward", *rung) for rung in rungs), ("iaf.forward", "numba", 2)]
+
+
+def test_the_ladders_of_a_run_have_its_threads() -> None:
+    for threads in (1, 3):
+        found = of_run(Options(ladder_threads=threads))
+        assert {cell.threads for cell in found} == {1, threads}
 
 
 @pytest.mark.parametrize(
@@ -388,7 +408,7 @@ def test_the_command_prints_and_stores_the_ladders(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--case", "normal"), "--case: expected one of ar_process, linear_ar, got 'normal'"),
+        (("--case", "normal"), "--case: expected one of ar_process, linear_ar, maf, got 'normal'"),
         (("--dim", "0"), "--dim: expected integers"),
         (("--batch", "1,x"), "expected integers separated by commas"),
         (("--batch", "0"), "--batch: expected integers"),

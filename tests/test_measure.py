@@ -13,8 +13,8 @@ from seqgap.bench.blocks import blocks
 from seqgap.bench.check import WrongResultError, check, difference
 from seqgap.bench.gap import gaps
 from seqgap.bench.measure import _warm_up, measure
-from seqgap.bench.plan import Cell, Options, matches, plan, profile, too_slow
-from seqgap.bench.registry import Case, Operation, cases
+from seqgap.bench.plan import Cell, Options, expected_seconds, matches, plan, profile, too_slow
+from seqgap.bench.registry import Case, Operation, cases, comparisons
 from seqgap.bench.report import si
 from seqgap.bench.results import Probe, ResultError, Row, RunFolder, read_probes, read_rows
 from seqgap.bench.runs import Run, disturbance, make_run
@@ -175,8 +175,8 @@ def test_profiles_grow() -> None:
 def test_the_map_has_further_batch_sizes_of_the_matched_pairs_alone() -> None:
     options = Options(batch=(1, 4), map=(2, 4), dim=(2,), impl=("numba",))
     names = {batch: {cell.name for cell in plan(options) if cell.batch == batch} for batch in (1, 2, 4)}
-    stems = ("ar_process", "linear_ar")
-    assert names[2] == {f"{stem}.{direction}" for stem in stems for direction in ("forward", "inverse")}
+    pairs = [c for c in comparisons() if c.kind == "matched"]
+    assert names[2] == {name for pair in pairs for name in (pair.sequential, pair.parallel)}
     assert names[1] == names[4] > names[2]
     assert len(plan(options)) == len(set(plan(options)))
 
@@ -189,6 +189,16 @@ def test_slow_and_large_cells_are_left_out_with_a_reason() -> None:
     assert "GiB" in str(too_slow(wide, replace(options, longest=1e9)))
     large = Cell("diffusion", "trajectory", "numba", "float64", 4096, 4096, 1)
     assert "GiB" in str(too_slow(large, replace(options, longest=1e9)))
+
+
+def test_the_estimate_counts_full_passes_and_pythons_normals() -> None:
+    def expected(operation: str, impl: str, stem: str = "linear_ar") -> float:
+        return expected_seconds(Cell(stem, operation, impl, "float64", 16, 4, 1))
+
+    assert expected("sample", "python") - expected("forward", "python") > 16 * 4 * 1e-6
+    assert expected("sample", "numpy") - expected("forward", "numpy") < 16 * 4 * 1e-7
+    for stem, impl, once in (("linear_ar", "numpy-passes", "numpy"), ("maf", "numba-naive", "numba")):
+        assert expected("forward", impl, stem) == pytest.approx(16 * expected("forward", once, stem))
 
 
 def run_of(sequential: list[float], parallel: list[float], **change: Any) -> Run:

@@ -12,6 +12,7 @@ import pytest
 from seqgap.bench.registry import Dtype
 from seqgap.kernels import _vecmath, normal
 from seqgap.kernels._jit import jit_exact
+from seqgap.kernels._simd import lanes, load, store
 
 
 def over(function: Any, part: int | None = None) -> Callable[[Any, Any], None]:
@@ -32,6 +33,15 @@ def over(function: Any, part: int | None = None) -> Callable[[Any, Any], None]:
     return loop
 
 
+def over_vectors(function: Any) -> Callable[[Any, Any], None]:
+    @jit_exact
+    def loop(x: Any, y: Any) -> None:
+        for i in range(0, x.shape[0], lanes(x)):
+            store(y, i, function(load(x, i, None)), None)
+
+    return loop
+
+
 def tanh(x: Any) -> Any:
     """mpmath's own loses all digits of tiny arguments unless given more."""
     return x if abs(x) < 1e-60 else mpmath.sign(x) * (1 if abs(x) > 400 else mpmath.tanh(abs(x)))
@@ -43,6 +53,9 @@ LOOPS = {
     "log": (over(_vecmath.log), mpmath.log),
     "log_normal": (over(_vecmath.log_normal), mpmath.log),
     "tanh": (over(_vecmath.tanh), tanh),
+    "expm1_negative": (over(_vecmath.expm1_negative), mpmath.expm1),
+    "sigmoid": (over(_vecmath.sigmoid), lambda x: 1 / (1 + mpmath.exp(-x))),
+    "softplus": (over(_vecmath.softplus), lambda x: mpmath.log1p(mpmath.exp(x))),
     "sin_turns": (over(_vecmath.sincos_turns, 0), lambda x: mpmath.sinpi(2 * x)),
     "cos_turns": (over(_vecmath.sincos_turns, 1), lambda x: mpmath.cospi(2 * x)),
     "sin_one_turn": (over(_vecmath.sincos_one_turn, 0), lambda x: mpmath.sinpi(2 * x)),
@@ -138,6 +151,11 @@ DOMAINS = {
     "log": positive,
     "log_normal": normal_numbers,
     "tanh": where_tanh_bends,
+    "expm1_negative": lambda dtype: np.concatenate(
+        [points(dtype, -50, 0), points(dtype, -1, 0), -np.abs(patterns(dtype))]
+    ),
+    "sigmoid": lambda dtype: np.concatenate([points(dtype, -80, 80), points(dtype, -2, 2), patterns(dtype)]),
+    "softplus": lambda dtype: np.concatenate([points(dtype, -80, 80), points(dtype, -2, 2), patterns(dtype)]),
     "sin_turns": turns,
     "cos_turns": turns,
     "sin_one_turn": one_turn,
@@ -166,6 +184,9 @@ INF, NAN = np.inf, np.nan
         ("exp", [0, -0.0, INF, -INF, NAN, 1e30, -1e30, 1e-40], [1, 1, INF, 0, NAN, INF, 0, 1]),
         ("log", [0, -0.0, INF, -INF, NAN, 1, -1, -1e-40], [-INF, -INF, INF, NAN, NAN, 0, NAN, NAN]),
         ("tanh", [0, INF, -INF, NAN, 1e30, -1e30, 1e-40, -1e-40], [0, 1, -1, NAN, 1, -1, 1e-40, -1e-40]),
+        ("expm1_negative", [0, -INF, NAN, -1e30, -1e-40], [0, -1, NAN, -1, -1e-40]),
+        ("sigmoid", [0, INF, -INF, NAN, 1e30, -1e30], [0.5, 1, 0, NAN, 1, 0]),
+        ("softplus", [INF, -INF, NAN, 1e30, -1e30], [INF, 0, NAN, 1e30, 0]),
         ("sin_turns", [0, INF, -INF, NAN, 1e30, -3e7, 0.5], [0, NAN, NAN, NAN, 0, 0, 0]),
         ("cos_turns", [0, INF, -INF, NAN, 1e30, -3e7, 0.5], [1, NAN, NAN, NAN, 1, 1, -1]),
     ],
@@ -234,8 +255,20 @@ def test_bits_do_not_depend_on_the_place_in_a_vector(dtype: Dtype) -> None:
         assert values(name, x).tobytes() == alone.tobytes()
 
 
+def test_vectors_have_the_bits_of_numbers(dtype: Dtype) -> None:
+    for name, domain in DOMAINS.items():
+        if name.startswith(("sin_", "cos_")):
+            continue
+        x = np.append(domain(dtype)[:1584], np.full(16, np.nan, dtype))
+        x = x[x.size % 16 :]
+        y = np.empty_like(x)
+        over_vectors(getattr(_vecmath, name))(x, y)
+        assert y.tobytes() == values(name, x).tobytes(), name
+
+
 def test_jitted_only_functions_say_so() -> None:
-    for name in ("exp", "log", "log_normal", "tanh", "sincos_turns", "sincos_one_turn"):
+    names = ("exp", "log", "log_normal", "tanh", "expm1_negative", "sigmoid", "softplus")
+    for name in (*names, "sincos_turns", "sincos_one_turn"):
         function = getattr(_vecmath, name)
         with pytest.raises(TypeError, match="jitted code only"):
             function(1.0)
@@ -247,6 +280,7 @@ def test_exact_code_keeps_its_bits_whoever_compiles_it_first(fresh_python: Calla
 import numpy as np
 from seqgap.kernels import affine_coupling, normal
 from seqgap.kernels._jit import jit_exact
+from seqgap.kernels._simd import lanes, load, store
 from seqgap.kernels._vecmath import exp
 if {fast_first}:
     params = affine_coupling.random_params(4, 1, dtype="float32")

@@ -198,6 +198,6 @@ CASE = flow(
     ),
     Direction(lambda dim: 1, _flops, numpy_inverse, torch_inverse, jax_inverse, scipy_inverse, tables),
     takes_dim=True,
-    matched=True,
+    matched="inverse",
     strategies=("recurrence", "scan"),
 )  # fmt: skip

@@ -124,7 +124,7 @@ CASE = flow(
         passes=numpy_passes, plain=plain_forward,
     ),
     Direction(lambda dim: 1, _flops, numpy_inverse, torch_inverse, jax_inverse, tables=tables),
-    matched=True,
+    matched="inverse",
     parameters=lambda dim: dim * (dim + 2),
     weights=lambda dim: dim * (dim - 1) / 2 + 2 * dim,  # below the diagonal, bias, scale
     more=likelihood(

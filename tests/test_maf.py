@@ -1,0 +1,148 @@
+"""Masked and inverse autoregressive flows: more networks, strategies, what depends on what."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dense
+from seqgap.bench.check import difference
+from seqgap.bench.registry import Dtype, cases
+from seqgap.kernels import iaf, maf
+from seqgap.kernels.normal import standard_normal
+
+NETWORKS: list[dict[str, Any]] = [
+    {},
+    {"layers": 3, "depth": 2, "width": 19, "activation": "tanh", "scale": "softplus"},
+    {"layers": 2, "depth": 3, "width": 7, "activation": "elu", "scale": "sigmoid", "residual": True},
+    {"layers": 2, "depth": 5, "width": 33, "activation": "silu", "scale": "additive", "residual": True},
+    {"layers": 1, "depth": 1, "width": 5, "activation": "relu", "residual": True},
+]
+EACH_NETWORK = pytest.mark.parametrize("network", NETWORKS, ids=str)
+DIMS = (1, 2, 5, 33)
+
+
+def made(dim: int, dtype: Dtype, network: dict[str, Any], batch: int = 21) -> tuple[Any, Any]:
+    return maf.random_params(dim, 3, dtype=dtype, **network), standard_normal(batch, dim, 5, dtype=dtype)
+
+
+def by_matrices(params: Any, x: Any) -> tuple[Any, Any]:
+    return dense.inverse(params, params.order, [0] * len(params.order), params.degrees, x)
+
+
+@EACH_NETWORK
+def test_inverse_is_what_whole_masked_matrices_make(network: dict[str, Any], dtype: Dtype) -> None:
+    for dim in DIMS:
+        params, x = made(dim, dtype, network)
+        for found, expected in zip(maf.inverse(x, params), by_matrices(params, x), strict=True):
+            assert difference(found, expected, 150 * np.finfo(dtype).eps, dtype).used <= 1, dim
+
+
+@EACH_NETWORK
+def test_forward_undoes_it_and_every_strategy_has_the_same_bits(
+    network: dict[str, Any], dtype: Dtype
+) -> None:
+    for dim in DIMS:
+        params, x = made(dim, dtype, network)
+        z, log_det = maf.inverse(x, params)
+        back, log_det_back = maf.forward(z, params)
+        assert np.abs(back - x).max() < 300 * np.finfo(dtype).eps
+        assert np.abs(log_det + log_det_back).max() < 300 * np.finfo(dtype).eps * max(
+            1, np.abs(log_det).max()
+        )
+        for strategy in ("naive", "jacobi"):
+            for found, expected in zip(
+                maf.forward(z, params, strategy=strategy), (back, log_det_back), strict=True
+            ):
+                assert found.tobytes() == expected.tobytes(), (dim, strategy)
+
+
+@EACH_NETWORK
+@pytest.mark.parametrize("strategy", ["incremental", "naive", "jacobi"])
+def test_forward_equals_the_reference(network: dict[str, Any], strategy: str) -> None:
+    dtype = np.dtype(np.float64)
+    for dim in (1, 2, 5):
+        params, z = made(dim, dtype, network, batch=2)
+        plain = cases()["maf"]._plain_value(params)
+        expected = cases()["maf"].reference("forward")(z.tolist(), plain, strategy=strategy)
+        assert difference(maf.forward(z, params), expected, 1e-13, dtype).used <= 1
+
+
+def test_units_may_come_in_any_order(dtype: Dtype) -> None:
+    for network in NETWORKS[1:3]:
+        params, x = made(9, dtype, network)
+        degrees = np.random.default_rng(1).permuted(params.degrees, axis=2)
+        if params.residual:
+            degrees[:] = degrees[:, :1]
+        params = params._replace(degrees=degrees)
+        for found, expected in zip(maf.inverse(x, params), by_matrices(params, x), strict=True):
+            assert difference(found, expected, 150 * np.finfo(dtype).eps, dtype).used <= 1
+        back, _ = maf.forward(maf.inverse(x, params)[0], params)
+        assert np.abs(back - x).max() < 300 * np.finfo(dtype).eps
+        assert np.array_equal(params.degrees, degrees)
+
+
+def test_any_degrees_and_orders() -> None:
+    """Units that see nothing or everything, layers in random order."""
+    rng = np.random.default_rng(2)
+    params, x = made(8, np.dtype(np.float64), {"layers": 3, "depth": 2, "width": 16})
+    degrees = np.sort(rng.integers(0, 9, params.degrees.shape), axis=2)
+    params = params._replace(degrees=degrees, order=rng.permuted(params.order, axis=1))
+    z, _ = maf.inverse(x, params)
+    np.testing.assert_allclose(z, by_matrices(params, x)[0], atol=1e-13)
+    np.testing.assert_allclose(maf.forward(z, params)[0], x, atol=1e-13)
+
+
+def test_hidden_weights_are_not_read(dtype: Dtype) -> None:
+    params, x = made(12, dtype, NETWORKS[1])
+    degrees, last = params.degrees, params.degrees[:, -1]
+    unseen = np.arange(12) >= degrees[:, 0, :, None]
+    unseen_hidden = degrees[:, :-1, None, :] > degrees[:, 1:, :, None]
+    unseen_out = np.broadcast_to(
+        last[:, None, None, :] > np.arange(12)[:, None, None], params.weight_out.shape
+    )
+    assert unseen.any()
+    assert unseen_hidden.any()
+    dirty = params._replace(
+        weight_in=np.where(unseen, np.nan, params.weight_in).astype(dtype),
+        weight_hidden=np.where(unseen_hidden, np.nan, params.weight_hidden).astype(dtype),
+        weight_out=np.where(unseen_out, np.nan, params.weight_out).astype(dtype),
+    )
+    for strategy in ("incremental", "naive"):
+        clean = maf.forward(x, params, strategy=strategy)[0]
+        assert maf.forward(x, dirty, strategy=strategy)[0].tobytes() == clean.tobytes()
+    assert maf.inverse(x, dirty)[0].tobytes() == maf.inverse(x, params)[0].tobytes()
+
+
+def test_a_feature_depends_on_those_before_it_alone() -> None:
+    params, z = made(7, np.dtype(np.float64), {"width": 64}, batch=1)
+    order = np.array([[3, 0, 6, 1, 5, 2, 4]])
+    params = params._replace(order=order)
+    x, _ = maf.forward(z, params)
+    for place, feature in enumerate(order[0]):
+        moved = z.copy()
+        moved[0, feature] += 0.5
+        changed = (maf.forward(moved, params)[0] != x)[0, order[0]]
+        assert not changed[:place].any()
+        assert changed[place]
+        assert changed[place:].sum() > (7 - place) / 2
+
+
+@EACH_NETWORK
+def test_the_inverse_flow_is_the_same_flow_the_other_way(network: dict[str, Any], dtype: Dtype) -> None:
+    params, z = made(6, dtype, network)
+    other = iaf.Params(*params)
+    pairs = ((iaf.forward, maf.inverse), (iaf.inverse, maf.forward))
+    for one, two in pairs:
+        for left, right in zip(one(z, other), two(z, params), strict=True):
+            assert left.tobytes() == right.tobytes()
+    drawn = iaf.random_params(6, 3, dtype=dtype, **network)
+    assert all(np.array_equal(a, b) for a, b in zip(drawn, params, strict=True))
+
+
+def test_read_only_params_and_batches_are_taken(dtype: Dtype) -> None:
+    params, z = made(6, dtype, {})
+    expected = maf.forward(z, params)[0]
+    for array in (z, *params[:7]):
+        array.flags.writeable = False
+    assert maf.forward(z, params)[0].tobytes() == expected.tobytes()
