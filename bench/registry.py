@@ -206,9 +206,9 @@ class Comparison:
 
 
 def stems(package: str) -> list[str]:
-    """The public modules of seqgap.<package>, found, never listed."""
+    """The public modules of seqgap.<package>, found, never listed; a folder in it is no family."""
     found = importlib.import_module(f"seqgap.{package}")
-    names = (module.name for module in pkgutil.iter_modules(found.__path__))
+    names = (module.name for module in pkgutil.iter_modules(found.__path__) if not module.ispkg)
     return sorted(name for name in names if not name.startswith("_"))
 
 

@@ -128,7 +128,7 @@ class HeavyVerbs(Verbs):
     def log_prob(self, x: Any, params: Any, threads: int) -> Array:
         """Log density of the rows of x."""
         z, log_det = self.inverse(x, params, None, threads)
-        _add_base(z, log_det)
+        add_base(z, log_det)
         return log_det
 
     def sample(
@@ -144,7 +144,7 @@ class HeavyVerbs(Verbs):
 
 
 @jit
-def _add_base(z: Any, log_det: Any) -> None:
+def add_base(z: Any, log_det: Any) -> None:
     """log_det += log N(z; 0, I) of each row."""
     isolate()
     half, constant = z.dtype.type(0.5), z.dtype.type(0.5 * _LOG_2_PI * z.shape[1])

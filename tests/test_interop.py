@@ -1,0 +1,340 @@
+"""Flows of zuko and nflows, loaded: the libraries' own density and samples; files; refusals."""
+
+import importlib.util
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqgap.bench.check import difference
+from seqgap.bench.registry import Dtype
+from seqgap.kernels import interop, maf, realnvp, rq_spline
+from seqgap.kernels._jit import threads_available
+from seqgap.kernels.interop import Flow
+from seqgap.kernels.interop._flow import Step
+from seqgap.kernels.normal import standard_normal
+
+MISSING = [name for name in ("torch", "zuko", "nflows") if importlib.util.find_spec(name) is None]
+LIBRARIES = pytest.mark.skipif(bool(MISSING), reason=f"pip install 'seqgap[peers]' for {', '.join(MISSING)}")
+TWO_THREADS = pytest.mark.skipif(threads_available() < 2, reason="this machine gives Numba one thread")
+
+
+def libraries() -> tuple[Any, Any, Any, Any]:
+    """torch, zuko, and the flows and transforms of nflows."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what they themselves use is their own affair
+        import nflows.flows
+        import nflows.nn.nets
+        import nflows.transforms
+        import torch
+        import zuko
+    return torch, zuko, nflows.flows, nflows.transforms
+
+
+def nflow(dim: int, *transforms: Any) -> Any:
+    from nflows.distributions.normal import StandardNormal
+
+    _, _, flows, t = libraries()
+    return flows.Flow(t.CompositeTransform(list(transforms)), StandardNormal([dim]))
+
+
+def resnet(width: int = 16, **options: Any) -> Callable[[int, int], Any]:
+    from nflows.nn.nets import ResidualNet
+
+    return lambda columns, outputs: ResidualNet(columns, outputs, hidden_features=width, **options)
+
+
+def zuko_flows(dim: int) -> dict[str, Any]:
+    torch, zuko, _, _ = libraries()
+    flows, nn = zuko.flows, torch.nn
+    coupling = zuko.flows.coupling.GeneralCouplingTransform
+    spline = zuko.transforms.MonotonicRQSTransform
+    normal = flows.MAF(dim).base
+    couplings = [
+        coupling(
+            dim, mask=[(d + k) % 2 == 0 for d in range(dim)], univariate=spline, shapes=[(6,), (6,), (5,)]
+        )
+        for k in range(2)
+    ]
+    return {
+        "MAF": flows.MAF(dim),
+        "MAF, tanh": flows.MAF(dim, transforms=2, hidden_features=(32,), activation=nn.Tanh, randperm=True),
+        "MAF, elu": flows.MAF(dim, hidden_features=(24, 16, 20), activation=nn.ELU, passes=2),
+        "MAF, silu": flows.MAF(dim, hidden_features=(16, 40), activation=nn.SiLU, transforms=5),
+        "NSF": flows.NSF(dim, hidden_features=(20, 20)),
+        "NSF, 5 bins": flows.NSF(dim, bins=5, transforms=2, randperm=True, hidden_features=(20,)),
+        "NSF, passes": flows.NSF(dim, bins=4, passes=2, hidden_features=(20,)),
+        "RealNVP": flows.RealNVP(dim, hidden_features=(20, 20)),
+        "RealNVP, random": flows.RealNVP(dim, randmask=True, transforms=4, activation=nn.SiLU),
+        "NSF coupling": zuko.lazy.Flow(couplings, normal),
+    }
+
+
+def nflows_flows(dim: int) -> dict[str, Any]:
+    torch, _, flows, t = libraries()
+    mask = [1 if d % 2 else -1 for d in range(dim)]
+    other = [-m for m in mask]
+    spline = {"tails": "linear", "num_bins": 6, "tail_bound": 3.0}
+    masked_spline = t.MaskedPiecewiseRationalQuadraticAutoregressiveTransform
+    spline_coupling = t.PiecewiseRationalQuadraticCouplingTransform
+    tanh = {"activation": torch.tanh}
+    return {
+        "MAF": flows.MaskedAutoregressiveFlow(dim, 24, 3, 2),
+        "MAF, random": flows.MaskedAutoregressiveFlow(dim, 24, 2, 1, use_random_permutations=True, **tanh),
+        "MAF, feedforward": flows.MaskedAutoregressiveFlow(
+            dim, 16, 3, 2, use_residual_blocks=False, use_random_masks=True
+        ),
+        "MAF, no block": nflow(dim, t.MaskedAffineAutoregressiveTransform(dim, 9, num_blocks=0)),
+        "RealNVP": flows.SimpleRealNVP(dim, 16, 4, 2),
+        "NICE": flows.SimpleRealNVP(
+            dim, 16, 3, 1, use_volume_preserving=True, activation=torch.nn.functional.elu
+        ),
+        "NSF": nflow(
+            dim, t.ReversePermutation(dim), masked_spline(dim, 16, **spline),
+            t.RandomPermutation(dim),
+            masked_spline(dim, 16, num_blocks=1, use_residual_blocks=False, **spline),
+        ),
+        "NSF coupling": nflow(
+            dim, t.RandomPermutation(dim), spline_coupling(mask, resnet(), **spline),
+            t.RandomPermutation(dim), spline_coupling(other, resnet(), **spline),
+        ),
+        "RealNVP, permuted": nflow(
+            dim, t.AffineCouplingTransform(mask, resnet()), t.RandomPermutation(dim),
+            t.CompositeTransform([t.AffineCouplingTransform(other, resnet()), t.ReversePermutation(dim)]),
+        ),
+    }  # fmt: skip
+
+
+def density(flow: Any, x: Any) -> Any:
+    return flow().log_prob(x) if hasattr(flow, "transform") else flow.log_prob(x)
+
+
+def sampled(flow: Any, z: Any) -> Any:
+    return flow.transform().inv(z) if hasattr(flow, "transform") else flow._transform.inverse(z)[0]
+
+
+def trained(flow: Any, dim: int) -> None:
+    """Some steps away from how it was initialised."""
+    torch = libraries()[0]
+    steps = torch.optim.Adam(flow.parameters(), lr=3e-3)
+    data = torch.randn(64, dim) @ torch.randn(dim, dim) / dim + 0.5
+    for _ in range(8):
+        steps.zero_grad()
+        (-density(flow, data).mean()).backward()
+        steps.step()
+
+
+def assert_equal(flow: Any, loaded: Flow, dim: int, double: bool) -> None:
+    torch = libraries()[0]
+    kind = np.dtype(np.float64 if double else np.float32)
+    allowed = 1e-8 if double else 1e-5  # torch's softplus is the identity above 20: 2e-9 off
+    batch = 1.5 * standard_normal(40, dim, 3, dtype=kind)
+    with torch.no_grad():
+        expected = density(flow, torch.tensor(batch)).numpy(), sampled(flow, torch.tensor(batch)).numpy()
+    assert loaded.dtype == kind
+    assert difference(loaded.log_prob(batch), expected[0], allowed, kind).used <= 1
+    x, log_det = loaded.forward(batch)
+    assert difference(x, expected[1], allowed, kind).used <= 1
+    z, back = loaded.inverse(x)
+    assert difference(z, batch, 100 * allowed, kind).used <= 1
+    assert difference(-back, log_det, 100 * allowed, kind).used <= 1
+
+
+@LIBRARIES
+@pytest.mark.parametrize("dim", [2, 5, 16])
+@pytest.mark.parametrize("library", ["zuko", "nflows"])
+def test_loaded_flows_equal_the_library(library: str, dim: int) -> None:
+    """Density, and samples from given noise: in float64, and to 1e-5 in float32, fresh and trained."""
+    torch = libraries()[0]
+    torch.manual_seed(dim)
+    load, flows = (
+        (interop.from_zuko, zuko_flows(dim))
+        if library == "zuko"
+        else (interop.from_nflows, nflows_flows(dim))
+    )
+    for name, flow in flows.items():
+        for train in (False, True):
+            if train:
+                trained(flow, dim)
+            flow.eval()
+            try:
+                assert_equal(flow, load(flow), dim, double=False)
+                assert_equal(flow.double(), load(flow), dim, double=True)
+            except AssertionError as error:
+                raise AssertionError(f"{name}, trained: {train}") from error
+            flow.float()
+
+
+@LIBRARIES
+def test_layers_of_one_architecture_are_one_step() -> None:
+    assert [step.family for step in interop.from_zuko(zuko_flows(5)["MAF, silu"]).steps] == ["maf"]
+    assert [step.family for step in interop.from_nflows(nflows_flows(5)["RealNVP"]).steps] == ["realnvp"]
+    nsf = interop.from_nflows(nflows_flows(5)["NSF coupling"])
+    assert [(step.family, len(step.params.order)) for step in nsf.steps] == [("rq_spline", 2)]
+    assert not np.array_equal(nsf.permutation, np.arange(5))
+
+
+@LIBRARIES
+def test_what_is_not_supported_is_refused_by_name() -> None:
+    torch, zuko, flows, t = libraries()
+    nn, made = torch.nn, zuko.flows
+    mask = [1, -1, 1]
+    base = made.MAF(3)
+    shifted = zuko.lazy.UnconditionalDistribution(
+        zuko.distributions.DiagNormal, loc=torch.ones(3), scale=torch.ones(3), buffer=True
+    )
+    zuko_, nflows_ = interop.from_zuko, interop.from_nflows
+    refused: list[tuple[Any, Any, str]] = [
+        (zuko_, made.MAF(3, context=2), r"flow\.transform\.transforms\[0\]\.hyper: expected 3 inputs"),
+        (zuko_, made.MAF(3, activation=nn.GELU), r"hyper: expected ReLU, Tanh.*GELU"),
+        (zuko_, made.MAF(3, residual=True), r"hyper: expected linear layers"),
+        (zuko_, made.MAF(3, hidden_features=()), r"hyper: expected at least 1 hidden layer"),
+        (zuko_, made.MAF(1), r"transforms\[0\]: expected Masked.*ElementWiseTransform"),
+        (zuko_, made.MAF(3, adjacency=torch.ones(3, 3).tril()), r"expected an order, got an adjacency"),
+        (zuko_, made.NSF(3, slope=1e-2), r"univariate: expected .*, got another slope"),
+        (zuko_, made.NCSF(3), r"flow\.base: expected a DiagNormal"),
+        (zuko_, made.SOSPF(3), r"univariate: expected Monotonic"),
+        (zuko_, made.NAF(3), r"univariate: expected Monotonic.*, got MNN"),
+        (zuko_, made.RealNVP(3, normalize=True), r"hyper: expected linear layers"),
+        (zuko_, zuko.lazy.Flow(base.transform.transforms, shifted), r"flow\.base: expected .* loc 0"),
+        (nflows_, flows.MaskedAutoregressiveFlow(3, 8, 1, 1, batch_norm_within_layers=True),
+         r"blocks\[0\]: expected no batch"),
+        (nflows_, flows.MaskedAutoregressiveFlow(3, 8, 1, 1, batch_norm_between_layers=True),
+         r"flow\._transform\._transforms\[2\]: expected .*, got BatchNorm"),
+        (nflows_, flows.SimpleRealNVP(3, 8, 1, 1, batch_norm_within_layers=True), "batch normal"),
+        (nflows_, nflow(3, t.LULinear(3)), "got LULinear"),
+        (nflows_, nflow(3, t.MaskedAffineAutoregressiveTransform(3, 8, activation=nn.functional.gelu)),
+         "expected one of relu, tanh, elu, silu of torch, got gelu"),
+        (nflows_, nflow(3, t.PiecewiseRationalQuadraticCouplingTransform(mask, resnet())), "tails"),
+        (nflows_, nflow(3, t.PiecewiseRationalQuadraticCouplingTransform(
+            mask, resnet(), tails="linear", min_derivative=1e-2)), "min_derivative=0.001"),
+        (nflows_, nflow(3, t.PiecewiseRationalQuadraticCouplingTransform(
+            mask, resnet(), tails="linear", apply_unconditional_transform=True)), "unconditional_transform"),
+    ]  # fmt: skip
+    for load, flow, message in refused:
+        with pytest.raises(ValueError, match=message):
+            load(flow)
+    for load in (interop.from_zuko, interop.from_nflows):
+        for wrong in (None, 3, nn.Linear(2, 2)):
+            with pytest.raises(TypeError, match="flow: expected a"):
+                load(wrong)
+
+
+# Flow itself needs no library.
+
+
+def example(dtype: Any = "float64") -> Flow:
+    """A step of each family."""
+    return Flow(
+        (
+            Step("maf", maf.random_params(5, 1, layers=2, depth=2, width=8, dtype=dtype)),
+            Step("realnvp", realnvp.random_params(5, 2, width=8, dtype=dtype)),
+            Step("rq_spline", rq_spline.random_params(5, 3, coupling=False, width=8, dtype=dtype)),
+        ),
+        np.array([3, 0, 4, 1, 2]),
+    )
+
+
+def test_a_flow_is_its_steps_after_another() -> None:
+    flow, z = example(), standard_normal(9, 5, 4)
+    x = np.empty_like(z)
+    x[:, flow.permutation] = z
+    total = np.zeros(9)
+    for (_, params), module in zip(flow.steps, (maf, realnvp, rq_spline), strict=True):
+        x, added = module.forward(x, params)  # type: ignore[attr-defined]
+        total += added
+    found, log_det = flow.forward(z)
+    assert found.tobytes() == x.tobytes()
+    np.testing.assert_allclose(log_det, total, atol=1e-14)
+    back, log_det_back = flow.inverse(found)
+    np.testing.assert_allclose(back, z, atol=1e-12)
+    expected = log_det_back - 0.5 * (back**2).sum(axis=1) - 2.5 * np.log(2 * np.pi)
+    np.testing.assert_allclose(flow.log_prob(found), expected, atol=1e-12)
+
+
+def test_samples_strategies_and_threads(dtype: Dtype) -> None:
+    flow = example(dtype)
+    z = standard_normal(7000, 5, 11, dtype=dtype)
+    x, _ = flow.forward(z)
+    assert x.dtype == flow.dtype == dtype
+    assert flow.sample(7000, 11).tobytes() == x.tobytes()
+    assert flow.sample(10, 11, first_row=50).tobytes() == x[50:60].tobytes()
+    for strategy in ("naive", "jacobi"):
+        assert flow.forward(z[:70], strategy=strategy)[0].tobytes() == x[:70].tobytes()
+
+
+@TWO_THREADS
+def test_bits_do_not_depend_on_threads() -> None:
+    flow, z = example(), standard_normal(20_000, 5, 11)
+    for verb in (flow.forward, flow.inverse):
+        one, two = (verb(z, threads=threads) for threads in (1, 2))
+        assert [a.tobytes() for a in one] == [a.tobytes() for a in two]
+    assert flow.log_prob(z, threads=2).tobytes() == flow.log_prob(z).tobytes()
+
+
+@pytest.mark.parametrize("name", ["flow.npz", "flow", "a.b"])
+def test_a_file_gives_the_same_flow(tmp_path: Path, dtype: Dtype, name: str) -> None:
+    flow, path = example(dtype), tmp_path / name
+    flow.save(path)
+    loaded = Flow.load(str(path))
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert loaded.sample(20, 1).tobytes() == flow.sample(20, 1).tobytes()
+    assert loaded.log_prob(np.ones((3, 5))).tobytes() == flow.log_prob(np.ones((3, 5))).tobytes()
+    with np.load(path, allow_pickle=False) as file:
+        assert all(file[key].dtype != object for key in file.files)
+
+
+def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
+    flow, path = example(), tmp_path / "flow.npz"
+    flow.save(path)
+    whole = path.read_bytes()
+    with np.load(path) as file:
+        fields = {name: file[name] for name in file.files}
+    wrong: list[dict[str, Any]] = [
+        {"a": np.zeros(3)},
+        {**fields, "format": np.array("seqgap flow 2")},
+        {**fields, "more": np.zeros(1)},
+        {**fields, "permutation": np.array([0, 0, 1, 2, 3])},
+        {**fields, "0.weight_in": np.zeros((2, 8, 4))},
+        {**fields, "0.activation": np.array("gelu")},
+        {**fields, "families": np.array(["maf", "realnvp", "nosuch"])},
+        {name: value for name, value in fields.items() if name != "1.masks"},
+        {**fields, "0.order": np.array([object()])},
+    ]
+    for stored in wrong:
+        np.savez(path, **stored)
+        with pytest.raises(ValueError, match=r"path: expected a file of Flow\.save, got '.*flow\.npz'"):
+            Flow.load(path)
+    for data in (b"", b"text", whole[: len(whole) // 2], whole[:-30]):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match="path: expected a file"):
+            Flow.load(path)
+    with pytest.raises(FileNotFoundError):
+        Flow.load(tmp_path / "none.npz")
+
+
+def test_wrong_arguments_are_named() -> None:
+    flow, z = example(), np.zeros((4, 5))
+    for verb in (flow.forward, flow.inverse, flow.log_prob):
+        with pytest.raises(ValueError, match=r"^[zx]: expected 5 columns, got shape \(4, 6\)"):
+            verb(np.zeros((4, 6)))
+    with pytest.raises(ValueError, match=r"^strategy: expected one of"):
+        flow.forward(z, strategy="fast")
+    with pytest.raises(ValueError, match=r"^params\.order: expected"):
+        Flow(flow.steps, np.arange(4))
+    with pytest.raises(ValueError, match=r"^steps: expected at least 1"):
+        Flow((), np.arange(4))
+    with pytest.raises(ValueError, match=r"^threads: expected"):
+        flow.sample(3, 1, threads=0)
+
+
+def test_importing_loads_no_library(fresh_python: Callable[..., str]) -> None:
+    program = """
+import sys
+import seqgap.kernels.interop
+print([name for name in ("torch", "zuko", "nflows", "jax") if name in sys.modules])
+"""
+    assert fresh_python(program) == "[]\n"
