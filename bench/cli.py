@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from seqgap.bench.results import RunFolder
 
-_PIPED_WIDTH = 160  # of tables that do not go to a terminal
+_PIPED_WIDTH = 180  # of tables that do not go to a terminal
 
 
 def _numbers(context: Any, parameter: Any, text: str | None) -> tuple[int, ...] | None:

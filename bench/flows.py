@@ -1,7 +1,7 @@
 """The operations of a family with the four verbs, derived from its two directions."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -34,7 +34,8 @@ class Direction(NamedTuple):
     numpy takes (batch, params), and so do two that explain its gap to the kernel (`bench/ladder.py`):
     passes, NumPy as samplers of masked flows go, and plain, compiled loops as one would first write them.
     The others take the library, the batch, and what `tables` makes of the params: a user computes that
-    once for a model. All return (batch, log_det).
+    once for a model. All return (batch, log_det). unrolled: as in `peers.implementations`. models: of
+    libraries of flows, each makes of the params a function of the batch alone.
     """
 
     depth: Callable[[int], float]
@@ -47,6 +48,8 @@ class Direction(NamedTuple):
     exps: Callable[[int], float] = lambda dim: 0  # exp evaluations among the flops
     passes: Callable[[Any, Any], tuple[Any, Any]] | None = None
     plain: Callable[[Any, Any], tuple[Any, Any]] | None = None
+    unrolled: bool = False
+    models: Mapping[str, Callable[[Any], Any]] = {}
 
     def prepare(self, call: Call, dim: int, dtype: Dtype) -> tuple[Any, Any]:
         """Arguments of the other libraries' functions, for a call of the kernel."""
@@ -139,55 +142,85 @@ def flow(
     return Case(stem, operations, "forward", (("forward", matched),) if matched else ())
 
 
+Finish: TypeAlias = Callable[[Library], Callable[..., Any]]
+
+
 def _transforms(direction: Direction) -> dict[str, Setup]:
     ours = {"numpy-passes": direction.passes, "numpy": direction.numpy, "numba-plain": direction.plain}
-    return {name: direct(function) for name, function in ours.items() if function} | peers.implementations(
-        scipy=direction.scipy, torch=direction.torch, jax=direction.jax, prepare=direction.prepare
-    )
+    found = {name: direct(function) for name, function in ours.items() if function}
+    return found | _peers(direction, scipy=_same, torch=_same, jax=_same)
+
+
+def _peers(
+    direction: Direction,
+    draw: peers.Shape | None = None,
+    **finish: Finish,
+) -> dict[str, Setup]:
+    """The other libraries' set-ups; finish[library](transform) is what the operation does with its result.
+
+    draw: as in `peers.implementations`, for the batch.
+    """
+    first = 0 if draw is None else 1  # of the arguments, those after the batch
+
+    def setups(functions: Mapping[str, Library | None], prepare: peers.Prepare) -> dict[str, Setup]:
+        made = {library: finish[library](f) for library, f in functions.items() if f is not None}
+        return peers.implementations(
+            scipy=made.get("scipy"), torch=made.get("torch"), jax=made.get("jax"),
+            prepare=lambda *cell: prepare(*cell)[first:], draw=draw, unrolled=direction.unrolled,
+        )  # fmt: skip
+
+    functions = {"scipy": direction.scipy, "torch": direction.torch, "jax": direction.jax}
+    found = setups(functions, direction.prepare)
+    for name, build in direction.models.items():
+        library = peers.LIBRARY[name]
+        prepare = functools.partial(_with_model, build)
+        found[name] = setups({library: lambda library, batch, model: model(batch)}, prepare)[library]
+    return found
+
+
+def _with_model(build: Callable[[Any], Any], call: Call, dim: int, dtype: Dtype) -> tuple[Any, Any]:
+    return call.args[0], build(call.args[1])
+
+
+def _same(function: Library) -> Library:
+    return function
 
 
 def _densities(inverse: Direction) -> dict[str, Setup]:
     """log_prob from the inverse."""
 
-    def scipy(scipy: Any, x: Any, tables: Any) -> Any:
-        z, log_det = _given(inverse.scipy)(scipy, x, tables)
-        return log_det - 0.5 * np.einsum("nd,nd->n", z, z) - 0.5 * _LOG_2_PI * z.shape[1]
+    def scipy(function: Library) -> Callable[..., Any]:
+        def log_prob(scipy: Any, x: Any, tables: Any) -> Any:
+            z, log_det = function(scipy, x, tables)
+            return log_det - 0.5 * np.einsum("nd,nd->n", z, z) - 0.5 * _LOG_2_PI * z.shape[1]
 
-    def torch(torch: Any, x: Any, tables: Any) -> Any:
-        z, log_det = _given(inverse.torch)(torch, x, tables)
-        constant = -0.5 * _LOG_2_PI * z.shape[1]
-        return torch.add(log_det + constant, torch.linalg.vecdot(z, z), alpha=-0.5)
+        return log_prob
 
-    def jax(jax: Any, x: Any, tables: Any) -> Any:
-        z, log_det = _given(inverse.jax)(jax, x, tables)
-        return log_det - 0.5 * (z * z).sum(1) - 0.5 * _LOG_2_PI * z.shape[1]
+    def torch(function: Library) -> Callable[..., Any]:
+        def log_prob(torch: Any, x: Any, tables: Any) -> Any:
+            z, log_det = function(torch, x, tables)
+            constant = -0.5 * _LOG_2_PI * z.shape[1]
+            return torch.add(log_det + constant, torch.linalg.vecdot(z, z), alpha=-0.5)
 
-    return peers.implementations(
-        scipy=inverse.scipy and scipy,
-        torch=inverse.torch and torch,
-        jax=inverse.jax and jax,
-        prepare=inverse.prepare,
-    )
+        return log_prob
+
+    def jax(function: Library) -> Callable[..., Any]:
+        def log_prob(jax: Any, x: Any, tables: Any) -> Any:
+            z, log_det = function(jax, x, tables)
+            return log_det - 0.5 * (z * z).sum(1) - 0.5 * _LOG_2_PI * z.shape[1]
+
+        return log_prob
+
+    return _peers(inverse, scipy=scipy, torch=torch, jax=jax)
 
 
 def _samplers(forward: Direction) -> dict[str, Setup]:
     """The sampler from forward; the normals come from the library's own generator."""
 
-    def of(function: Library | None) -> Callable[..., Any] | None:
-        return function and (lambda library, z, tables: function(library, z, tables)[0])
+    def of(function: Library) -> Callable[..., Any]:
+        return lambda library, z, tables: function(library, z, tables)[0]
 
-    return peers.implementations(
-        scipy=of(forward.scipy),
-        torch=of(forward.torch),
-        jax=of(forward.jax),
-        prepare=lambda call, dim, dtype: forward.prepare(call, dim, dtype)[1:],
-        draw=lambda call, dim: (call.args[0], dim),
-    )
-
-
-def _given(function: Library | None) -> Library:
-    assert function is not None
-    return function
+    return _peers(forward, lambda call, dim: (call.args[0], dim), scipy=of, torch=of, jax=of)
 
 
 def likelihood(

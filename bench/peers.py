@@ -21,7 +21,9 @@ from seqgap.bench.registry import Call, Dtype, Setup, Thunk
 Prepare: TypeAlias = Callable[[Call, int, Dtype], tuple[Any, ...]]
 Shape: TypeAlias = Callable[[Call, int], tuple[int, ...]]
 
+LIBRARY = {"torch-compile": "torch", "zuko": "torch", "nflows": "torch", "flowjax": "jax"}  # they build on
 _INSTALL = "pip install 'seqgap[peers]'"
+_OPTIONAL = {"torch", "jax", "zuko", "nflows", "flowjax"}
 _JAX_THREADS: list[int] = []  # of JAX's client, once there is one
 _COMPILERS = ("c++", "g++", "clang++")  # what torch.compile looks for
 
@@ -38,19 +40,22 @@ def implementations(
     jax: Callable[..., Any] | None = None,
     prepare: Prepare = arguments,
     draw: Shape | None = None,
+    unrolled: bool = False,
 ) -> dict[str, Setup]:
     """The set-ups of the functions that are given, by name of the implementation.
 
     prepare(call, dim, dtype): arguments of the functions, with what a user of the library computes
     once for a model. draw(call, dim): shape of the normals to draw anew in each call, which come
-    before the arguments; their seed is the last argument of the call.
+    before the arguments; their seed is the last argument of the call. unrolled: the function loops over D,
+    which torch.compile would unroll, for minutes, so that implementation is left out.
     """
     found: dict[str, Setup] = {}
     if scipy is not None:
         found["scipy"] = functools.partial(_scipy, scipy, prepare, draw)
     if torch is not None:
         found["torch"] = functools.partial(_torch, torch, prepare, draw, False)
-        found["torch-compile"] = functools.partial(_torch, torch, prepare, draw, True)
+        if not unrolled:
+            found["torch-compile"] = functools.partial(_torch, torch, prepare, draw, True)
     if jax is not None:
         found["jax"] = functools.partial(_jax, jax, prepare, draw)
     return found
@@ -135,9 +140,10 @@ def _converted(value: Any, convert: Callable[[Any], Any]) -> Any:
 def settings(implementation: str, threads: int) -> Iterator[None]:
     """A library's settings for a cell, undone at the end: threads, float64, no gradients."""
     with ExitStack() as stack:
-        if implementation in ("torch", "torch-compile"):
+        library = LIBRARY.get(implementation, implementation)
+        if library == "torch":
             stack.enter_context(_torch_settings(threads))
-        elif implementation == "jax":
+        elif library == "jax":
             stack.enter_context(_jax_settings(threads))
         yield
 
@@ -201,8 +207,8 @@ def left_out(names: tuple[str, ...]) -> dict[str, list[str]]:
 
 
 def _remedy(name: str) -> str | None:
-    library = name.removesuffix("-compile")
-    if library in ("torch", "jax") and importlib.util.find_spec(library) is None:
+    needed = {name.removesuffix("-compile"), LIBRARY.get(name, name)} & _OPTIONAL
+    if any(importlib.util.find_spec(library) is None for library in needed):
         return _INSTALL
     if name == "torch-compile" and not any(map(shutil.which, _COMPILERS)):
         return "needs a C++ compiler"

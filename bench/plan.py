@@ -15,6 +15,7 @@ _SECONDS_PER_FLOP = {"python": 2e-8, "numpy": 1.5e-10, "numpy-passes": 1.5e-10, 
 _SECONDS_PER_NORMAL = {"python": 2e-6}  # the random words behind it are products of Python's integers
 _SECONDS_PER_COMPILED_FLOP = 5e-11  # of all others: BLAS, or loops that a compiler has fused
 _FULL_PASSES = ("numpy-passes", "numba-naive")  # implementations that do the work of the operation D times
+_LIBRARIES = ("zuko", "nflows", "flowjax")  # so do these where the operation takes D steps
 _LARGEST_BYTES = 2**31  # of input, output and parameters
 _LIST_BYTES = 40  # of one parameter in the lists that the check hands to the reference
 _LARGEST_SIZE = 2**24  # of a dimension or a batch
@@ -189,7 +190,8 @@ def too_slow(cell: Cell, options: Options) -> str | None:
 
 def _repeats(cell: Cell) -> int:
     """How often the implementation does the work that the operation declares."""
-    return cell.dim if cell.impl in _FULL_PASSES else 1
+    full = cell.impl in _FULL_PASSES or (cell.impl in _LIBRARIES and cell.lookup()[1].sequential)
+    return cell.dim if full else 1
 
 
 def _operations(options: Options) -> Iterator[tuple[Case, Operation]]:

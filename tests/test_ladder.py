@@ -72,8 +72,9 @@ def test_the_samplers_equal_the_reference(stem: str, implementation: str, dtype:
 def test_passes_need_as_many_sweeps_as_dimensions(stem: str, dim: int) -> None:
     module = importlib.import_module(f"seqgap.bench.cases.{stem}")
     operation = cases()[stem].operation("forward")
-    z, params = operation.inputs(dim, 4, np.dtype(np.float64), 5).args
-    right = module.numpy_forward(z, params)[0]
+    call = operation.inputs(dim, 4, np.dtype(np.float64), 5)
+    z, params = call.args
+    right = operation.implementations["numpy"](call, dim, np.dtype(np.float64))()[0]
     for count in range(dim + 1):
         x = module.sweeps(z, params, count)
         x = x[0] if isinstance(x, tuple) else x

@@ -23,7 +23,8 @@ from seqgap.bench.results import Row, read_rows
 from seqgap.bench.runs import make_run
 from seqgap.kernels._jit import threads_available
 
-LIBRARIES = ("scipy", "torch", "jax")
+LIBRARIES = ("scipy", "torch", "jax", "zuko", "nflows", "flowjax")
+FLOWS = ("maf", "iaf", "realnvp", "rq_spline")  # what the libraries of flows have too
 
 
 def needs(implementation: str) -> Any:
@@ -107,11 +108,21 @@ def test_one_operation_compiles(implementation: str) -> None:
 
 def test_every_timed_operation_has_every_peer(case: Case, operation: Operation) -> None:
     wanted = {"numpy", "torch", "torch-compile", "jax"} if operation.timed else set()
+    if case.stem in FLOWS and operation.timed:
+        wanted |= {"zuko", "nflows", "flowjax"}
+        if operation.sequential:
+            wanted.remove("torch-compile")  # it would unroll D steps
     assert wanted <= set(operation.implementation_names)
 
 
 def test_a_default_run_has_no_peer_but_numpy() -> None:
     assert Options().impl == ("python", "numpy", "numba")
+
+
+def test_a_library_of_flows_needs_what_it_builds_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, "torch", "flowjax")
+    (names,) = peers.left_out(("numpy", "torch", "zuko", "nflows", "flowjax")).values()
+    assert names == ["torch", "zuko", "nflows", "flowjax"]
 
 
 @each("torch", "jax")
@@ -214,13 +225,14 @@ def test_only_missing_libraries_are_an_error(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_a_missing_compiler_leaves_out_torch_compile_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
-    assert peers.left_out(tuple(implementation_names())) == (
+    everything = tuple(implementation_names())
+    assert peers.left_out(everything) == (
         {}
         if any(map(shutil.which, ("c++", "g++", "clang++")))
         else {"needs a C++ compiler": ["torch-compile"]}
     )
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    assert peers.left_out(tuple(implementation_names())) == {"needs a C++ compiler": ["torch-compile"]}
+    assert peers.left_out(everything) == {"needs a C++ compiler": ["torch-compile"]}
 
 
 def cell(implementation: str, **change: Any) -> Cell:
@@ -242,7 +254,7 @@ def ranked(rows: list[Row]) -> list[Ranking]:
 
 
 def shown(found: list[Ranking]) -> str:
-    console = Console(width=150)
+    console = Console(width=180)
     with console.capture() as captured:
         print_peers(console, found)
     return captured.get()
@@ -298,7 +310,7 @@ def test_the_widest_table_fits_a_pipe() -> None:
     ]
     text = shown(ranked([*rows[1:], rows[0]]))
     assert "…" not in text
-    assert max(map(len, text.splitlines())) <= 150
+    assert max(map(len, text.splitlines())) <= 180
 
 
 def test_csv_has_a_column_for_each_implementation(tmp_path: Path) -> None:

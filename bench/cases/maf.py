@@ -3,13 +3,8 @@
 from typing import Any
 
 from seqgap.bench import neural
-from seqgap.bench.flows import Direction, flow
+from seqgap.bench.flows import flow
 from seqgap.kernels import maf
-
-
-def numpy_forward(z: Any, params: maf.Params) -> tuple[Any, Any]:
-    """D steps, each weight used once."""
-    return neural.by_feature(z, neural.autoregressive(params), neural.affine_back)
 
 
 def numpy_passes(z: Any, params: maf.Params) -> tuple[Any, Any]:
@@ -22,16 +17,11 @@ def sweeps(z: Any, params: maf.Params, count: int) -> tuple[Any, Any]:
     return neural.passes(z, neural.autoregressive(params), neural.affine_back, count)
 
 
-def numpy_inverse(x: Any, params: maf.Params) -> tuple[Any, Any]:
-    """One pass of each network."""
-    return neural.one_pass(x, reversed(neural.autoregressive(params)), neural.affine)
-
-
 CASE = flow(
     "maf",
     maf.random_params,
-    Direction(lambda dim: dim, neural.masked_flops, numpy_forward, exps=lambda dim: dim, passes=numpy_passes),
-    Direction(lambda dim: 1, neural.masked_flops, numpy_inverse, exps=lambda dim: dim),
+    neural.stepwise(neural.autoregressive, neural.MASKED_STEPS, numpy_passes),
+    neural.at_once(neural.autoregressive, neural.MASKED_AT_ONCE, back=False),
     matched="iaf.forward",
     strategies=("naive", "jacobi"),
     parameters=neural.masked_parameters,

@@ -1,26 +1,20 @@
 """Neural spline flow: a coupling of rational-quadratic splines with 8 bins."""
 
-from typing import Any
+import functools
 
 from seqgap.bench import neural
-from seqgap.bench.flows import Direction, flow
+from seqgap.bench.flows import flow
 from seqgap.bench.registry import EXP_FLOPS
 from seqgap.kernels import rq_spline
 
 _BINS = 8
 _OUTPUTS = 3 * _BINS - 1
+_BOUND = 5.0
 
 
-def numpy_forward(z: Any, params: rq_spline.Params) -> tuple[Any, Any]:
-    """One pass of the network."""
-    layers = neural.coupling(params, params.order, params.kept)
-    return neural.one_pass(z, layers, neural.spline(params.bound, back=True))
-
-
-def numpy_inverse(x: Any, params: rq_spline.Params) -> tuple[Any, Any]:
-    """One pass of the network."""
-    layers = neural.coupling(params, params.order, params.kept)
-    return neural.one_pass(x, reversed(layers), neural.spline(params.bound, back=False))
+def layers(params: rq_spline.Params) -> list[neural.Layer]:
+    """The kept features first."""
+    return neural.coupling(params, params.order, params.kept)
 
 
 def _moved(dim: int) -> int:
@@ -39,11 +33,13 @@ def _flops(dim: int) -> float:
     return 2 * _weights(dim) + neural.WIDTH + _exps(dim) * EXP_FLOPS + _moved(dim) * (8 * _BINS + 60)
 
 
+_COSTS = neural.Costs(depth=lambda dim: 1, flops=_flops, exps=_exps)
+
 CASE = flow(
     "rq_spline",
-    rq_spline.random_params,
-    Direction(lambda dim: 1, _flops, numpy_forward, exps=_exps),
-    Direction(lambda dim: 1, _flops, numpy_inverse, exps=_exps),
+    functools.partial(rq_spline.random_params, bins=_BINS, bound=_BOUND),
+    neural.at_once(layers, _COSTS, back=True, bound=_BOUND),
+    neural.at_once(layers, _COSTS, back=False, bound=_BOUND),
     strategies=("naive", "jacobi"),
     parameters=lambda dim: _weights(dim) + neural.WIDTH + _OUTPUTS * _moved(dim),
     weights=_weights,
