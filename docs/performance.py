@@ -1,6 +1,6 @@
 """Writes docs/performance.md: `python docs/performance.py docs/performance.md`, on an idle machine.
 
-Needs `pip install ".[peers]"`. About 10 minutes. The contenders of a row are timed in turns in this one
+Needs `pip install ".[peers]"`. About 15 minutes. The contenders of a row are timed in turns in this one
 process, each round long enough for the timer; a figure is a ratio of medians.
 """
 
@@ -9,28 +9,27 @@ import itertools
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import performance_flows
 from rich.console import Console
 from threadpoolctl import threadpool_limits
+from timing import PEERS, Report, contenders, installed, medians
 
 from seqgap.bench import peers
 from seqgap.bench.ceiling import Ceilings
 from seqgap.bench.environment import environment
-from seqgap.bench.registry import Call, cases
-from seqgap.bench.report import print_ceilings, si
+from seqgap.bench.registry import Call
+from seqgap.bench.report import print_ceilings
 from seqgap.bench.results import read_ceilings
 from seqgap.kernels import affine_coupling, ar_process, diffusion, linear_ar, mask_stack, normal
 from seqgap.kernels._jit import isolate, jit, jit_exact, threads_available
 from seqgap.kernels._simd import fma
 
-Thunk = Callable[[], Any]
-PEERS = ("numpy", "scipy", "torch", "torch-compile", "jax")
 DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
 COMMAND = ("--dim", "64", "--batch", "1,1024", "--impl", ",".join(("numba", *PEERS)))
 
@@ -57,73 +56,6 @@ def chain(steps: int, a: Any, b: Any, x: Any) -> Any:
     for _ in range(steps):
         x = fma(a, x, b)
     return x
-
-
-def medians(contenders: dict[str, Thunk], seconds: float = 0.8) -> dict[str, float]:
-    """Median seconds for one call of each, timed in turns."""
-    calls = {}
-    for name, thunk in contenders.items():
-        thunk()  # compiles
-        start = time.perf_counter()
-        thunk()
-        calls[name] = max(1, int(2e-3 / max(time.perf_counter() - start, 1e-7)))
-    found: dict[str, list[float]] = {name: [] for name in contenders}
-    end = time.perf_counter() + seconds * len(contenders)
-    while time.perf_counter() < end or len(next(iter(found.values()))) < 7:
-        for name, thunk in contenders.items():
-            start = time.perf_counter()
-            for _ in range(calls[name]):
-                thunk()
-            found[name].append((time.perf_counter() - start) / calls[name])
-    return {name: float(np.median(times)) for name, times in found.items()}
-
-
-def installed() -> list[str]:
-    """The peers that can run here."""
-    missing = {name for names in peers.left_out(PEERS).values() for name in names}
-    return [name for name in PEERS if name not in missing]
-
-
-def contenders(case: str, operation: str, call: Call, dim: int, dtype: Any) -> dict[str, Thunk]:
-    """The kernel and every installed peer, on one thread."""
-    found = cases()[case]
-    names = [name for name in found.operation(operation).implementation_names if name in installed()]
-    return {name: found.setup(operation, name)(call, dim, dtype) for name in ("numba", *names)}
-
-
-class Report:
-    """Rows of the target table, printed as they come."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def row(
-        self, work: str, dtype: Any, times: dict[str, float], against: str, ratio: float, limit: float
-    ) -> None:
-        """ratio: at least `limit` where that is above 1.4, else at most."""
-        met = ratio >= limit if limit > 1.45 else ratio <= limit
-        sense = "at least" if limit > 1.45 else "at most"
-        shown = ", ".join(f"{name} {si(seconds)}" for name, seconds in times.items())
-        cells = (
-            work,
-            dtype,
-            against,
-            f"{ratio:.2f}",
-            f"{sense} {limit:g}",
-            "yes" if met else "**no**",
-            shown,
-        )
-        line = f"| {' | '.join(map(str, cells))} |"
-        self.lines.append(line)
-        print(line, file=sys.stderr, flush=True)
-
-    def faster(
-        self, work: str, dtype: Any, times: dict[str, float], limit: float, ours: str = "numba"
-    ) -> None:
-        """Ours against the fastest other."""
-        others = {name: t for name, t in times.items() if not name.startswith("numba")}
-        fastest = min(others, key=lambda name: others[name])
-        self.row(work, dtype, times, f"{fastest} / {ours}", others[fastest] / times[ours], limit)
 
 
 def normals(report: Report, dtype: Any) -> None:
@@ -310,6 +242,7 @@ def sections() -> Iterator[str]:
         for dtype in DTYPES:
             for part in (normals, coupling, stack, series, triangular, noising):
                 part(report, dtype)
+        performance_flows.rows(report)
     for dtype in DTYPES:  # last: threads of a pool spin on after a parallel region
         threads(report, dtype)
     head = "| work | dtype | ratio of | is | wanted | met | medians |\n"

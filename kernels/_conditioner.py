@@ -121,7 +121,7 @@ def degrees_of(params: Any, layers: int, largest: int) -> Array:
         raise ValueError(
             f"params.degrees: expected the shape of params.bias_hidden, {shape}, got {degrees.shape}"
         )
-    if degrees.size and not 0 <= degrees.min() <= degrees.max() <= largest:
+    if not _all_within(degrees, largest):
         raise ValueError(f"params.degrees: expected 0 to {largest}, got {degrees.min()} to {degrees.max()}")
     if params.residual and (degrees != degrees[:, :1]).any():
         raise ValueError(
@@ -143,10 +143,30 @@ def _are_permutations(order: Any) -> Any:
     return True
 
 
+@jit_exact
+def _all_within(degrees: Any, largest: Any) -> Any:
+    outside = False
+    for degree in degrees.flat:
+        outside |= degree < 0 or degree > largest
+    return not outside
+
+
+@jit_exact
+def _ascend(degrees: Any) -> Any:
+    """Whether the degrees of each hidden layer do."""
+    layers, depth, width = degrees.shape
+    for layer in range(layers):
+        for k in range(depth):
+            for j in range(1, width):
+                if degrees[layer, k, j] < degrees[layer, k, j - 1]:
+                    return False
+    return True
+
+
 def sorted_units(params: Any) -> Any:
     """`params` with the units of each hidden layer in ascending order of their degrees; the same map."""
-    degrees = np.asarray(params.degrees)
-    if (np.diff(degrees, axis=2) >= 0).all():
+    degrees = own(np.asarray(params.degrees))
+    if _ascend(degrees):
         return params
     places = np.argsort(degrees, axis=2, kind="stable")
     hidden = np.asarray(params.weight_hidden)

@@ -1,5 +1,6 @@
 """A stack of transforms over a standard normal base, and its file."""
 
+import functools
 import os
 import zipfile
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class Flow:
         strategy: as in `maf.forward`, for steps of maf and rq_spline. Raises TypeError or ValueError for
         wrong arguments.
         """
-        x = self._columns("z", z)[:, np.argsort(self.permutation)]
+        x = self._columns("z", z)[:, self._places]
         log_det = np.zeros(len(x), x.dtype)
         for family, params in self.steps:
             options = {} if family == "realnvp" else {"strategy": strategy}
@@ -96,6 +97,10 @@ class Flow:
         """`forward` of the normals of `seed`: rows first_row to first_row + n - 1, (n, D). Errors as it."""
         z = standard_normal(n, self.dim, seed, first_row=first_row, dtype=self.dtype, threads=threads)
         return self.forward(z, strategy=strategy, threads=threads)[0]
+
+    @functools.cached_property
+    def _places(self) -> Array:
+        return np.argsort(self.permutation)
 
     def _columns(self, name: str, value: Any) -> Array:
         batch = _check.batch(name, value)
