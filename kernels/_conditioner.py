@@ -42,10 +42,7 @@ def weights(
 
     columns, features: how many features a layer sees and transforms at most; outputs: for each of the latter.
     """
-    sizes = _check.floats("params.bias_hidden", params.bias_hidden, 3).shape
-    depth, width = sizes[1:]
-    if sizes[0] != layers or not (depth and width):
-        raise ValueError(f"params.bias_hidden: expected shape ({layers}, K, H), K, H at least 1, got {sizes}")
+    _, depth, width = _sizes(params, layers)
     shapes = {
         "weight_in": (layers, width, columns),
         "weight_hidden": (layers, depth - 1, width, width),
@@ -63,6 +60,14 @@ def weights(
     if residual and depth % 2 == 0:
         raise ValueError(f"params.residual: expected an odd number of hidden layers with it, got {depth}")
     return *arrays, choice("params.activation", params.activation, ACTIVATIONS), int(residual)
+
+
+def _sizes(params: Any, layers: int) -> tuple[int, ...]:
+    """(L, K, H), from the biases of the hidden layers."""
+    sizes: tuple[int, ...] = _check.floats("params.bias_hidden", params.bias_hidden, 3).shape
+    if sizes[0] != layers or 0 in sizes[1:]:
+        raise ValueError(f"params.bias_hidden: expected shape ({layers}, K, H), K, H at least 1, got {sizes}")
+    return sizes
 
 
 def random_network(
@@ -116,7 +121,7 @@ def orders(value: Any, dim: int) -> Array:
 def degrees_of(params: Any, layers: int, largest: int) -> Array:
     """`params.degrees` as (L, K, H) int64 from 0 to `largest`."""
     degrees = own(_check.integers("params.degrees", params.degrees, 3))
-    shape = (layers, *np.shape(params.bias_hidden)[1:])
+    shape = _sizes(params, layers)
     if degrees.shape != shape:
         raise ValueError(
             f"params.degrees: expected the shape of params.bias_hidden, {shape}, got {degrees.shape}"

@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from seqgap.bench.registry import cases
-from seqgap.kernels import affine_coupling, ar_process, diffusion, linear_ar, mask_stack, normal
+from seqgap.kernels import (
+    affine_coupling,
+    ar_process,
+    diffusion,
+    iaf,
+    linear_ar,
+    maf,
+    mask_stack,
+    normal,
+    realnvp,
+    rq_spline,
+)
 from seqgap.kernels._jit import threads_available
 
 Z = np.zeros((4, 3))
@@ -16,6 +27,9 @@ LINEAR = linear_ar.random_params(3, 1)
 PROCESS = ar_process.random_params(3, 1)
 COUPLING = affine_coupling.random_params(3, 1)
 STACK = mask_stack.random_params(3, 1)
+MAF = maf.random_params(3, 1, depth=3, width=4)
+REALNVP = realnvp.random_params(3, 1, width=4)
+SPLINE = rq_spline.random_params(3, 1, width=4, bins=4)
 SCHEDULE = diffusion.Schedule(diffusion.linear_betas(5))
 EPS = np.zeros((5, 4, 3))
 SHARED, OTHER = np.arange(12.0).reshape(4, 3), np.zeros((4, 3))
@@ -126,6 +140,63 @@ WRONG: list[tuple[Any, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     (mask_stack.sample, (4, STACK._replace(masks=np.ones(3, bool)), 0), {}, ValueError, "params.masks"),
     (mask_stack.forward, (Z, STACK._replace(masks=[[True], [True, False]])), {}, ValueError, "params.masks"),
     (mask_stack.random_params, (3, -1), {}, ValueError, "seed"),
+    (maf.forward, (Z, MAF._replace(order=[[0, 1]])), {}, ValueError, "params.order"),
+    (maf.forward, (Z, MAF._replace(order=[[0, 1, 1]])), {}, ValueError, "params.order"),
+    (maf.forward, (Z, MAF._replace(order=[0, 1, 2])), {}, ValueError, "params.order"),
+    (maf.forward, (Z, MAF._replace(order=[[0.0, 1.0, 2.0]])), {}, TypeError, "params.order"),
+    (maf.inverse, (Z, MAF._replace(degrees=MAF.degrees - 2)), {}, ValueError, "params.degrees"),
+    (maf.inverse, (Z, MAF._replace(degrees=MAF.degrees + 2)), {}, ValueError, "params.degrees"),
+    (maf.inverse, (Z, MAF._replace(degrees=MAF.degrees[:, 1:])), {}, ValueError, "params.degrees"),
+    (maf.inverse, (Z, MAF._replace(degrees=MAF.degrees * 1.0)), {}, TypeError, "params.degrees"),
+    (
+        maf.inverse,
+        (Z, MAF._replace(residual=True, degrees=[[[0] * 4, [1] * 4, [2] * 4]])),
+        {},
+        ValueError,
+        "params.degrees",
+    ),
+    (maf.log_prob, (Z, MAF._replace(weight_in=MAF.weight_in[:, :, 1:])), {}, ValueError, "params.weight_in"),
+    (maf.log_prob, (Z, MAF._replace(weight_in=None)), {}, TypeError, "params.weight_in"),
+    (maf.forward, (Z, MAF._replace(weight_hidden=MAF.weight_hidden[:, 1:])), {}, ValueError, "weight_hidden"),
+    (maf.forward, (Z, MAF._replace(weight_out=MAF.weight_out[:, :, :1])), {}, ValueError, "weight_out"),
+    (maf.forward, (Z, MAF._replace(bias_hidden=MAF.bias_hidden[:, :0])), {}, ValueError, "bias_hidden"),
+    (maf.forward, (Z, MAF._replace(bias_hidden=np.zeros(4))), {}, ValueError, "params.bias_hidden"),
+    (maf.forward, (Z, MAF._replace(bias_out=np.zeros((1, 3, 3)))), {}, ValueError, "params.bias_out"),
+    (maf.forward, (Z, MAF._replace(bias_out=np.zeros((1, 3, 2), complex))), {}, TypeError, "bias_out"),
+    (maf.forward, (Z, MAF._replace(activation="gelu")), {}, ValueError, "params.activation"),
+    (maf.forward, (Z, MAF._replace(activation=1)), {}, TypeError, "params.activation"),
+    (maf.forward, (Z, MAF._replace(scale="exp")), {}, ValueError, "params.scale"),
+    (maf.forward, (Z, MAF._replace(scale="additive")), {}, ValueError, "params.weight_out"),
+    (maf.forward, (Z, MAF._replace(residual="no")), {}, TypeError, "params.residual"),
+    (maf.forward, (Z, maf.random_params(3, 1, depth=2)._replace(residual=True)), {}, ValueError, "residual"),
+    (maf.forward, (Z, MAF), {"strategy": "fast"}, ValueError, "strategy"),
+    (maf.forward, (Z, MAF), {"strategy": None}, TypeError, "strategy"),
+    (maf.sample, (4, MAF._replace(bias_out=np.zeros((1, 0, 2))), 0), {}, ValueError, "params.bias_out"),
+    (maf.random_params, (3, 1), {"layers": 0}, ValueError, "layers"),
+    (maf.random_params, (3, 1), {"depth": 1.0}, TypeError, "depth"),
+    (maf.random_params, (3, 1), {"width": 0}, ValueError, "width"),
+    (maf.random_params, (3, 1), {"scale": "exp"}, ValueError, "scale"),
+    (iaf.inverse, (Z, iaf.random_params(3, 1)._replace(order=[[0, 1]])), {}, ValueError, "params.order"),
+    (realnvp.forward, (Z, REALNVP._replace(masks=np.ones((2, 3)))), {}, TypeError, "params.masks"),
+    (realnvp.forward, (Z, REALNVP._replace(masks=np.ones((2, 2), bool))), {}, ValueError, "params.masks"),
+    (realnvp.forward, (Z, REALNVP._replace(masks=np.ones((0, 3), bool))), {}, ValueError, "params.masks"),
+    (realnvp.inverse, (Z, REALNVP._replace(masks=np.eye(2, 3) > 2)), {}, ValueError, "params.weight_in"),
+    (realnvp.inverse, (Z, REALNVP._replace(scale="exp")), {}, ValueError, "params.scale"),
+    (realnvp.sample, (4, REALNVP._replace(masks=np.ones(3, bool)), 0), {}, ValueError, "params.masks"),
+    (rq_spline.forward, (Z, SPLINE._replace(kept=[4])), {}, ValueError, "params.kept"),
+    (rq_spline.forward, (Z, SPLINE._replace(kept=[-1])), {}, ValueError, "params.kept"),
+    (rq_spline.forward, (Z, SPLINE._replace(kept=[1, 1])), {}, ValueError, "params.kept"),
+    (rq_spline.forward, (Z, SPLINE._replace(kept=[1.0])), {}, TypeError, "params.kept"),
+    (rq_spline.inverse, (Z, SPLINE._replace(bound=0.0)), {}, ValueError, "params.bound"),
+    (rq_spline.inverse, (Z, SPLINE._replace(bound=np.inf)), {}, ValueError, "params.bound"),
+    (rq_spline.inverse, (Z, SPLINE._replace(bound="5")), {}, TypeError, "params.bound"),
+    (rq_spline.inverse, (Z, SPLINE._replace(spline="cubic")), {}, ValueError, "params.spline"),
+    (rq_spline.inverse, (Z, SPLINE._replace(bias_out=np.zeros((1, 2, 12)))), {}, ValueError, "bias_out"),
+    (rq_spline.inverse, (Z, SPLINE._replace(weight_in=np.zeros((1, 4, 4)))), {}, ValueError, "weight_in"),
+    (rq_spline.inverse, (Z, SPLINE._replace(weight_in=np.zeros(4))), {}, ValueError, "params.weight_in"),
+    (rq_spline.forward, (Z, SPLINE), {"strategy": "fast"}, ValueError, "strategy"),
+    (rq_spline.sample, (4, SPLINE._replace(order=[0, 1, 2]), 0), {}, ValueError, "params.order"),
+    (rq_spline.random_params, (3, 1), {"bins": 0}, ValueError, "bins"),
     (diffusion.Schedule, ([],), {}, ValueError, "betas"),
     (diffusion.Schedule, ([0.1, 1.0],), {}, ValueError, "betas"),
     (diffusion.Schedule, ([0.0, 0.1],), {}, ValueError, "betas"),
