@@ -42,7 +42,9 @@ def cli() -> None:
 
 @cli.command()
 @click.option(
-    "--profile", type=click.Choice(["smoke", "quick", "full"]), help="Which sizes. [default: quick]"
+    "--profile",
+    type=click.Choice(["smoke", "quick", "full"]),
+    help="Which sizes; full has all operations. [default: quick]",
 )
 @click.option(
     "--case", multiple=True, metavar="GLOB", help="Only matching stems or stem.operations; repeatable."

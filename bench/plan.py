@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seqgap.bench.registry import Case, Operation, cases, comparisons
+from seqgap.bench.registry import Case, Operation, cases, compared, comparisons
 
 # Seconds for each floating-point operation, to leave out cells that would take too long; rough on
 # purpose, an order of magnitude is enough.
@@ -86,8 +86,12 @@ class Options:
 
 
 def profile(name: str, threads: int) -> Options:
-    """The options of a profile on a machine with that many threads."""
-    quick = Options(ladder_threads=threads)
+    """The options of a profile on a machine with that many threads.
+
+    Only `full` has the operations that take part in no comparison: they and their compilation would take
+    most of the two minutes that quick may take.
+    """
+    quick = Options(case=tuple(sorted(compared())), ladder_threads=threads)
     if name == "smoke":
         return replace(
             quick,
@@ -103,6 +107,7 @@ def profile(name: str, threads: int) -> Options:
         return replace(
             quick,
             profile=name,
+            case=("*",),
             processes=5,
             dim=tuple(2**k for k in range(1, 11)),
             map=(4, 32, 256),

@@ -402,7 +402,7 @@ def pytest_bench(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]
 
 def test_pytest_bench_and_compare_work_as_their_users_expect(tmp_path: Path) -> None:
     storage = ["--benchmark-storage", f"file://{tmp_path}/stored"]
-    quick = ["--benchmark-max-time=0.01", "-k", "standard_normal and D2", *storage, "--benchmark-autosave"]
+    quick = ["--benchmark-max-time=0.01", "-k", "noise and D2", *storage, "--benchmark-autosave"]
     for _ in range(2):
         done = pytest_bench("--benchmark-only", *quick, cwd=tmp_path)
         assert done.returncode == 0, done.stdout
@@ -415,7 +415,7 @@ def test_pytest_bench_and_compare_work_as_their_users_expect(tmp_path: Path) -> 
         env={**os.environ, "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"},
     )
     assert compared.returncode == 0, compared.stderr
-    assert compared.stdout.count("standard_normal-numba-float64-D2-N64-t1") >= 2
+    assert compared.stdout.count("diffusion.noise-numba-float64-D2-N64-t1") >= 2
 
 
 def test_every_smoke_cell_runs_once_without_timing(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from seqgap.bench.check import WrongResultError, check, difference
 from seqgap.bench.gap import gaps
 from seqgap.bench.measure import _warm_up, measure
 from seqgap.bench.plan import Cell, Options, expected_seconds, matches, plan, profile, too_slow
-from seqgap.bench.registry import Case, Operation, cases, comparisons
+from seqgap.bench.registry import Case, Operation, cases, compared, comparisons
 from seqgap.bench.report import si
 from seqgap.bench.results import Probe, ResultError, Row, RunFolder, read_probes, read_rows
 from seqgap.bench.runs import Run, disturbance, make_run
@@ -168,8 +168,14 @@ def test_case_globs(pattern: str, fits: bool) -> None:
 def test_profiles_grow() -> None:
     smoke, quick, full = (len(plan(profile(name, 2))) for name in ("smoke", "quick", "full"))
     assert smoke < quick < full
-    assert profile("quick", 2) == Options(ladder_threads=2)
+    assert profile("quick", 2) == Options(case=tuple(sorted(compared())), ladder_threads=2)
     assert profile("full", 1).threads == (1,)
+
+
+def test_quick_and_smoke_have_what_is_compared_and_full_has_everything() -> None:
+    names = {name: {cell.name for cell in plan(profile(name, 1))} for name in ("smoke", "quick", "full")}
+    assert names["smoke"] == names["quick"] == compared()
+    assert names["full"] > compared()
 
 
 def test_the_map_has_further_batch_sizes_of_the_matched_pairs_alone() -> None:

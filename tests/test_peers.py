@@ -85,6 +85,7 @@ def every(*names: str) -> Any:
     )
 
 
+@pytest.mark.float32_is_slow
 @every(*LIBRARIES)
 def test_results_equal_the_reference(
     case: Case, peer_operation: Operation, implementation: str, dtype: Dtype
