@@ -18,7 +18,7 @@ from seqgap.bench.probes import vector_bytes
 from seqgap.bench.source import source
 
 _PACKAGES = ("seqgap", "numpy", "numba", "llvmlite", "scipy", "pytest-benchmark")
-_PEERS = ("torch", "jax", "jaxlib")
+_PEERS = ("torch", "jax", "jaxlib", "zuko", "nflows", "flowjax")
 _PREFIXES = ("NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "GOMP_", "KMP_", "BLIS_", "VECLIB_")
 _LAYERS = ("tbb", "omp", "workqueue")
 
