@@ -16,12 +16,10 @@ The factors belong to this order of the rungs, and a rung may give away what ano
 - Of a masked network plain Python uses each weight once, the two rungs of full passes all of them D times.
 """
 
-import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import isnan
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from seqgap.bench.plan import Cell, Options, matches
@@ -252,12 +250,6 @@ def _causes(ladder: Sequence[Step], steps: Sequence[Step], threads: int) -> list
     places = [known.index(step) for step in steps]
     between = [known[before + 1 : place + 1] for before, place in pairwise(places)]
     return ["", *(" + ".join(step.cause for step in group) for group in between)]
-
-
-def write_csv(found: Sequence[Ladder], path: Path) -> None:
-    """`table` as a file."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(table(found))
 
 
 def table(found: Sequence[Ladder]) -> Iterator[Sequence[Any]]:

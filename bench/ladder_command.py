@@ -38,7 +38,7 @@ def ladder(
 
     From plain Python over NumPy and compiled code to the parallel direction with the same weights: every
     rung removes one cause, and its factor is what that cause costs. N = 1 is about latency, a large N about
-    throughput. Writes a result folder, with the table as ladder.csv.
+    throughput. Writes a result folder, with the table as ladder.csv and a picture of it.
     """
     from seqgap.bench.cli import dated, make_console
     from seqgap.bench.running import measure_run, start, stoppable
@@ -81,8 +81,9 @@ def _options(case: str | None, dim: int, batch: tuple[int, ...], dtype: str, pro
 
 def _report(console: "Console", path: Path, options: "Options") -> None:
     """Table, ladder.csv and picture of a measured folder; exit code 1 where a result was wrong."""
-    from seqgap.bench.ladder import ladders, write_csv
+    from seqgap.bench.ladder import ladders
     from seqgap.bench.ladder_report import print_ladders
+    from seqgap.bench.plots import draw_ladder
     from seqgap.bench.report import print_other_rows
     from seqgap.bench.runs import timed_run
 
@@ -92,8 +93,7 @@ def _report(console: "Console", path: Path, options: "Options") -> None:
     if not found:
         console.print("No ladder: too few of its rungs were timed.")
     print_other_rows(console, run)
-    write_csv(found, path / "ladder.csv")
-    names = ["rows.jsonl", "environment.json", "ladder.csv"]
+    names = ["rows.jsonl", "environment.json", *(p.name for p in draw_ladder(run, options.batch, path))]
     click.echo(f"Written to {path}: {', '.join(names)}")
     if any(row.status == "failed" for row in run.left_out):
         sys.exit(1)

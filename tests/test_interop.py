@@ -321,8 +321,10 @@ def test_wrong_arguments_are_named() -> None:
     for verb in (flow.forward, flow.inverse, flow.log_prob):
         with pytest.raises(ValueError, match=r"^[zx]: expected 5 columns, got shape \(4, 6\)"):
             verb(np.zeros((4, 6)))
-    with pytest.raises(ValueError, match=r"^strategy: expected one of"):
-        flow.forward(z, strategy="fast")
+    couplings = Flow(flow.steps[1:2], np.arange(5))
+    for one in (flow, couplings):
+        with pytest.raises(ValueError, match=r"^strategy: expected one of"):
+            one.forward(z, strategy="fast")
     with pytest.raises(ValueError, match=r"^params\.order: expected"):
         Flow(flow.steps, np.arange(4))
     with pytest.raises(ValueError, match=r"^steps: expected at least 1"):

@@ -27,11 +27,11 @@ from seqgap.bench.ladder import (
     planned,
     rungs_of,
     steps_of,
-    write_csv,
 )
 from seqgap.bench.ladder_report import print_ladders
 from seqgap.bench.measure import measure
 from seqgap.bench.plan import Cell, Options, plan, too_slow
+from seqgap.bench.plots import draw_ladder
 from seqgap.bench.ranking import rankings
 from seqgap.bench.registry import Dtype, Thunk, cases
 from seqgap.bench.results import ResultError, Row, RunFolder
@@ -368,7 +368,7 @@ def test_one_process_has_no_intervals_in_the_table(tmp_path: Path) -> None:
 
 
 def test_csv_has_a_line_for_each_rung(tmp_path: Path) -> None:
-    write_csv(ladders(stored(tmp_path / "run")), tmp_path / "ladder.csv")
+    draw_ladder(stored(tmp_path / "run"), None, tmp_path)
     with (tmp_path / "ladder.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == 2 * 7
@@ -398,7 +398,14 @@ def test_the_command_prints_and_stores_the_ladders(monkeypatch: pytest.MonkeyPat
         str(tmp_path / "out"),
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    for line in ("Latency: linear_ar", "N = 4", "N = 9", "total python -> parallel", "ladder.csv"):
+    for line in (
+        "Latency: linear_ar",
+        "N = 4",
+        "N = 9",
+        "total python -> parallel",
+        "ladder.png",
+        "ladder.csv",
+    ):
         assert line in done.output
     assert "ar_process" not in done.output
     options = json.loads((tmp_path / "out" / "environment.json").read_text())["options"]

@@ -41,6 +41,20 @@ def test_a_right_cell_is_timed() -> None:
     assert row.first_call >= row.compile >= 0
 
 
+def test_cpus_are_processor_seconds_for_each_second_of_the_timing(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall, cpu = [10.0], [5.0]
+
+    def timer(thunk: Any, estimate: float) -> tuple[tuple[float, ...], int]:
+        wall[0] += 2.0
+        cpu[0] += 3.0
+        return (1.0,), 1
+
+    monkeypatch.setattr("seqgap.bench.measure._warm_up", lambda thunk, seconds, threads: 1e-3)
+    monkeypatch.setattr("seqgap.bench.measure.time.perf_counter", lambda: wall[0])
+    monkeypatch.setattr("seqgap.bench.measure.time.process_time", lambda: cpu[0])
+    assert measure(CELL, SEED, timer).cpus == 1.5
+
+
 @pytest.mark.parametrize(("threads", "calls", "fastest"), [(1, 1, 0.008), (2, 5, 0.00004)])
 def test_threads_that_share_a_core_get_time_to_part(
     monkeypatch: pytest.MonkeyPatch, threads: int, calls: int, fastest: float

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from seqgap.bench.plots import compiling, curves, gap_map, ladder, rounds, threads
@@ -24,9 +25,22 @@ def draw(folders: Sequence[Path], target: Path) -> list[Path]:
     cannot be used or that has nothing to draw.
     """
     runs = [timed_run(folder) for folder in folders]
+    with _drawing():
+        return [path for picture in _pictures(runs) for path in save(picture, target)]
+
+
+def draw_ladder(run: Run, batches: Sequence[int] | None, target: Path) -> list[Path]:
+    """Write the picture of a run's ladders and return its paths, as `draw`; none where there is no ladder."""
+    with _drawing():
+        picture = ladder.picture(run, batches)
+        return save(picture, target) if picture else []
+
+
+@contextmanager
+def _drawing() -> Iterator[None]:
     with house_style(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # a folder's name may be in any script
-        return [path for picture in _pictures(runs) for path in save(picture, target)]
+        yield
 
 
 def _pictures(runs: Sequence[Run]) -> Iterator[Picture]:

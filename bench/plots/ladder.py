@@ -20,9 +20,9 @@ _NOTE = (
 )
 
 
-def picture(run: Run) -> Picture | None:
-    """The ladders of a run, one panel each; None where it has none."""
-    found = ladders(run)
+def picture(run: Run, batches: Sequence[int] | None = None) -> Picture | None:
+    """The ladders of a run, one panel each, for batch sizes as in `ladders`; None where it has none."""
+    found = ladders(run, batches)
     if not found:
         return None
     head, *lines = table(found)

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 
 from seqgap.kernels import _check, maf, realnvp, rq_spline
 from seqgap.kernels._check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._conditioner import orders
+from seqgap.kernels._conditioner import choice, orders
+from seqgap.kernels._stack import STRATEGIES
 from seqgap.kernels._verbs import add_base
 from seqgap.kernels.normal import standard_normal
 
@@ -68,6 +69,7 @@ class Flow:
         strategy: as in `maf.forward`, for steps of maf and rq_spline. Raises TypeError or ValueError for
         wrong arguments.
         """
+        choice("strategy", strategy, STRATEGIES)
         x = self._columns("z", z)[:, self._places]
         log_det = np.zeros(len(x), x.dtype)
         for family, params in self.steps:
