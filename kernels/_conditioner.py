@@ -54,9 +54,7 @@ def weights(
         own(_check.shaped(f"params.{name}", getattr(params, name), dtype, shape))
         for name, shape in shapes.items()
     ]
-    residual = params.residual
-    if not isinstance(residual, bool | np.bool_):
-        raise TypeError(f"params.residual: expected True or False, got {type(residual).__name__}")
+    residual = _residual(params)
     if residual and depth % 2 == 0:
         raise ValueError(f"params.residual: expected an odd number of hidden layers with it, got {depth}")
     return *arrays, choice("params.activation", params.activation, ACTIVATIONS), int(residual)
@@ -68,6 +66,12 @@ def _sizes(params: Any, layers: int) -> tuple[int, ...]:
     if sizes[0] != layers or 0 in sizes[1:]:
         raise ValueError(f"params.bias_hidden: expected shape ({layers}, K, H), K, H at least 1, got {sizes}")
     return sizes
+
+
+def _residual(params: Any) -> bool:
+    if not isinstance(params.residual, bool | np.bool_):
+        raise TypeError(f"params.residual: expected True or False, got {type(params.residual).__name__}")
+    return bool(params.residual)
 
 
 def random_network(
@@ -128,7 +132,7 @@ def degrees_of(params: Any, layers: int, largest: int) -> Array:
         )
     if not _all_within(degrees, largest):
         raise ValueError(f"params.degrees: expected 0 to {largest}, got {degrees.min()} to {degrees.max()}")
-    if params.residual and (degrees != degrees[:, :1]).any():
+    if _residual(params) and (degrees != degrees[:, :1]).any():
         raise ValueError(
             "params.degrees: expected the same in all hidden layers of a residual network, got others"
         )

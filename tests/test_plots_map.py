@@ -11,9 +11,8 @@ from matplotlib.colors import to_hex
 from synthetic import SMALL, plausible, write_run
 
 from seqgap.bench.gap import gaps
-from seqgap.bench.ladder import ladders, write_csv
 from seqgap.bench.plan import Cell, Options
-from seqgap.bench.plots import gap_map, ladder
+from seqgap.bench.plots import draw_ladder, gap_map, ladder
 from seqgap.bench.plots.style import COLOURS, Picture, house_style, save
 from seqgap.bench.results import ROWS
 from seqgap.bench.runs import Run, read_run
@@ -113,8 +112,8 @@ def test_gap_map_table_is_the_gaps_of_the_run(tmp_path: Path) -> None:
 
 def test_ladder_table_is_that_of_the_ladder_command(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", ALL))
-    write_csv(ladders(run), tmp_path / "wanted.csv")
-    with open(tmp_path / "wanted.csv", newline="", encoding="utf-8") as file:
+    draw_ladder(run, None, tmp_path)
+    with open(tmp_path / "ladder.csv", newline="", encoding="utf-8") as file:
         assert table(drawn(ladder, run), tmp_path / "out") == list(csv.reader(file))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from synthetic import write_run
 
-from seqgap.bench import ladder, shapes
+from seqgap.bench import shapes
 from seqgap.bench.audit_rules import RULES
 from seqgap.bench.environment import environment
 from seqgap.bench.gap import gaps
@@ -69,7 +69,6 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_gaps(gaps(run), path / "gap.csv")
     write_peers(rankings(run), path / "peers.csv")
     shapes.write_csv(run, path / "shapes.csv")
-    ladder.write_csv(ladder.ladders(run), path / "ladder.csv")
     draw([path], path)
     return path
 

@@ -168,6 +168,7 @@ WRONG: list[tuple[Any, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     (maf.forward, (Z, MAF._replace(scale="exp")), {}, ValueError, "params.scale"),
     (maf.forward, (Z, MAF._replace(scale="additive")), {}, ValueError, "params.weight_out"),
     (maf.forward, (Z, MAF._replace(residual="no")), {}, TypeError, "params.residual"),
+    (maf.forward, (Z, MAF._replace(residual=np.zeros(2, bool))), {}, TypeError, "params.residual"),
     (maf.forward, (Z, maf.random_params(3, 1, depth=2)._replace(residual=True)), {}, ValueError, "residual"),
     (maf.forward, (Z, MAF), {"strategy": "fast"}, ValueError, "strategy"),
     (maf.forward, (Z, MAF), {"strategy": None}, TypeError, "strategy"),
