@@ -10,6 +10,8 @@ from seqgap.kernels._check import Array
 from seqgap.kernels._conditioner import sorted_units
 from seqgap.kernels.interop._flow import Flow, Step
 
+_ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh", "ELU": "elu", "SiLU": "silu"}
+
 
 class Network(NamedTuple):
     """A perceptron as a library holds it: rows of outputs, columns of inputs; masks where it is a MADE."""
@@ -45,6 +47,14 @@ def refuse(place: str, expected: str, got: Any) -> Any:
 def array(tensor: Any) -> Array:
     """The numbers of a tensor of PyTorch, copied."""
     return np.array(tensor.detach().cpu().numpy(), order="C")
+
+
+def activation_name(place: str, module: Any) -> str:
+    """The name of a module of PyTorch that is an activation."""
+    name = type(module).__name__
+    if name not in _ACTIVATIONS or getattr(module, "alpha", 1.0) != 1.0:
+        refuse(place, f"{', '.join(_ACTIVATIONS)} (alpha 1)", repr(module))
+    return _ACTIVATIONS[name]
 
 
 def flow_of(layers: Sequence[Layer | Sequence[int]], dim: int) -> Flow:

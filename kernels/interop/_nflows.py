@@ -8,8 +8,7 @@ import numpy as np
 
 from seqgap.kernels._check import Array
 from seqgap.kernels.interop._flow import Flow
-from seqgap.kernels.interop._layers import Layer, Network, array, flow_of, refuse
-from seqgap.kernels.interop._zuko import activation_name
+from seqgap.kernels.interop._layers import Layer, Network, activation_name, array, flow_of, refuse
 
 _FLOOR = 1e-3
 _FUNCTIONS = {"relu": "relu", "tanh": "tanh", "elu": "elu", "silu": "silu"}

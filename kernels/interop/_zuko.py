@@ -9,10 +9,9 @@ import numpy as np
 
 from seqgap.kernels._check import Array
 from seqgap.kernels.interop._flow import Flow
-from seqgap.kernels.interop._layers import Layer, Network, array, flow_of, refuse
+from seqgap.kernels.interop._layers import Layer, Network, activation_name, array, flow_of, refuse
 
 _SLOPE = 1e-3
-_ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh", "ELU": "elu", "SiLU": "silu"}
 
 
 def from_zuko(flow: Any) -> Flow:
@@ -100,11 +99,3 @@ def _network(place: str, hyper: Any, outputs: int, columns: int) -> Network:
 
 def _bias(linear: Any) -> Array:
     return array(linear.weight[:, 0] * 0 if linear.bias is None else linear.bias)
-
-
-def activation_name(place: str, module: Any) -> str:
-    """The name of a module that is an activation."""
-    name = type(module).__name__
-    if name not in _ACTIVATIONS or getattr(module, "alpha", 1.0) != 1.0:
-        refuse(place, f"{', '.join(_ACTIVATIONS)} (alpha 1)", repr(module))
-    return _ACTIVATIONS[name]
