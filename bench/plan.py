@@ -11,7 +11,7 @@ from seqgap.bench.registry import Case, Operation, cases, compared, comparisons
 
 # Seconds for each floating-point operation, to leave out cells that would take too long; rough on
 # purpose, an order of magnitude is enough.
-_SECONDS_PER_FLOP = {"python": 2e-8, "numpy": 1.5e-10, "numpy-passes": 1.5e-10, "numba-plain": 5e-10}
+_SECONDS_PER_FLOP = {"python": 2e-8, "numpy": 1.5e-10, "numba": 2.5e-11, "numba-plain": 5e-10}
 _SECONDS_PER_NORMAL = {"python": 2e-6}  # the random words behind it are products of Python's integers
 _SECONDS_PER_COMPILED_FLOP = 5e-11  # of all others: BLAS, or loops that a compiler has fused
 _FULL_PASSES = ("numpy-passes", "numba-naive")  # implementations that do the work of the operation D times
@@ -176,7 +176,8 @@ def implementation_names() -> list[str]:
 def expected_seconds(cell: Cell) -> float:
     """Estimated seconds of one call; rough, but never more than an order of magnitude off."""
     _, operation = cell.lookup()
-    rate = _SECONDS_PER_FLOP.get(cell.impl, _SECONDS_PER_COMPILED_FLOP)
+    names = (cell.impl, cell.impl.partition("-")[0])  # of a strategy or rung, and what it is written in
+    rate = next((_SECONDS_PER_FLOP[n] for n in names if n in _SECONDS_PER_FLOP), _SECONDS_PER_COMPILED_FLOP)
     work = _repeats(cell) * rate * (operation.flops(cell.dim) + operation.elements(cell.dim))
     return cell.batch * (work + _SECONDS_PER_NORMAL.get(cell.impl, 0.0) * operation.normals(cell.dim))
 

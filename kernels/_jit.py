@@ -151,7 +151,10 @@ class HeavyKernel(RowKernel):
 
     def __call__(self, threads: int, count: int, dim: int, *arrays: Any) -> None:
         """Do rows 0 to count - 1 of width `dim` on at most `threads` threads, none with less than `_PART`."""
-        parts = max(1, min(threads, count * dim // _PART))
+        parts = min(threads, count * dim // _PART)
+        if parts < 2:
+            self.rows(0, count, *arrays)
+            return
         size = max(1, -(-count // (parts * _TOGETHER))) * _TOGETHER
         cuts = [(lo, min(lo + size, count)) for lo in range(size, count, size)]
         others = [threading.Thread(target=self.rows, args=(*cut, *arrays)) for cut in cuts]

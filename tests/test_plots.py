@@ -196,6 +196,22 @@ def test_cells_left_out_are_shown_at_their_estimate(tmp_path: Path) -> None:
             assert (row.cell.dim, row.expected / row.cell.batch) in drawn_points
 
 
+def test_both_directions_of_a_pair_have_a_colour_of_their_own_and_rungs_no_panel(tmp_path: Path) -> None:
+    """The ladder of maf measures numba-naive for one dimension, which is no curve."""
+    stems = ("affine_coupling", "ar_process", "diffusion", "iaf", "linear_ar", "maf", "realnvp", "rq_spline")
+    figure = figure_of(read_run(write_run(tmp_path / "run", replace(SMALL, case=(*stems, "mask_stack")))))
+    titles = [axes.get_title() for axes in figure.axes]
+    assert [title for title in titles if "naive" in title or "passes" in title] == []
+    labels = [
+        text for text in figure.axes[titles.index("numba, batch N = 1")].texts if "." in text.get_text()
+    ]
+    colours = {text.get_text().split(" ")[0]: text.get_color() for text in labels}
+    assert colours["maf.forward"] == colours["iaf.forward"]
+    assert colours["linear_ar.forward"] == colours["linear_ar.inverse"]
+    others = {name.split(".")[0]: colour for name, colour in colours.items() if not name.startswith("iaf")}
+    assert len(set(others.values())) == len(others) == 8
+
+
 def test_limits_are_drawn_where_the_machine_was_measured(tmp_path: Path) -> None:
     level = {"level": "L1", "capacity": 32768, "working_set": 16384}
     rates = dict.fromkeys(("read", "write", "copy", "triad"), 1e7)

@@ -174,6 +174,14 @@ def test_no_text_is_cut_off_as_saved(module: object, tmp_path: Path) -> None:
             assert box.x1 <= whole.x1, text.get_text()
 
 
+def test_titles_name_the_other_family_of_a_pair(tmp_path: Path) -> None:
+    run = read_run(
+        write_run(tmp_path / "run", replace(ALL, case=("linear_ar", "maf", "iaf"), impl=("numba",)))
+    )
+    titles = [axes.get_title() for axes in drawn(gap_map, run).figure.axes]
+    assert titles[:2] == ["linear_ar.forward / inverse, numba", "maf.forward / iaf.forward, numba"]
+
+
 def test_no_ladder_of_one_implementation(tmp_path: Path) -> None:
     assert ladder.picture(read_run(write_run(tmp_path / "run", LINEAR))) is None
 

@@ -9,26 +9,25 @@ from matplotlib.figure import Figure
 from seqgap.bench.plan import Cell
 from seqgap.bench.plots.limits import draw_limits
 from seqgap.bench.plots.style import (
-    COLOURS,
     FAINT,
     GREY,
     LIGHT,
     LINES,
     MARKERS,
+    SHADES,
     End,
     Picture,
     footed,
     label_ends,
     plain_text,
 )
-from seqgap.bench.registry import cases, compared
+from seqgap.bench.registry import cases, compared, comparisons
 from seqgap.bench.results import Row, read_ceilings
 from seqgap.bench.runs import Measured, Run
 from seqgap.bench.shapes import Crossing, Curve, crossings, slopes
 from seqgap.bench.statistics import Interval
 
 _FIRST = ("python", "numpy", "numba")  # panels from slow to fast, as far as anyone can tell beforehand
-_LEFT_OUT = ("numpy-passes", "numba-plain")  # rungs of the ladder, with a picture of their own
 _TITLE = 8.6  # inches that the title needs
 _NOTE = (
     "bar: 95% interval of the median; band: 5 to 95% of the rounds; x: left out as too slow, estimated;"
@@ -85,7 +84,7 @@ def _figure(known: Sequence[_Known], kind: Kind) -> Figure:
     shown = _shown(cells)
     batches = sorted({c.batch for c in cells if c.name in shown})
     batches = sorted({batches[0], batches[-1]})
-    impls = _impls(cells)
+    impls = _impls(runs, kind)
     figure = Figure(
         figsize=(max(1.2 + 4.9 * len(impls), _TITLE), 2 + 4.3 * len(batches)), layout="constrained"
     )
@@ -119,10 +118,22 @@ def _shown(cells: Sequence[Cell]) -> list[str]:
     return [name for name in names if name in compared()] or names
 
 
-def _impls(cells: Sequence[Cell]) -> list[str]:
-    found = {cell.impl for cell in cells}
-    kept = found - set(_LEFT_OUT) or found
+def _impls(runs: Sequence[Run], kind: Kind) -> list[str]:
+    """Those with curves, else all: the others are rungs of the ladder, which has a picture of its own."""
+    tried = [c for run in runs for c in (*run.measured, *(row.cell for row in run.left_out))]
+    found = {c.impl for run in runs for c in run.measured if (c.dtype, c.threads) == kind}
+    dims = {impl: {c.dim for c in tried if c.impl == impl} for impl in found}
+    kept = {impl for impl in found if len(dims[impl]) > 1} or found
     return sorted(kept, key=lambda impl: (_FIRST.index(impl) if impl in _FIRST else len(_FIRST), impl))
+
+
+def _model(name: str) -> str:
+    """The stem of an operation, or the first of its matched pair: both directions are one model."""
+    stem = name.split(".")[0]
+    pairs = (
+        {p.sequential.split(".")[0], p.parallel.split(".")[0]} for p in comparisons() if p.kind == "matched"
+    )
+    return min([stem, *(min(pair) for pair in pairs if stem in pair)])
 
 
 def _reciprocal(values: Any) -> Any:
@@ -170,8 +181,8 @@ class _Panel:
         return [row for row in run.left_out if row.expected and self._mine(row.cell, name)]
 
     def _colour(self, name: str) -> str:
-        stems = sorted({shown.split(".")[0] for shown in self._shown})
-        return COLOURS[stems.index(name.split(".")[0]) % len(COLOURS)]
+        models = sorted(set(map(_model, self._shown)))
+        return SHADES[models.index(_model(name)) % len(SHADES)]
 
     def _curve(self, name: str, points: Sequence[Measured], line: str) -> None:
         stem, operation = name.split(".")

@@ -54,7 +54,8 @@ def _figure(run: Run, shown: Sequence[Gap]) -> Figure:
                 (g.batch, g.dim): g for g in shown if (g.sequential, g.parallel, g.impl) == (*pair, impl)
             }
             _panel(axes, chosen, dims, batches, norm)
-            axes.set_title(f"{pair[0]} / {pair[1].split('.')[1]}, {impl}", fontsize=9)
+            parallel = pair[1].removeprefix(f"{pair[0].split('.')[0]}.")
+            axes.set_title(f"{pair[0]} / {parallel}, {impl}", fontsize=9)
         axes_of_pair[0].set_ylabel("batch N")
         axes_of_pair[0].set_yticks(np.arange(len(batches)) + 0.5, _answers(batches))
     for axes in grid[-1]:

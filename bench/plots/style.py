@@ -20,6 +20,7 @@ from seqgap.bench.statistics import METHOD
 
 # Okabe and Ito's palette, legible with the common colour-vision deficiencies; yellow left out.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+SHADES = (*COLOURS, "#004166", "#7A3600", "#005F46", "#7A486A", "#8A5F00", "#2F6A8A")  # and darker ones
 MARKERS = "os^vDPX<>*hd"
 LINES = ("-", "--", ":", "-.")
 _DPI = 130
