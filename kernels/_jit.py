@@ -7,6 +7,7 @@ calls `isolate()` first. `RowKernel` runs it over the whole batch, serially or i
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numba
@@ -31,17 +32,27 @@ _LANES = 32  # rows that kernels take side by side at most: chunks and tiles are
 
 
 class _Pool:
-    """What must hold before a parallel region may run."""
+    """Threads of Numba and of Python, and what must hold before a parallel region may run."""
 
     lock = threading.Lock()  # Numba's workqueue layer aborts on concurrent parallel regions
     started = False
     forked = False  # from a process whose pool had started: GNU OpenMP would abort this one
+    python: ThreadPoolExecutor | None = (
+        None  # threads of Python, kept since to start one takes 90 microseconds
+    )
 
     @classmethod
     def after_fork(cls) -> None:
         """In the child: the lock may have been held, and the threads are gone."""
         cls.lock = threading.Lock()
         cls.forked = cls.started
+        cls.python = None
+
+    @classmethod
+    def workers(cls) -> ThreadPoolExecutor:
+        """The threads of `HeavyKernel`."""
+        cls.python = cls.python or ThreadPoolExecutor(threads_available())
+        return cls.python
 
 
 os.register_at_fork(after_in_child=_Pool.after_fork)
@@ -142,7 +153,7 @@ class RowKernel:
 class HeavyKernel(RowKernel):
     """As `RowKernel`, for kernels of which each row is much work, and which take seconds to compile.
 
-    Python's threads run parts of the batch: to start one takes 90 microseconds, but there is no driver to
+    Python's threads run parts of the batch: to wake one takes 50 microseconds, but there is no driver to
     compile for them, with the kernel in it once more.
     """
 
@@ -157,12 +168,10 @@ class HeavyKernel(RowKernel):
             return
         size = max(1, -(-count // (parts * _TOGETHER))) * _TOGETHER
         cuts = [(lo, min(lo + size, count)) for lo in range(size, count, size)]
-        others = [threading.Thread(target=self.rows, args=(*cut, *arrays)) for cut in cuts]
-        for other in others:
-            other.start()
+        others = [_Pool.workers().submit(self.rows, *cut, *arrays) for cut in cuts]
         self.rows(0, min(size, count), *arrays)
         for other in others:
-            other.join()
+            other.result()
 
 
 def _parallel_driver(rows: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqgap.bench.registry import COUNT, Call, Case, Dtype, Operation, cases
-from seqgap.kernels._jit import threads_available
+from seqgap.kernels._jit import HeavyKernel, threads_available
 
 TWO_THREADS = pytest.mark.skipif(threads_available() < 2, reason="this machine gives Numba one thread")
 
@@ -321,10 +321,12 @@ def test_samplers_take_rows_from_far_away() -> None:
 
 FORKED = """
 import multiprocessing, threading
-from seqgap.kernels import normal
-expected = normal.standard_normal(20_000, 8, 0, threads=1).tobytes()
+from seqgap.kernels import {module} as module
+def drawn(threads):
+    return module.{call}.tobytes()
+expected = drawn(1)
 def draw(index):
-    return normal.standard_normal(20_000, 8, 0, threads=2).tobytes() == expected
+    return drawn(2) == expected
 assert draw(0)
 stop = threading.Event()
 def busy():
@@ -341,6 +343,25 @@ pool.terminate()
 
 
 @TWO_THREADS
-def test_processes_forked_after_a_parallel_call_work(fresh_python: Callable[..., str]) -> None:
-    """GNU OpenMP ends a forked process that opens a region; a lock held at the fork stays held."""
-    assert fresh_python(FORKED) == "[True, True, True, True]\n"
+@pytest.mark.parametrize(
+    ("module", "call"),
+    [
+        ("normal", "standard_normal(20_000, 8, 0, threads=threads)"),
+        ("maf", "sample(20_000, module.random_params(8, 1), 0, threads=threads)"),
+    ],
+)
+def test_processes_forked_after_a_parallel_call_work(
+    fresh_python: Callable[..., str], module: str, call: str
+) -> None:
+    """GNU OpenMP ends a forked process that opens a region; a lock held at the fork stays held; Python's
+    threads are gone."""
+    assert fresh_python(FORKED.format(module=module, call=call)) == "[True, True, True, True]\n"
+
+
+def test_an_error_in_another_thread_is_raised() -> None:
+    def rows(lo: int, hi: int) -> None:
+        if lo > 0:
+            raise MemoryError("no room for a tile")
+
+    with pytest.raises(MemoryError, match="no room"):
+        HeavyKernel(rows)(2, 4096, 64)
