@@ -171,6 +171,12 @@ def test_compiling_is_of_the_slowest_row_and_loading_the_median_of_processes() -
     ]
 
 
+def test_a_kernel_measured_again_keeps_what_its_first_visit_compiled() -> None:
+    first, again = rows_of(LINEAR, 1, compile=2.0), rows_of(LINEAR, 1)
+    lines = lines_of(compiling.picture(small([*first, *again])))
+    assert [line["compile_seconds"] for line in lines] == [2.0]
+
+
 def test_loaded_kernels_alone_are_said_to_come_from_the_cache() -> None:
     found = compiling.picture(small(rows_of(LINEAR, load=1e-4)))
     assert found is not None

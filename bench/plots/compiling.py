@@ -64,10 +64,11 @@ def _subtitle(kernels: Sequence[Kernel]) -> str:
 def _kernels(run: Run) -> list[Kernel]:
     """Those of which some row spent time on compiling or loading."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
-    for cell, measured in run.measured.items():
-        if cell.impl == "numba":
+    for row in run.rows:  # all visits: a further one, after a disturbance, finds the kernel compiled
+        cell = row.cell
+        if row.status == "ok" and cell.impl == "numba":
             threads = "1" if cell.threads == 1 else "2 or more"
-            groups.setdefault((cell.name, cell.dtype, threads), []).extend(measured.rows)
+            groups.setdefault((cell.name, cell.dtype, threads), []).append(row)
     found = [Kernel(*kind, _compiling(rows), _loading(rows)) for kind, rows in groups.items()]
     return [kernel for kernel in found if kernel.longest]
 
