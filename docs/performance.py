@@ -253,5 +253,5 @@ def sections() -> Iterator[str]:
 
 if __name__ == "__main__":
     target = Path(sys.argv[1])
-    notes = target.with_name("performance_notes.md").read_text(encoding="utf-8")
+    notes = Path(__file__).with_name("performance_notes.md").read_text(encoding="utf-8")
     target.write_text(notes + "\n" + "\n\n".join(sections()) + "\n", encoding="utf-8")
