@@ -93,7 +93,8 @@ def masked(report: Report) -> None:
         times = medians(loaded("MAF", N, dim) | nflows | rest)
         names = ("zuko", "nflows", "flowjax")
         against(report, f"maf, sampling ({N}, {dim})", times, dict(zip(names, limits, strict=True)))
-        pair = medians(two_directions(dim))
+        params, z = maf.random_params(dim, 1, dtype=FLOAT32), batch(N, dim)
+        pair = medians(two_directions(params, z, maf.forward(z, params)[0]))
         work = f"maf, sampling against its one pass ({N}, {dim})"
         report.row(work, FLOAT32, pair, "forward / inverse", pair["forward"] / pair["inverse"], 2, False)
     times = medians(loaded("MAF", 1, 64))
@@ -103,9 +104,7 @@ def masked(report: Report) -> None:
         report.faster(f"maf.log_prob ({N}, {dim})", FLOAT32, times, 1, at_least=True)
 
 
-def two_directions(dim: int) -> dict[str, Thunk]:
-    params, z = maf.random_params(dim, 1, dtype=FLOAT32), batch(N, dim)
-    x = maf.forward(z, params)[0]
+def two_directions(params: maf.Params, z: Any, x: Any) -> dict[str, Thunk]:
     return {"forward": lambda: maf.forward(z, params), "inverse": lambda: maf.inverse(x, params)}
 
 
@@ -136,6 +135,20 @@ def growth(report: Report) -> None:
         slope = float(np.polyfit(np.log(dims), np.log(list(times.values())), 1)[0])
         work = f"maf.forward, {strategy}, D from 64 to 1024"
         report.row(work, FLOAT32, times, "growth: exponent of D", slope, limit, at_least)
+
+
+def degree_groups(report: Report) -> None:
+    """The gap where each hidden unit waits for a feature of its own, and where several wait for one."""
+    dim, count = 128, 1024
+    z = batch(count, dim)
+    params = maf.random_params(dim, 1, width=WIDTH, dtype=FLOAT32)
+    for size in (1, 2, 4, 8):
+        degrees = np.sort(np.arange(WIDTH) // size * size % (dim - 1) + 1)
+        grouped = params._replace(degrees=degrees[None, None])
+        x = maf.forward(z, grouped)[0]
+        times = medians(two_directions(grouped, z, x))
+        work = f"maf, sampling against its one pass ({count}, {dim}), units to a degree: {size}"
+        report.row(work, FLOAT32, times, "forward / inverse", times["forward"] / times["inverse"], 2, False)
 
 
 @jit_exact
@@ -178,7 +191,7 @@ def matrix_products(report: Report) -> None:
 
 def rows(report: Report) -> None:
     """All of them, with the settings of the caller."""
-    for part in (masked, splines, coupling, growth, matrix_products):
+    for part in (masked, splines, coupling, growth, degree_groups, matrix_products):
         part(report)
 
 
