@@ -23,13 +23,13 @@ def _constant(value: object) -> str:
 
 
 def digest() -> str | None:
-    """A hash of every file of the package: its text, and the code that Python makes of it.
+    """A hash of every file of the package, sub-folders too: its text, and the code that Python makes of it.
 
     The code too, since Python runs a compiled file of the same time and size instead of the text.
     None if the files cannot be read.
     """
     try:
-        stats = [(path, path.stat()) for path in sorted(_FOLDER.glob("*.py"))]
+        stats = [(path, path.stat()) for path in sorted(_FOLDER.rglob("*.py"))]
         return _digest(tuple((path, s.st_mtime_ns, s.st_ctime_ns, s.st_size) for path, s in stats)) or None
     except (OSError, SyntaxError, ValueError):
         return None
@@ -39,9 +39,10 @@ def digest() -> str | None:
 def _digest(stats: tuple[tuple[Path, int, int, int], ...]) -> str:
     found = hashlib.sha256()
     for path, *_ in stats:
-        name = f"seqgap.kernels.{path.stem}".removesuffix(".__init__")
+        place = path.relative_to(_FOLDER).with_suffix("")
+        name = ".".join(("seqgap.kernels", *place.parts)).removesuffix(".__init__")
         code = SourceFileLoader(name, str(path)).get_code(name)
-        for part in (path.name.encode(), path.read_bytes(), describe(code).encode() if code else b""):
+        for part in (name.encode(), path.read_bytes(), describe(code).encode() if code else b""):
             found.update(hashlib.sha256(part).digest())
     return found.hexdigest() if stats else ""
 

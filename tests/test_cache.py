@@ -20,7 +20,7 @@ from seqgap.kernels import _cache
 from seqgap.kernels._jit import jit, jit_exact, threads_available
 
 INSTALLED = Path(seqgap.kernels.__path__[0])
-FILES = sorted(path.name for path in INSTALLED.glob("*.py"))
+FILES = sorted(path.relative_to(INSTALLED).as_posix() for path in INSTALLED.rglob("*.py"))
 TWO_THREADS = pytest.mark.skipif(threads_available() < 2, reason="Numba started with one thread")
 COUNTED = """
 import os, pathlib, sys
