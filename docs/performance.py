@@ -20,15 +20,15 @@ from rich.console import Console
 from threadpoolctl import threadpool_limits
 from timing import PEERS, Report, contenders, installed, medians
 
-from seqgap.bench import peers
-from seqgap.bench.ceiling import Ceilings
-from seqgap.bench.environment import environment
-from seqgap.bench.registry import Call
-from seqgap.bench.report import print_ceilings
-from seqgap.bench.results import read_ceilings
+from seqgap.bench.machine.ceilings import Ceilings
+from seqgap.bench.machine.environment import environment
+from seqgap.bench.model import implementation as peers
+from seqgap.bench.model.registry import Call
+from seqgap.bench.report.tables import print_ceilings
+from seqgap.bench.results.rows import read_ceilings
 from seqgap.kernels import affine_coupling, ar_process, diffusion, linear_ar, mask_stack, normal
-from seqgap.kernels._jit import isolate, jit, jit_exact, threads_available
-from seqgap.kernels._simd import fma
+from seqgap.kernels._core.jit import isolate, jit, jit_exact, threads_available
+from seqgap.kernels._core.simd import fma
 
 DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
 COMMAND = ("--dim", "64", "--batch", "1,1024", "--impl", ",".join(("numba", *PEERS)))

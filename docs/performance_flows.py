@@ -13,11 +13,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from timing import Report, Thunk, contenders, installed, medians
 
-from seqgap.bench import peers
-from seqgap.bench.registry import cases
+from seqgap.bench.model import implementation as peers
+from seqgap.bench.model.registry import cases
 from seqgap.kernels import interop, maf
-from seqgap.kernels._dense import address, product
-from seqgap.kernels._jit import jit_exact
+from seqgap.kernels._core.jit import jit_exact
+from seqgap.kernels._nets.dense import address, product
 from seqgap.kernels.normal import standard_normal
 
 N, WIDTH = 256, 128

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from seqgap.bench import peers
-from seqgap.bench.registry import Call, cases
-from seqgap.bench.report import si
+from seqgap.bench.model import implementation as peers
+from seqgap.bench.model.registry import Call, cases
+from seqgap.bench.report.tables import si
 
 Thunk = Callable[[], Any]
 PEERS = ("numpy", "scipy", "torch", "torch-compile", "jax", "zuko", "nflows", "flowjax")

@@ -26,8 +26,8 @@ from rich.table import Table
 from sklearn.datasets import load_digits
 from threadpoolctl import threadpool_limits
 
-from seqgap.bench.environment import environment
-from seqgap.bench.plots.style import COLOURS, GREY, MARKERS, Picture, house_style, save
+from seqgap.bench.machine.environment import environment
+from seqgap.bench.report.plots.style import COLOURS, GREY, MARKERS, Picture, house_style, save
 from seqgap.kernels import interop, normal
 
 DIM, BATCH, SHOWN, ROUNDS = 64, 256, 14, 7

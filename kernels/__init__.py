@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from seqgap.kernels import _sources as _sources  # before any kernel is read: it takes their digest
+from seqgap.kernels._core import sources as sources  # before any kernel is read: it takes their digest
 
 
 def plan(family: ModuleType, verb: str, params: Any, dim: int, dtype: Any = "float64") -> Callable[..., None]:
@@ -17,12 +17,12 @@ def plan(family: ModuleType, verb: str, params: Any, dim: int, dtype: Any = "flo
 
     Raises TypeError or ValueError for a wrong family, verb, params, dim or dtype.
     """
-    from seqgap.kernels import _check
-    from seqgap.kernels._verbs import Verbs
+    from seqgap.kernels._core import check
+    from seqgap.kernels._core.family import Verbs
 
     verbs = getattr(family, "_verbs", None)
     if not isinstance(verbs, Verbs):
         raise TypeError(f"family: expected a module with forward and inverse, got {family!r}")
     if verb not in ("forward", "inverse"):
         raise ValueError(f"verb: expected forward or inverse, got {verb!r}")
-    return verbs.plan(verb, params, _check.count("dim", dim, 1), _check.dtype(dtype))
+    return verbs.plan(verb, params, check.count("dim", dim, 1), check.dtype(dtype))

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from seqgap.kernels import _check
-from seqgap.kernels._check import FLOAT64, Array
-from seqgap.kernels._jit import isolate, jit, jit_exact, jit_inline
-from seqgap.kernels._simd import filled, fma, lanes, load, store, sum_lanes
-from seqgap.kernels._vecmath import clamp, exp_normal
-from seqgap.kernels._verbs import Verbs
-from seqgap.kernels.normal import standard_normal
+from seqgap.kernels._core import check
+from seqgap.kernels._core.check import FLOAT64, Array
+from seqgap.kernels._core.family import Verbs
+from seqgap.kernels._core.jit import isolate, jit, jit_exact, jit_inline
+from seqgap.kernels._core.normals import standard_normal
+from seqgap.kernels._core.simd import filled, fma, lanes, load, store, sum_lanes
+from seqgap.kernels._core.vecmath import clamp, exp_normal
 
 _S_LIMIT = 5.0  # s is clamped to [-5, 5]
 _FIT_LIMIT = 2.5  # fit clamps a_s and b_s to [-2.5, 2.5]
@@ -34,20 +34,20 @@ class Params(NamedTuple):
 
 def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Params:
     """Well-conditioned parameters from normals of `seed`: s of size 0.5, t of size 1."""
-    dim, kind = _check.count("dim", dim, 1), _check.dtype(dtype)
+    dim, kind = check.count("dim", dim, 1), check.dtype(dtype)
     a_s, b_s, a_t, b_t = standard_normal(4, dim, seed, stream=1)[:, : dim // 2].astype(kind)
     return Params(a_s * kind.type(0.4), b_s * kind.type(0.3), a_t, b_t)
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:
-    _check.instance("params", params, Params)
+    check.instance("params", params, Params)
     a_s, b_s, a_t, b_t = params
     shape = (dim // 2,)
     return (
-        _check.shaped("params.a_s", a_s, dtype, shape),
-        _check.shaped("params.b_s", b_s, dtype, shape),
-        _check.shaped("params.a_t", a_t, dtype, shape),
-        _check.shaped("params.b_t", b_t, dtype, shape),
+        check.shaped("params.a_s", a_s, dtype, shape),
+        check.shaped("params.b_s", b_s, dtype, shape),
+        check.shaped("params.a_t", a_t, dtype, shape),
+        check.shaped("params.b_t", b_t, dtype, shape),
     )
 
 
@@ -146,9 +146,9 @@ def sample(
     D is `dim`, by default twice the length of a_s; parameters of length D//2 leave it open by one.
     Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. Errors as `forward`.
     """
-    _check.instance("params", params, Params)
-    a_s = _check.floats("params.a_s", params.a_s, 1)
-    dim = max(1, 2 * a_s.size) if dim is None else _check.count("dim", dim, 1)
+    check.instance("params", params, Params)
+    a_s = check.floats("params.a_s", params.a_s, 1)
+    dim = max(1, 2 * a_s.size) if dim is None else check.count("dim", dim, 1)
     return _verbs.sample(n, dim, a_s.dtype, params, seed, first_row, out, threads)
 
 
@@ -193,12 +193,12 @@ def fit(x: ArrayLike, *, steps: int = 261, lr: float = 0.03) -> tuple[Params, Ar
     Raises TypeError or ValueError for a wrong x (N, D; finite), steps (at least 1) or lr (positive), and
     ValueError naming lr where the descent diverges.
     """
-    given = _check.batch("x", x)
+    given = check.batch("x", x)
     data = given.astype(FLOAT64)
     n, dim = data.shape
-    _check.count("x rows", n, 1)
-    _check.finite("x", data)
-    steps, lr = _check.count("steps", steps, 1), _check.positive("lr", lr)
+    check.count("x rows", n, 1)
+    check.finite("x", data)
+    steps, lr = check.count("steps", steps, 1), check.positive("lr", lr)
     theta = np.repeat([[0.05], [0.0], [0.1], [0.0]], dim // 2, axis=1)
     gradient = np.empty_like(theta)
     history = np.empty(steps)

@@ -12,13 +12,13 @@ import numpy as np
 from numba import literally
 from numpy.typing import ArrayLike, DTypeLike
 
-from seqgap.kernels import _check
-from seqgap.kernels._check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._jit import isolate, jit_exact, jit_inline
-from seqgap.kernels._recurrence import ahead, look_ahead, no_history, recur_rows
-from seqgap.kernels._simd import filled, fma, lanes, load, store
-from seqgap.kernels._verbs import Verbs
-from seqgap.kernels.normal import standard_normal
+from seqgap.kernels._core import check
+from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
+from seqgap.kernels._core.family import Verbs
+from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._core.normals import standard_normal
+from seqgap.kernels._core.simd import filled, fma, lanes, load, store
+from seqgap.kernels._nets.recurrence import ahead, look_ahead, no_history, recur_rows
 
 STRATEGIES = ("auto", "recurrence", "scan")
 _LONG = {1: 128, 2: 1024}  # order: length from which on `auto` scans
@@ -37,8 +37,8 @@ def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Para
 
     `dim` is only checked: the parameters do not depend on the length of the series.
     """
-    _check.count("dim", dim, 1)
-    kind = _check.dtype(dtype)
+    check.count("dim", dim, 1)
+    kind = check.dtype(dtype)
     first, second, bias, log_scale = standard_normal(1, 4, seed, stream=1)[0]
     first, second = np.tanh(first / 2), np.tanh(second / 2)
     coefficients = np.array([first * (1 - second), second]).astype(kind)
@@ -51,11 +51,11 @@ _SCALES = {d: (float(np.finfo(d).tiny), float(1 / np.finfo(d).tiny)) for d in (F
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "auto") -> tuple[Any, ...]:
-    _check.instance("params", params, Params)
-    order = _check.floats("params.coefficients", params.coefficients, 1).size
+    check.instance("params", params, Params)
+    order = check.floats("params.coefficients", params.coefficients, 1).size
     if order == 0:
         raise ValueError("params.coefficients: expected at least 1 coefficient, got none")
-    coefficients = _check.shaped("params.coefficients", params.coefficients, dtype, (order,))
+    coefficients = check.shaped("params.coefficients", params.coefficients, dtype, (order,))
     scans = _scans(strategy, order, dim)
     pairs = _look_ahead(tuple(coefficients.tolist()), dtype) if scans else _NO_PAIRS[dtype]
     return coefficients, _affine(params.bias, params.scale, dtype), pairs
@@ -63,7 +63,7 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "aut
 
 def _affine(bias: Any, scale: Any, dtype: np.dtype[Any]) -> Array:
     """(bias, scale, log scale), checked; an array, since NumPy scalars are slow to hand to kernels."""
-    return _affine_array(_check.number("params.bias", bias), _check.positive("params.scale", scale), dtype)
+    return _affine_array(check.number("params.bias", bias), check.positive("params.scale", scale), dtype)
 
 
 @functools.lru_cache(maxsize=64)  # to make it anew takes a third of a call for one short series
@@ -257,6 +257,6 @@ def sample(
     `dim` is the length of each series, which the parameters do not fix. Rows first_row to
     first_row + n - 1, so that a sample can be drawn in parts. Errors as `forward`.
     """
-    _check.instance("params", params, Params)
-    dtype = _check.floats("params.coefficients", params.coefficients, 1).dtype
-    return _verbs.sample(n, _check.count("dim", dim, 1), dtype, params, seed, first_row, out, threads)
+    check.instance("params", params, Params)
+    dtype = check.floats("params.coefficients", params.coefficients, 1).dtype
+    return _verbs.sample(n, check.count("dim", dim, 1), dtype, params, seed, first_row, out, threads)

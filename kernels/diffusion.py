@@ -14,11 +14,11 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import ArrayLike
 
-from seqgap.kernels import _check
-from seqgap.kernels._check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._jit import SMALL_FOR_HEAVY, RowKernel, isolate, jit_exact, jit_inline, tile_rows
-from seqgap.kernels._philox import fill
-from seqgap.kernels._simd import fma, lanes, load, scratch, store
+from seqgap.kernels._core import check
+from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
+from seqgap.kernels._core.jit import SMALL_FOR_HEAVY, RowKernel, isolate, jit_exact, jit_inline, tile_rows
+from seqgap.kernels._core.philox import fill
+from seqgap.kernels._core.simd import fma, lanes, load, scratch, store
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Schedule:
     _closed: dict[np.dtype[Any], Array] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        betas: Array = np.array(_check.floats("betas", self.betas, 1), FLOAT64)
+        betas: Array = np.array(check.floats("betas", self.betas, 1), FLOAT64)
         if betas.size == 0:
             raise ValueError("betas: expected at least 1 step, got none")
         if not np.all((betas > 0) & (betas < 1)):
@@ -63,7 +63,7 @@ def _read_only(array: Array) -> Array:
 
 def linear_betas(steps: int = 1000) -> Array:
     """Betas from 1e-4 to 0.02 in equal steps, shape (steps,). Ho et al. (2020), section 4."""
-    return np.linspace(1e-4, 0.02, _check.count("steps", steps, 1))
+    return np.linspace(1e-4, 0.02, check.count("steps", steps, 1))
 
 
 def cosine_betas(steps: int = 1000) -> Array:
@@ -72,7 +72,7 @@ def cosine_betas(steps: int = 1000) -> Array:
     Shape (steps,). Nichol and Dhariwal, "Improved denoising diffusion probabilistic models" (2021),
     equation 17.
     """
-    steps = _check.count("steps", steps, 1)
+    steps = check.count("steps", steps, 1)
     f = np.cos((np.arange(steps + 1) / steps + 0.008) / 1.008 * (np.pi / 2)) ** 2
     betas: Array = np.minimum(1 - f[1:] / f[:-1], 0.999)
     return betas
@@ -181,10 +181,10 @@ def _times(t: Any, schedule: Schedule, rows: int) -> int | Array:
     if type(t) is int:
         if 0 <= t <= last:
             return t
-        return _check.integer("t", t, 0, last)
-    times = _check.asarray("t", t)
+        return check.integer("t", t, 0, last)
+    times = check.asarray("t", t)
     if times.ndim == 0:
-        return _check.integer("t", t, 0, last)
+        return check.integer("t", t, 0, last)
     if times.dtype.kind not in "iu" and times.size:
         raise TypeError(f"t: expected integers, got dtype {times.dtype}")
     if times.shape != (rows,):
@@ -208,17 +208,17 @@ def noise(
     x0, eps: (N, D). t: one integer or one for each row (N,), 0 to T. Raises TypeError or ValueError
     for wrong arguments.
     """
-    _check.instance("schedule", schedule, Schedule)
-    data = _check.batch("x0", x0)
-    noises = _check.shaped("eps", eps, data.dtype, data.shape)
+    check.instance("schedule", schedule, Schedule)
+    data = check.batch("x0", x0)
+    noises = check.shaped("eps", eps, data.dtype, data.shape)
     times = _times(t, schedule, data.shape[0])
     table = schedule._closed[data.dtype]
-    if out is None and _check.threads(threads) == 1:  # for one row most of the time is the call
+    if out is None and check.threads(threads) == 1:  # for one row most of the time is the call
         x = np.empty(data.shape, data.dtype)
         _noise_rows(0, data.shape[0], data, noises, times, table, x)
         return x
-    threads = _check.threads(threads)
-    x, data = _check.output_like(out, data, "x0", x0, eps=eps, t=t)
+    threads = check.threads(threads)
+    x, data = check.output_like(out, data, "x0", x0, eps=eps, t=t)
     _noise(threads, *data.shape, data, noises, times, table, x)
     return x
 
@@ -237,13 +237,13 @@ def sample_noisy(
 
     Row i of x0 takes row first_row + i of the normals. Arguments and errors as in `noise`.
     """
-    _check.instance("schedule", schedule, Schedule)
-    data = _check.batch("x0", x0)
+    check.instance("schedule", schedule, Schedule)
+    data = check.batch("x0", x0)
     n, dim = data.shape
     times = _times(t, schedule, n)
-    key, row = _check.seed(seed), _check.first_row(first_row, n)
-    threads = _check.threads(threads)
-    x, data = _check.output_like(out, data, "x0", x0, t=t)
+    key, row = check.seed(seed), check.first_row(first_row, n)
+    threads = check.threads(threads)
+    x, data = check.output_like(out, data, "x0", x0, t=t)
     _sample_noisy(threads, n, dim, data, times, schedule._closed[data.dtype], x, row, key)
     return x
 
@@ -256,12 +256,12 @@ def trajectory(
     x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps[t - 1]. Raises TypeError or ValueError for
     wrong arguments.
     """
-    _check.instance("schedule", schedule, Schedule)
-    data = _check.batch("x0", x0)
+    check.instance("schedule", schedule, Schedule)
+    data = check.batch("x0", x0)
     steps = schedule.betas.size
-    noises = _check.shaped("eps", eps, data.dtype, (steps, *data.shape))
-    threads = _check.threads(threads)
-    states = _check.output(out, data.dtype, (steps + 1, *data.shape), x0=x0, eps=eps)
+    noises = check.shaped("eps", eps, data.dtype, (steps, *data.shape))
+    threads = check.threads(threads)
+    states = check.output(out, data.dtype, (steps + 1, *data.shape), x0=x0, eps=eps)
     _trajectory(threads, *data.shape, data, noises, schedule._step[data.dtype], states)
     return states
 
@@ -279,11 +279,11 @@ def reverse(
     x_T: (N, D); eps: (T, N, D); returns x_0, shape (N, D), dtype of x_T. Rounding errors grow by
     1 / sqrt(alpha_bar_T). Raises TypeError or ValueError for wrong arguments.
     """
-    _check.instance("schedule", schedule, Schedule)
-    data = _check.batch("x_T", x_T)
-    noises = _check.shaped("eps", eps, data.dtype, (schedule.betas.size, *data.shape))
-    threads = _check.threads(threads)
-    x, data = _check.output_like(out, data, "x_T", x_T, eps=eps)
+    check.instance("schedule", schedule, Schedule)
+    data = check.batch("x_T", x_T)
+    noises = check.shaped("eps", eps, data.dtype, (schedule.betas.size, *data.shape))
+    threads = check.threads(threads)
+    x, data = check.output_like(out, data, "x_T", x_T, eps=eps)
     _reverse(threads, *data.shape, data, noises, schedule._step[data.dtype], x)
     return x
 
@@ -300,9 +300,9 @@ def reverse_naive(
     x_T: (N, D); returns shape (N, D), dtype of x_T; not x_0 unless the noise was 0. Raises TypeError
     or ValueError for wrong arguments.
     """
-    _check.instance("schedule", schedule, Schedule)
-    data = _check.batch("x_T", x_T)
-    threads = _check.threads(threads)
-    x, data = _check.output_like(out, data, "x_T", x_T)
+    check.instance("schedule", schedule, Schedule)
+    data = check.batch("x_T", x_T)
+    threads = check.threads(threads)
+    x, data = check.output_like(out, data, "x_T", x_T)
     _reverse_naive(threads, *data.shape, data, schedule._step[data.dtype], x)
     return x

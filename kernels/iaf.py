@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from seqgap.kernels import _check, maf
-from seqgap.kernels._affine import ROWS, masked_arrays
-from seqgap.kernels._check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._verbs import HeavyVerbs
+from seqgap.kernels import maf
+from seqgap.kernels._core import check
+from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
+from seqgap.kernels._core.family import HeavyVerbs
+from seqgap.kernels._nets.affine import ROWS, masked_arrays
 
 
 class Params(maf.Params):
@@ -36,7 +37,7 @@ def random_params(
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
-    _check.instance("params", params, Params)
+    check.instance("params", params, Params)
     return masked_arrays(params, dtype, dim)
 
 
@@ -76,8 +77,8 @@ def sample(
 
     Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. Errors as `forward`.
     """
-    _check.instance("params", params, Params)
-    bias = _check.floats("params.bias_out", params.bias_out, 3)
-    dim = _check.count("params.bias_out features", bias.shape[1], 1)
+    check.instance("params", params, Params)
+    bias = check.floats("params.bias_out", params.bias_out, 3)
+    dim = check.count("params.bias_out features", bias.shape[1], 1)
     dtype = FLOAT32 if bias.dtype == FLOAT32 else FLOAT64
     return _verbs.sample(n, dim, dtype, params, seed, first_row, out, threads)

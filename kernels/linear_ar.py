@@ -12,15 +12,15 @@ import numpy as np
 from numba import literally
 from numpy.typing import ArrayLike, DTypeLike
 
-from seqgap.kernels import _check
-from seqgap.kernels._check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._jit import SMALL_FOR_HEAVY, isolate, jit_exact, jit_inline
-from seqgap.kernels._simd import lanes, scratch
-from seqgap.kernels._transpose import from_tile, to_tile
-from seqgap.kernels._triangular import BLOCK, lanes_block, row_block
-from seqgap.kernels._vecmath import exp
-from seqgap.kernels._verbs import Verbs
-from seqgap.kernels.normal import standard_normal
+from seqgap.kernels._core import check
+from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
+from seqgap.kernels._core.family import Verbs
+from seqgap.kernels._core.jit import SMALL_FOR_HEAVY, isolate, jit_exact, jit_inline
+from seqgap.kernels._core.normals import standard_normal
+from seqgap.kernels._core.simd import lanes, scratch
+from seqgap.kernels._core.tiles import from_tile, to_tile
+from seqgap.kernels._core.vecmath import exp
+from seqgap.kernels._nets.triangular import BLOCK, lanes_block, row_block
 
 _ALONE = 3  # up to so many rows go one by one
 _LOG_SCALE_RANGE = (-4.0, 3.5)
@@ -36,7 +36,7 @@ class Params(NamedTuple):
 
 def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Params:
     """Well-conditioned parameters from normals of `seed`: weights of size 1 / (2 sqrt(D))."""
-    dim, kind = _check.count("dim", dim, 1), _check.dtype(dtype)
+    dim, kind = check.count("dim", dim, 1), check.dtype(dtype)
     weight = np.tril(standard_normal(dim, dim, seed, stream=1), -1) * (0.5 / np.sqrt(dim))
     bias, log_scale = standard_normal(2, dim, seed, stream=2)
     return Params(_read_only(weight.astype(kind)), bias.astype(kind), (0.3 * log_scale).astype(kind))
@@ -81,11 +81,11 @@ def _read_only(array: Array) -> Array:
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:
-    _check.instance("params", params, Params)
-    weight = _check.shaped("params.weight", params.weight, dtype, (dim, dim))
+    check.instance("params", params, Params)
+    weight = check.shaped("params.weight", params.weight, dtype, (dim, dim))
     _check_strictly_lower(weight)
-    bias = _check.shaped("params.bias", params.bias, dtype, (dim,))
-    return weight, bias, _check.shaped("params.log_scale", params.log_scale, dtype, (dim,))
+    bias = check.shaped("params.bias", params.bias, dtype, (dim,))
+    return weight, bias, check.shaped("params.log_scale", params.log_scale, dtype, (dim,))
 
 
 @jit_exact
@@ -194,9 +194,9 @@ def sample(
 
     Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. Errors as `forward`.
     """
-    _check.instance("params", params, Params)
-    weight = _check.floats("params.weight", params.weight, 2)
-    dim = _check.count("params.weight columns", weight.shape[1], 1)
+    check.instance("params", params, Params)
+    weight = check.floats("params.weight", params.weight, 2)
+    dim = check.count("params.weight columns", weight.shape[1], 1)
     return _verbs.sample(n, dim, weight.dtype, params, seed, first_row, out, threads)
 
 
@@ -217,11 +217,11 @@ def fit(x: ArrayLike, *, steps: int = 241, lr: float = 0.04) -> tuple[Params, Ar
     Raises TypeError or ValueError for a wrong x (N, D; finite), steps (at least 1) or lr (positive), and
     ValueError naming lr where the descent diverges.
     """
-    data = _check.batch("x", x)
+    data = check.batch("x", x)
     n, dim = data.shape
-    _check.count("x rows", n, 1)
-    _check.finite("x", data)
-    steps, lr = _check.count("steps", steps, 1), _check.positive("lr", lr)
+    check.count("x rows", n, 1)
+    check.finite("x", data)
+    steps, lr = check.count("steps", steps, 1), check.positive("lr", lr)
     ones = np.column_stack([np.ones(n), data.astype(FLOAT64)])
     moments = ones.T @ ones / n
     mask = np.column_stack([np.ones(dim), np.tril(np.ones((dim, dim)), -1)])

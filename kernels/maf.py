@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from seqgap.kernels import _check
-from seqgap.kernels._affine import ROWS, masked_arrays, outputs_of
-from seqgap.kernels._check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._conditioner import hide, random_network
-from seqgap.kernels._stack import StackVerbs
+from seqgap.kernels._core import check
+from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
+from seqgap.kernels._nets.affine import ROWS, masked_arrays, outputs_of
+from seqgap.kernels._nets.layers import StackVerbs
+from seqgap.kernels._nets.mlp import hide, random_network
 
 
 class Params(NamedTuple):
@@ -49,9 +49,9 @@ def random_params(
     scale: str = "softclip", residual: bool = False, dtype: DTypeLike = np.float64,
 ) -> Params:  # fmt: skip
     """Well-conditioned layers of alternating order with cyclic degrees, weights from normals of `seed`."""
-    dim, kind = _check.count("dim", dim, 1), _check.dtype(dtype)
-    layers, depth = _check.count("layers", layers, 1), _check.count("depth", depth, 1)
-    width = _check.count("width", width, 1)
+    dim, kind = check.count("dim", dim, 1), check.dtype(dtype)
+    layers, depth = check.count("layers", layers, 1), check.count("depth", depth, 1)
+    width = check.count("width", width, 1)
     order = np.array([range(dim)[:: 1 if layer % 2 == 0 else -1] for layer in range(layers)])
     cyclic = np.sort(np.arange(width) % max(1, dim - 1) + min(1, dim - 1))
     degrees = np.broadcast_to(cyclic, (layers, depth, width)).copy()
@@ -60,7 +60,7 @@ def random_params(
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "incremental") -> tuple[Any, ...]:
-    _check.instance("params", params, Params)
+    check.instance("params", params, Params)
     return masked_arrays(params, dtype, dim, strategy)
 
 
@@ -102,8 +102,8 @@ def sample(
 
     Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. Errors as `forward`.
     """
-    _check.instance("params", params, Params)
-    bias = _check.floats("params.bias_out", params.bias_out, 3)
-    dim = _check.count("params.bias_out features", bias.shape[1], 1)
+    check.instance("params", params, Params)
+    bias = check.floats("params.bias_out", params.bias_out, 3)
+    dim = check.count("params.bias_out features", bias.shape[1], 1)
     dtype = FLOAT32 if bias.dtype == FLOAT32 else FLOAT64
     return _verbs.sample(n, dim, dtype, params, seed, first_row, out, threads)

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from seqgap.kernels import _check
-from seqgap.kernels._check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._jit import isolate, jit_exact, jit_inline
-from seqgap.kernels._simd import filled, fma, lanes, load, scratch, store
-from seqgap.kernels._transpose import from_tile, to_tile
-from seqgap.kernels._vecmath import clamp, exp_normal
-from seqgap.kernels._verbs import Verbs
-from seqgap.kernels.normal import standard_normal
+from seqgap.kernels._core import check
+from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
+from seqgap.kernels._core.family import Verbs
+from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._core.normals import standard_normal
+from seqgap.kernels._core.simd import filled, fma, lanes, load, scratch, store
+from seqgap.kernels._core.tiles import from_tile, to_tile
+from seqgap.kernels._core.vecmath import clamp, exp_normal
 
 _S_LIMIT = 5.0  # s is clamped to [-5, 5]
 _LAYERS = 4  # of random_params
@@ -33,18 +33,18 @@ class Params(NamedTuple):
 
 def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Params:
     """Four layers of alternating masks, well-conditioned theta from normals of `seed`."""
-    dim, kind = _check.count("dim", dim, 1), _check.dtype(dtype)
+    dim, kind = check.count("dim", dim, 1), check.dtype(dtype)
     masks = (np.arange(dim) + np.arange(_LAYERS)[:, None]) % 2 == 0
     theta = standard_normal(_LAYERS, 4, seed, stream=1) * [0.3, 0.2, 0.5, 0.5]
     return Params(masks, theta.astype(kind))
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:
-    _check.instance("params", params, Params)
-    masks = _check.bools("params.masks", params.masks)
+    check.instance("params", params, Params)
+    masks = check.bools("params.masks", params.masks)
     if masks.ndim != 2 or masks.shape[0] == 0 or masks.shape[1] != dim:
         raise ValueError(f"params.masks: expected shape (K, {dim}) with K at least 1, got {masks.shape}")
-    theta = _check.shaped("params.theta", params.theta, dtype, (masks.shape[0], 4))
+    theta = check.shaped("params.theta", params.theta, dtype, (masks.shape[0], 4))
     return masks, theta
 
 
@@ -196,11 +196,11 @@ def sample(
 
     Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. Errors as `forward`.
     """
-    _check.instance("params", params, Params)
-    theta = _check.floats("params.theta", params.theta, 2)
-    masks = _check.asarray("params.masks", params.masks)
+    check.instance("params", params, Params)
+    theta = check.floats("params.theta", params.theta, 2)
+    masks = check.asarray("params.masks", params.masks)
     if masks.ndim != 2:
         raise ValueError(f"params.masks: expected 2 dimensions, got shape {masks.shape}")
-    dim = _check.count("params.masks columns", masks.shape[1], 1)
+    dim = check.count("params.masks columns", masks.shape[1], 1)
     dtype = FLOAT32 if theta.dtype == FLOAT32 else FLOAT64
     return _verbs.sample(n, dim, dtype, params, seed, first_row, out, threads)

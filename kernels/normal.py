@@ -13,53 +13,12 @@ one rounding and v = float32(w' as signed) / 2**32, from words 0 and 1, then 2 a
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
-from seqgap.kernels import _check
-from seqgap.kernels._check import Array
-from seqgap.kernels._jit import SMALL_FOR_HEAVY, RowKernel, isolate, jit_exact
-from seqgap.kernels._philox import fill, philox
-
-
-@jit_exact
-def _standard_normal_rows(lo: Any, hi: Any, out: Any, first_row: Any, seed: Any, stream: Any) -> None:
-    isolate()
-    fill(out[lo:hi], first_row + lo, seed, stream)
-
-
-_standard_normal = RowKernel(_standard_normal_rows, SMALL_FOR_HEAVY)
-
-
-def standard_normal(
-    n: int,
-    dim: int,
-    seed: int,
-    *,
-    first_row: int = 0,
-    stream: int = 0,
-    dtype: DTypeLike = np.float64,
-    out: Array | None = None,
-    threads: int = 1,
-) -> Array:
-    """Independent N(0, 1) values, shape (n, dim): rows first_row to first_row + n - 1 of a stream.
-
-    Element (i, j) is the same bits for every n, dim, chunking, thread count and machine with fused
-    multiply-add. float32 and float64 are different draws. The largest absolute value is 8.6 in
-    float64 and 6.8 in float32.
-
-    seed: 0 <= seed < 2**64. stream: 0 <= stream < 2**32, independent sets for one seed; the
-    `random_params` functions use streams from 1. dtype: float64 or float32.
-
-    Raises TypeError or ValueError for a wrong n, dim, seed, first_row, stream, dtype, out, threads.
-    """
-    n, dim = _check.count("n", n), _check.count("dim", dim, 1)
-    kind = _check.dtype(dtype)
-    key, row = _check.seed(seed), _check.first_row(first_row, n)
-    lane = np.uint32(_check.integer("stream", stream, 0, 2**32 - 1))
-    threads = _check.threads(threads)
-    result = _check.output(out, kind, (n, dim))
-    _standard_normal(threads, n, dim, result, row, key, lane)
-    return result
+from seqgap.kernels._core import check
+from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.jit import jit_exact
+from seqgap.kernels._core.normals import standard_normal as standard_normal
+from seqgap.kernels._core.philox import philox
 
 
 @jit_exact
@@ -88,7 +47,7 @@ def philox4x32(counter: Any, key: Any) -> Array:
 
 
 def _words(name: str, value: Any, ndim: int) -> Array:
-    array = _check.asarray(name, value)
+    array = check.asarray(name, value)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name}: expected 32-bit words, got dtype {array.dtype}")
     if array.ndim != ndim:

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from seqgap.kernels import _check
-from seqgap.kernels._affine import ROWS, SCALES, outputs_of
-from seqgap.kernels._check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._conditioner import choice, own, random_network, weights
-from seqgap.kernels._jit import jit_exact
-from seqgap.kernels._stack import StackVerbs
+from seqgap.kernels._core import check
+from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
+from seqgap.kernels._core.jit import jit_exact
+from seqgap.kernels._nets.affine import ROWS, SCALES, outputs_of
+from seqgap.kernels._nets.layers import StackVerbs
+from seqgap.kernels._nets.mlp import choice, own, random_network, weights
 
 
 class Params(NamedTuple):
@@ -42,9 +42,9 @@ def random_params(
     scale: str = "softclip", residual: bool = False, dtype: DTypeLike = np.float64,
 ) -> Params:  # fmt: skip
     """Well-conditioned layers with alternating masks, weights from normals of `seed`."""
-    dim, kind = _check.count("dim", dim, 1), _check.dtype(dtype)
-    layers, depth = _check.count("layers", layers, 1), _check.count("depth", depth, 1)
-    width = _check.count("width", width, 1)
+    dim, kind = check.count("dim", dim, 1), check.dtype(dtype)
+    layers, depth = check.count("layers", layers, 1), check.count("depth", depth, 1)
+    width = check.count("width", width, 1)
     masks = (np.arange(dim) + np.arange(layers)[:, None]) % 2 == 0
     columns, features = max(1, int(masks.sum(1).max())), int((~masks).sum(1).max())
     made = random_network((layers, depth, width), columns, features, outputs_of(scale), seed, kind)
@@ -67,8 +67,8 @@ def _sides(masks: Any) -> Any:
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
-    _check.instance("params", params, Params)
-    masks = own(_check.bools("params.masks", params.masks))
+    check.instance("params", params, Params)
+    masks = own(check.bools("params.masks", params.masks))
     if masks.ndim != 2 or masks.shape[0] == 0 or masks.shape[1] != dim:
         raise ValueError(f"params.masks: expected shape (L, {dim}) with L at least 1, got {masks.shape}")
     scale = choice("params.scale", params.scale, SCALES)
@@ -116,11 +116,11 @@ def sample(
 
     Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. Errors as `forward`.
     """
-    _check.instance("params", params, Params)
-    bias = _check.floats("params.bias_out", params.bias_out, 3)
-    masks = _check.asarray("params.masks", params.masks)
+    check.instance("params", params, Params)
+    bias = check.floats("params.bias_out", params.bias_out, 3)
+    masks = check.asarray("params.masks", params.masks)
     if masks.ndim != 2:
         raise ValueError(f"params.masks: expected 2 dimensions, got shape {masks.shape}")
-    dim = _check.count("params.masks columns", masks.shape[1], 1)
+    dim = check.count("params.masks columns", masks.shape[1], 1)
     dtype = FLOAT32 if bias.dtype == FLOAT32 else FLOAT64
     return _verbs.sample(n, dim, dtype, params, seed, first_row, out, threads)

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from seqgap.kernels import _check
-from seqgap.kernels._check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._conditioner import (
+from seqgap.kernels._core import check
+from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
+from seqgap.kernels._nets.layers import STRATEGIES, StackVerbs
+from seqgap.kernels._nets.mlp import (
     choice,
     degrees_of,
     hide,
@@ -22,8 +23,7 @@ from seqgap.kernels._conditioner import (
     sorted_units,
     weights,
 )  # fmt: skip
-from seqgap.kernels._spline import ROWS, SPLINES
-from seqgap.kernels._stack import STRATEGIES, StackVerbs
+from seqgap.kernels._nets.spline import ROWS, SPLINES
 
 
 class Params(NamedTuple):
@@ -63,9 +63,9 @@ def random_params(
 
     A coupling transforms the second half of the order, and the larger one if D is odd.
     """
-    dim, kind = _check.count("dim", dim, 1), _check.dtype(dtype)
-    layers, depth = _check.count("layers", layers, 1), _check.count("depth", depth, 1)
-    width, bins = _check.count("width", width, 1), _check.count("bins", bins, 1)
+    dim, kind = check.count("dim", dim, 1), check.dtype(dtype)
+    layers, depth = check.count("layers", layers, 1), check.count("depth", depth, 1)
+    width, bins = check.count("width", width, 1), check.count("bins", bins, 1)
     order = np.array([range(dim)[:: 1 if layer % 2 == 0 else -1] for layer in range(layers)])
     kept = np.full(layers, dim // 2 if coupling else 0)
     cyclic = np.sort(np.arange(width) % max(1, dim - 1) + min(1, dim - 1))
@@ -77,9 +77,9 @@ def random_params(
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "incremental") -> tuple[Any, ...]:
-    _check.instance("params", params, Params)
+    check.instance("params", params, Params)
     order = orders(params.order, dim)
-    layers, kept = len(order), own(_check.integers("params.kept", params.kept, 1))
+    layers, kept = len(order), own(check.integers("params.kept", params.kept, 1))
     if kept.shape != (layers,) or not 0 <= kept.min() <= kept.max() <= dim:
         raise ValueError(
             f"params.kept: expected {layers} integers from 0 to {dim}, got {kept.tolist()!r:.60}"
@@ -96,7 +96,7 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "inc
     ascending = sorted_units(params._replace(degrees=degrees))
     made = weights(ascending, dtype, layers, columns, dim - int(kept.min()), outputs)
     chosen, spline = choice("strategy", strategy, STRATEGIES), choice("params.spline", params.spline, SPLINES)
-    bound = _check.positive("params.bound", params.bound)
+    bound = check.positive("params.bound", params.bound)
     return order, kept, ascending.degrees, *made, chosen, spline, bound
 
 
@@ -138,8 +138,8 @@ def sample(
 
     Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. Errors as `forward`.
     """
-    _check.instance("params", params, Params)
-    bias = _check.floats("params.bias_out", params.bias_out, 3)
-    dim = _check.count("params.order features", _check.integers("params.order", params.order, 2).shape[1], 1)
+    check.instance("params", params, Params)
+    bias = check.floats("params.bias_out", params.bias_out, 3)
+    dim = check.count("params.order features", check.integers("params.order", params.order, 2).shape[1], 1)
     dtype = FLOAT32 if bias.dtype == FLOAT32 else FLOAT64
     return _verbs.sample(n, dim, dtype, params, seed, first_row, out, threads)

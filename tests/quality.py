@@ -16,11 +16,11 @@ from numpy.typing import DTypeLike
 from scipy import special, stats
 
 from battery import CHUNK, battery, jit, normal_scores, numbered, poker, weight
-from seqgap.kernels import _philox
+from seqgap.kernels._core import philox
 from seqgap.kernels.normal import standard_normal
 
 SEED = 20240229
-philox = _philox.philox
+philox = philox.philox
 
 
 @jit

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from seqgap.bench.blocks import planned
-from seqgap.bench.environment import environment
-from seqgap.bench.plan import Cell, Options, too_slow
-from seqgap.bench.results import Probe, Row, RunFolder
+from seqgap.bench.machine.environment import environment
+from seqgap.bench.plan.cells import Cell, Options, too_slow
+from seqgap.bench.plan.order import planned
+from seqgap.bench.results.rows import Probe, Row, RunFolder
 
 SMALL = Options(
     case=("linear_ar", "ar_process", "affine_coupling"), dim=(2, 8, 64, 256), batch=(1, 64), map=()

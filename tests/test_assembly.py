@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numba import jit, types
 
-from seqgap.bench.registry import Case, Dtype, Operation
-from seqgap.kernels import _vecmath
-from seqgap.kernels._jit import RowKernel, jit_exact
+from seqgap.bench.model.registry import Case, Dtype, Operation
+from seqgap.kernels._core import vecmath
+from seqgap.kernels._core.jit import RowKernel, jit_exact
 
 HAS_VECTORS = pytest.mark.skipif(
     not {"avx2", "fma"} <= {name for name, there in llvm.get_host_cpu_features().items() if there},
@@ -59,38 +59,38 @@ def inner_loops(lines: list[str]) -> list[list[str]]:
 @jit_exact
 def exp_loop(x: Any, y: Any) -> None:
     for i in range(x.shape[0]):
-        y[i] = _vecmath.exp(x[i])
+        y[i] = vecmath.exp(x[i])
 
 
 @jit_exact
 def log_loop(x: Any, y: Any) -> None:
     for i in range(x.shape[0]):
-        y[i] = _vecmath.log(x[i])
+        y[i] = vecmath.log(x[i])
 
 
 @jit_exact
 def log_normal_loop(x: Any, y: Any) -> None:
     for i in range(x.shape[0]):
-        y[i] = _vecmath.log_normal(x[i])
+        y[i] = vecmath.log_normal(x[i])
 
 
 @jit_exact
 def tanh_loop(x: Any, y: Any) -> None:
     for i in range(x.shape[0]):
-        y[i] = _vecmath.tanh(x[i])
+        y[i] = vecmath.tanh(x[i])
 
 
 @jit_exact
 def sincos_turns_loop(x: Any, y: Any) -> None:
     for i in range(x.shape[0]):
-        sine, cosine = _vecmath.sincos_turns(x[i])
+        sine, cosine = vecmath.sincos_turns(x[i])
         y[i] = sine * cosine
 
 
 @jit_exact
 def sincos_one_turn_loop(x: Any, y: Any) -> None:
     for i in range(x.shape[0]):
-        sine, cosine = _vecmath.sincos_one_turn(x[i])
+        sine, cosine = vecmath.sincos_one_turn(x[i])
         y[i] = sine * cosine
 
 

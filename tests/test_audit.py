@@ -12,23 +12,23 @@ import pytest
 from click.testing import CliRunner
 from synthetic import plausible, write_run
 
-from seqgap.bench import audit_statistics
+from seqgap.bench.analysis.gap import gaps
+from seqgap.bench.analysis.gap import write_csv as write_gaps
+from seqgap.bench.analysis.ranking import rankings
+from seqgap.bench.analysis.ranking import write_csv as write_peers
+from seqgap.bench.analysis.statistics import METHOD
 from seqgap.bench.audit import Finding, audit
-from seqgap.bench.audit_setup import _PLACE, OPTIONAL, REQUIRED
-from seqgap.bench.blocks import planned
-from seqgap.bench.ceiling import Bandwidth, Ceilings
+from seqgap.bench.audit import statistics as audit_statistics
+from seqgap.bench.audit.setup import _PLACE, OPTIONAL, REQUIRED
 from seqgap.bench.cli import cli
-from seqgap.bench.environment import environment
-from seqgap.bench.gap import gaps
-from seqgap.bench.gap import write_csv as write_gaps
-from seqgap.bench.measure import with_fraction
-from seqgap.bench.plan import Cell, Options, too_slow
-from seqgap.bench.ranking import rankings
-from seqgap.bench.ranking import write_csv as write_peers
-from seqgap.bench.results import PROBES, ROWS, ResultError, read_rows
-from seqgap.bench.runs import read_run
-from seqgap.bench.statistics import METHOD
-from seqgap.kernels._jit import threads_available
+from seqgap.bench.machine.ceilings import Bandwidth, Ceilings
+from seqgap.bench.machine.environment import environment
+from seqgap.bench.measure.cell import with_fraction
+from seqgap.bench.plan.cells import Cell, Options, too_slow
+from seqgap.bench.plan.order import planned
+from seqgap.bench.results.rows import PROBES, ROWS, ResultError, read_rows
+from seqgap.bench.results.run import read_run
+from seqgap.kernels._core.jit import threads_available
 
 THREADS = (1, 2) if threads_available() > 1 else (1,)
 OPTIONS = Options(

@@ -15,9 +15,9 @@ import pytest
 from numba.core.bytecode import FunctionIdentity
 
 import seqgap.kernels
-from seqgap.bench.results import read_rows
-from seqgap.kernels import _cache
-from seqgap.kernels._jit import jit, jit_exact, threads_available
+from seqgap.bench.results.rows import read_rows
+from seqgap.kernels._core import cache
+from seqgap.kernels._core.jit import jit, jit_exact, threads_available
 
 INSTALLED = Path(seqgap.kernels.__path__[0])
 FILES = sorted(path.relative_to(INSTALLED).as_posix() for path in INSTALLED.rglob("*.py"))
@@ -86,7 +86,7 @@ def copied(tmp_path: Path) -> Path:
 
 
 def run_copy(program: str, copied: Path) -> tuple[int, list[float]]:
-    where = f"from seqgap.kernels import _sources; assert str(_sources._FOLDER) == {str(copied)!r}\n"
+    where = f"from seqgap.kernels._core import sources; assert str(sources._FOLDER) == {str(copied)!r}\n"
     return run(where + program, copied.parents[2] / "cache", PYTHONPATH=str(copied.parents[1]))
 
 
@@ -98,7 +98,7 @@ def edit(file: Path, old: str, new: str) -> None:
 
 EVERY_OPERATION = """
 import hashlib
-from seqgap.bench.registry import cases
+from seqgap.bench.model.registry import cases
 digest = hashlib.sha256()
 for case in cases().values():
     for operation in case.operations:
@@ -158,9 +158,9 @@ def test_a_second_run_compiles_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "program"),
     [
-        ("_simd.py", "return builder.fma(a, b, c)", "return builder.fneg(builder.fma(a, b, c))", SMALL),
+        ("_core/simd.py", "return builder.fma(a, b, c)", "return builder.fneg(builder.fma(a, b, c))", SMALL),
         pytest.param(
-            "_vecmath.py",
+            "_core/vecmath.py",
             "one, two, root_half = real(1), real(2)",
             "one, two, root_half = real(1), real(3)",
             NORMALS,
@@ -187,7 +187,7 @@ def test_an_edited_file_is_what_runs(copied: Path, name: str, old: str, new: str
 
 
 def load_sources(copied: Path) -> Any:
-    spec = importlib.util.spec_from_file_location("copied_sources", copied / "_sources.py")
+    spec = importlib.util.spec_from_file_location("copied_sources", copied / "_core" / "sources.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -227,7 +227,7 @@ def test_a_new_a_lost_and_a_broken_file_count(copied: Path) -> None:
 def test_code_that_python_kept_from_an_older_file_is_not_taken_for_new(copied: Path) -> None:
     """Python runs the compiled file where time and size of the text are the same."""
     _, before = run_copy(NORMALS, copied)
-    file = copied / "_philox.py"
+    file = copied / "_core" / "philox.py"
     times = file.stat().st_atime_ns, file.stat().st_mtime_ns
     edit(file, "_WEYL = (0x9E3779B9", "_WEYL = (0x9E3779BB")
     os.utime(file, ns=times)
@@ -244,7 +244,7 @@ def test_code_that_python_kept_from_an_older_file_is_not_taken_for_new(copied: P
 )
 def test_an_edit_while_the_process_runs_stores_nothing(copied: Path, place: str) -> None:
     """Nor when the file is as it was again, if the kernel was read in between."""
-    change = "file = pathlib.Path(_sources._FOLDER, 'ar_process.py'); before = file.read_text()\n"
+    change = "file = pathlib.Path(sources._FOLDER, 'ar_process.py'); before = file.read_text()\n"
     change += "file.write_text(before.replace('fma(scale, z[t], bias)', 'fma(scale, z[t], -bias)'))\n"
     read = "from seqgap.kernels import ar_process\n"
     back = "file.write_text(before)\n"
@@ -327,7 +327,7 @@ def test_settings_that_change_the_code_have_entries_of_their_own(tmp_path: Path)
 
 
 OUTSIDE = """
-from seqgap.kernels._jit import RowKernel, jit_exact
+from seqgap.kernels._core.jit import RowKernel, jit_exact
 @jit_exact
 def rows(lo, hi, x):
     for i in range(lo, hi):
@@ -359,7 +359,7 @@ def made(body: str, decorate: Callable[..., Any] = jit_exact, **outer: Any) -> A
 
 
 def identity(*arguments: Any, **named: Any) -> str:
-    return _cache._identity(made(*arguments, **named), ())
+    return cache._identity(made(*arguments, **named), ())
 
 
 def test_what_decides_the_machine_code_decides_the_entry() -> None:
@@ -379,19 +379,19 @@ def test_what_decides_the_machine_code_decides_the_entry() -> None:
     assert len(set(different)) == len(different)
     assert identity("g(x)", g=made("x + c", c=1)) == identity("g(x)", g=made("x + c", c=1))
     for unknown in ([1], {1: 2}, object(), os.sep.join, shutil.copy):
-        with pytest.raises(_cache._NotCacheableError):
+        with pytest.raises(cache._NotCacheableError):
             identity("x + c", c=unknown)
 
 
 def test_a_function_that_calls_itself_has_an_identity() -> None:
     function = made("f(x - 1) if x > 0 else 0")
     function.py_func.__globals__["f"] = function
-    assert _cache._identity(function, ()).count("seqgap.kernels.made.f") == 2
+    assert cache._identity(function, ()).count("seqgap.kernels.made.f") == 2
 
 
 TWINS = '''
 """Two functions of one name that stay functions, and their callers."""
-from seqgap.kernels._jit import isolate, jit_exact
+from seqgap.kernels._core.jit import isolate, jit_exact
 def factory(value):
     @jit_exact
     def made(x):
@@ -434,7 +434,7 @@ def test_old_folders_go_and_nothing_else_does(tmp_path: Path) -> None:
     for name, seconds in zip(names, itertools.count(), strict=False):
         (tmp_path / name).mkdir()
         os.utime(tmp_path / name, (seconds, seconds))
-    _cache._write(tmp_path / f"{99:032x}" / "entry", b"data")
+    cache._write(tmp_path / f"{99:032x}" / "entry", b"data")
     kept = sorted(path.name for path in tmp_path.iterdir())
     assert kept == sorted(["work", *names[5:], f"{99:032x}"])
     assert (tmp_path / f"{99:032x}" / "entry").read_bytes() == b"data"

@@ -16,11 +16,11 @@ from click.testing import CliRunner
 from synthetic import SMALL, plausible
 from synthetic import write_run as write_run_of
 
-from seqgap.bench.changes import Change, changes, machine_differences
+from seqgap.bench.analysis.compare import Change, changes, machine_differences
 from seqgap.bench.cli import cli
-from seqgap.bench.plan import Cell, Options
-from seqgap.bench.results import ResultError
-from seqgap.bench.runs import read_run
+from seqgap.bench.plan.cells import Cell, Options
+from seqgap.bench.results.rows import ResultError
+from seqgap.bench.results.run import read_run
 
 SLOW = "linear_ar.forward"
 FEW = replace(SMALL, case=("linear_ar",), dim=(2, 64))

@@ -17,14 +17,14 @@ import pytest
 from click.testing import CliRunner
 from command import HEED_CTRL_C, SEQGAP, SMALL, seqgap
 
-from seqgap.bench import registry
 from seqgap.bench.cli import cli, main
-from seqgap.bench.machine import timer_step
-from seqgap.bench.plan import Options, plan, too_slow
-from seqgap.bench.results import read_environment, read_rows
-from seqgap.bench.runs import read_run
+from seqgap.bench.machine.probe import timer_step
+from seqgap.bench.model import registry
+from seqgap.bench.plan.cells import Options, plan, too_slow
+from seqgap.bench.results.rows import read_environment, read_rows
+from seqgap.bench.results.run import read_run
 from seqgap.kernels import diffusion
-from seqgap.kernels._jit import threads_available
+from seqgap.kernels._core.jit import threads_available
 
 
 def test_help_imports_nothing_heavy(fresh_python: Callable[..., str]) -> None:
@@ -379,7 +379,7 @@ def test_list_names_every_operation() -> None:
 
 def test_verify_fails_when_a_kernel_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     only = {"diffusion": registry.cases()["diffusion"]}
-    monkeypatch.setattr("seqgap.bench.verify.cases", lambda: only)
+    monkeypatch.setattr("seqgap.bench.measure.verify.cases", lambda: only)
     right = CliRunner().invoke(cli, ["verify"])
     assert right.exit_code == 0, right.output
     assert "14 of 14 within tolerance" in right.output
@@ -421,7 +421,7 @@ def test_pytest_bench_and_compare_work_as_their_users_expect(tmp_path: Path) -> 
 def test_every_smoke_cell_runs_once_without_timing(tmp_path: Path) -> None:
     done = pytest_bench("--benchmark-disable", "-q", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
-    from seqgap.bench.plan import profile
+    from seqgap.bench.plan.cells import profile
 
     options = profile("smoke", 1)
     expected = sum(not too_slow(cell, options) for cell in plan(options))

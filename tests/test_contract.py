@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqgap.bench.registry import COUNT, Call, Case, Dtype, Operation, cases
-from seqgap.kernels._jit import HeavyKernel, threads_available
+from seqgap.bench.model.registry import COUNT, Call, Case, Dtype, Operation, cases
+from seqgap.kernels._core.jit import HeavyKernel, threads_available
 
 TWO_THREADS = pytest.mark.skipif(threads_available() < 2, reason="this machine gives Numba one thread")
 
@@ -98,7 +98,7 @@ def test_rows_keep_their_bits_anywhere_in_a_batch(flow: Case, dtype: Dtype) -> N
 DIGESTS = """
 import hashlib
 import numpy as np
-from seqgap.bench.registry import cases
+from seqgap.bench.model.registry import cases
 found = []
 for case in cases().values():
     for operation in case.operations:

@@ -12,11 +12,11 @@ import psutil
 import pytest
 import threadpoolctl
 
-from seqgap.bench import environment as module
-from seqgap.bench import host
-from seqgap.bench import source as source_module
-from seqgap.bench.environment import environment
-from seqgap.bench.source import digest_of, source
+from seqgap.bench.machine import environment as module
+from seqgap.bench.machine import host
+from seqgap.bench.machine import source as source_module
+from seqgap.bench.machine.environment import environment
+from seqgap.bench.machine.source import digest_of, source
 
 PARTS = ("bench", "kernels", "reference")
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqgap.bench.check import difference
-from seqgap.bench.registry import Dtype
+from seqgap.bench.measure.gate import difference
+from seqgap.bench.model.registry import Dtype
 from seqgap.kernels import interop, maf, realnvp, rq_spline
-from seqgap.kernels._jit import threads_available
+from seqgap.kernels._core.flow import Step
+from seqgap.kernels._core.jit import threads_available
 from seqgap.kernels.interop import Flow
-from seqgap.kernels.interop._flow import Step
 from seqgap.kernels.normal import standard_normal
 
 MISSING = [name for name in ("torch", "zuko", "nflows") if importlib.util.find_spec(name) is None]

@@ -13,11 +13,7 @@ from click.testing import CliRunner
 from rich.console import Console
 from synthetic import write_run
 
-from seqgap.bench import running
-from seqgap.bench.check import difference
-from seqgap.bench.cli import cli
-from seqgap.bench.environment import environment
-from seqgap.bench.ladder import (
+from seqgap.bench.analysis.ladder import (
     Ladder,
     cells,
     ladder_dim,
@@ -28,14 +24,18 @@ from seqgap.bench.ladder import (
     rungs_of,
     steps_of,
 )
-from seqgap.bench.ladder_report import print_ladders
-from seqgap.bench.measure import measure
-from seqgap.bench.plan import Cell, Options, plan, too_slow
-from seqgap.bench.plots import draw_ladder
-from seqgap.bench.ranking import rankings
-from seqgap.bench.registry import Dtype, Thunk, cases
-from seqgap.bench.results import ResultError, Row, RunFolder
-from seqgap.bench.runs import Run, make_run, read_run
+from seqgap.bench.analysis.ranking import rankings
+from seqgap.bench.cli import cli
+from seqgap.bench.machine.environment import environment
+from seqgap.bench.measure import parent as running
+from seqgap.bench.measure.cell import measure
+from seqgap.bench.measure.gate import difference
+from seqgap.bench.model.registry import Dtype, Thunk, cases
+from seqgap.bench.plan.cells import Cell, Options, plan, too_slow
+from seqgap.bench.report.ladder import print_ladders
+from seqgap.bench.report.plots import draw_ladder
+from seqgap.bench.results.rows import ResultError, Row, RunFolder
+from seqgap.bench.results.run import Run, make_run, read_run
 
 STEMS = ("ar_process", "linear_ar")
 PAIR = next(pair for pair in matched_pairs() if pair.sequential == "linear_ar.forward")

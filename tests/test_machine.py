@@ -16,14 +16,16 @@ from click.testing import CliRunner
 from command import HEED_CTRL_C, SEQGAP, seqgap
 from numpy.testing import assert_array_equal
 
-from seqgap.bench import machine, probes, running
-from seqgap.bench.ceiling import Bandwidth, Ceilings, bound
 from seqgap.bench.cli import cli
-from seqgap.bench.measure import with_fraction
-from seqgap.bench.plan import DTYPES, Cell
-from seqgap.bench.registry import EXACT, EXP_FLOPS, NORMAL_FLOPS, Call, Operation, cases
-from seqgap.bench.results import Row, read_ceilings, read_environment, read_rows
-from seqgap.bench.runs import read_run
+from seqgap.bench.machine import kernels as probes
+from seqgap.bench.machine import probe as machine
+from seqgap.bench.machine.ceilings import Bandwidth, Ceilings, bound
+from seqgap.bench.measure import parent as running
+from seqgap.bench.measure.cell import with_fraction
+from seqgap.bench.model.registry import EXACT, EXP_FLOPS, NORMAL_FLOPS, Call, Operation, cases
+from seqgap.bench.plan.cells import DTYPES, Cell
+from seqgap.bench.results.rows import Row, read_ceilings, read_environment, read_rows
+from seqgap.bench.results.run import read_run
 from seqgap.kernels.normal import standard_normal
 
 NS = 1e-9
@@ -465,9 +467,9 @@ def test_measuring_for_a_run_leaves_no_thread_pool_and_nothing_compiled(
 ) -> None:
     program = """
 import sys, threading
-from seqgap.bench.machine import measure_machine
-from seqgap.kernels._jit import _Pool
-from seqgap.bench import probes
+from seqgap.bench.machine.probe import measure_machine
+from seqgap.kernels._core.jit import _Pool
+from seqgap.bench.machine import kernels as probes
 measure_machine(parallel=False)
 print(_Pool.started, probes.stream.rows.signatures, sys.executable != "")
 """

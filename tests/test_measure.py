@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqgap.bench import worker
-from seqgap.bench.blocks import blocks
-from seqgap.bench.check import WrongResultError, check, difference
-from seqgap.bench.gap import gaps
-from seqgap.bench.measure import _warm_up, measure
-from seqgap.bench.plan import Cell, Options, expected_seconds, matches, plan, profile, too_slow
-from seqgap.bench.registry import Case, Operation, cases, compared, comparisons
-from seqgap.bench.report import si
-from seqgap.bench.results import Probe, ResultError, Row, RunFolder, read_probes, read_rows
-from seqgap.bench.runs import Run, disturbance, make_run
-from seqgap.bench.session import Session
+from seqgap.bench.analysis.gap import gaps
+from seqgap.bench.measure import worker
+from seqgap.bench.measure.cell import _warm_up, measure
+from seqgap.bench.measure.gate import WrongResultError, check, difference
+from seqgap.bench.measure.session import Session
+from seqgap.bench.model.registry import Case, Operation, cases, compared, comparisons
+from seqgap.bench.plan.cells import Cell, Options, expected_seconds, matches, plan, profile, too_slow
+from seqgap.bench.plan.order import blocks
+from seqgap.bench.report.tables import si
+from seqgap.bench.results.rows import Probe, ResultError, Row, RunFolder, read_probes, read_rows
+from seqgap.bench.results.run import Run, disturbance, make_run
 from seqgap.kernels import linear_ar
 
 CELL = Cell("linear_ar", "forward", "numba", "float64", 6, 9, 1)
@@ -49,9 +49,9 @@ def test_cpus_are_processor_seconds_for_each_second_of_the_timing(monkeypatch: p
         cpu[0] += 3.0
         return (1.0,), 1
 
-    monkeypatch.setattr("seqgap.bench.measure._warm_up", lambda thunk, seconds, threads: 1e-3)
-    monkeypatch.setattr("seqgap.bench.measure.time.perf_counter", lambda: wall[0])
-    monkeypatch.setattr("seqgap.bench.measure.time.process_time", lambda: cpu[0])
+    monkeypatch.setattr("seqgap.bench.measure.cell._warm_up", lambda thunk, seconds, threads: 1e-3)
+    monkeypatch.setattr("seqgap.bench.measure.cell.time.perf_counter", lambda: wall[0])
+    monkeypatch.setattr("seqgap.bench.measure.cell.time.process_time", lambda: cpu[0])
     assert measure(CELL, SEED, timer).cpus == 1.5
 
 
@@ -61,7 +61,7 @@ def test_threads_that_share_a_core_get_time_to_part(
 ) -> None:
     now = [0.0]
     durations = iter([0.008] * 4 + [0.00004] * 100)
-    monkeypatch.setattr("seqgap.bench.measure.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("seqgap.bench.measure.cell.time.perf_counter", lambda: now[0])
 
     def thunk() -> None:
         now[0] += next(durations)
@@ -72,7 +72,7 @@ def test_threads_that_share_a_core_get_time_to_part(
 
 def test_a_slow_call_on_several_threads_is_not_warmed_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("seqgap.bench.measure.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("seqgap.bench.measure.cell.time.perf_counter", lambda: now[0])
     assert _warm_up(lambda: now.__setitem__(0, now[0] + 0.05), 0.0006, 2) == pytest.approx(0.05)
     assert now[0] == pytest.approx(0.15, abs=0.051)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from seqgap.bench.registry import Dtype
+from seqgap.bench.model.registry import Dtype
 from seqgap.kernels import normal
 from seqgap.reference import normal as reference
 
@@ -75,7 +75,7 @@ def test_streams_and_seeds_are_uncorrelated(dtype: Dtype) -> None:
 
 def test_no_infinity_at_the_ends_of_the_uniforms() -> None:
     """The smallest and largest words, through the pair functions of the kernel."""
-    from seqgap.kernels._philox import _pair32, _pair64
+    from seqgap.kernels._core.philox import _pair32, _pair64
 
     top = np.uint32(2**32 - 1)
     for words in ((0, 0, 0, 0), (top, top, top, top), (0, 0, top, top), (top, top, 0, 0)):

@@ -12,16 +12,16 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from seqgap.bench import peers
+from seqgap.bench.analysis.ranking import Ranking, rankings, write_csv
 from seqgap.bench.cli import cli
-from seqgap.bench.measure import measure
-from seqgap.bench.plan import Cell, Options, implementation_names, plan
-from seqgap.bench.ranking import Ranking, rankings, write_csv
-from seqgap.bench.registry import Case, Dtype, Operation, Thunk, cases
-from seqgap.bench.report import print_peers
-from seqgap.bench.results import Row, read_rows
-from seqgap.bench.runs import make_run
-from seqgap.kernels._jit import threads_available
+from seqgap.bench.measure.cell import measure
+from seqgap.bench.model import implementation as peers
+from seqgap.bench.model.registry import Case, Dtype, Operation, Thunk, cases
+from seqgap.bench.plan.cells import Cell, Options, implementation_names, plan
+from seqgap.bench.report.tables import print_peers
+from seqgap.bench.results.rows import Row, read_rows
+from seqgap.bench.results.run import make_run
+from seqgap.kernels._core.jit import threads_available
 
 LIBRARIES = ("scipy", "torch", "jax", "zuko", "nflows", "flowjax")
 FLOWS = ("maf", "iaf", "realnvp", "rq_spline")  # what the libraries of flows have too
@@ -159,7 +159,7 @@ JAX_THREADS = """
 import os
 import numpy as np
 import psutil
-from seqgap.bench import peers
+from seqgap.bench.model import implementation as peers
 
 def spent():
     return {t.id: t.user_time + t.system_time for t in psutil.Process().threads()}

@@ -13,14 +13,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from synthetic import SMALL, write_run
 
-from seqgap.bench.ceiling import Bandwidth, Ceilings, working_bytes
-from seqgap.bench.environment import environment
-from seqgap.bench.plan import Cell
-from seqgap.bench.plots import curves, draw, limits
-from seqgap.bench.plots.style import Picture, house_style, spread
-from seqgap.bench.results import Probe, ResultError, Row, RunFolder
-from seqgap.bench.runs import Run, read_run
-from seqgap.bench.shapes import crossings
+from seqgap.bench.analysis.scaling import crossings
+from seqgap.bench.machine.ceilings import Bandwidth, Ceilings, working_bytes
+from seqgap.bench.machine.environment import environment
+from seqgap.bench.plan.cells import Cell
+from seqgap.bench.report.plots import curves, draw, limits
+from seqgap.bench.report.plots.style import Picture, house_style, spread
+from seqgap.bench.results.rows import Probe, ResultError, Row, RunFolder
+from seqgap.bench.results.run import Run, read_run
 
 ALL = replace(SMALL, case=("linear_ar", "ar_process", "affine_coupling"), threads=(1, 2))
 PICTURES = ("curves", "gap-map", "ladder", "threads", "compile", "rounds")
@@ -59,7 +59,7 @@ def test_drawn_again_the_bytes_are_the_same(
         shutil.copy(drawn / name, copy)
     fresh_python(f"""
 from pathlib import Path
-from seqgap.bench.plots import draw
+from seqgap.bench.report.plots import draw
 draw([Path({str(copy)!r})], Path({str(copy)!r}))
 """)
     made = [path for path in copy.iterdir() if path.suffix in (".png", ".svg", ".csv")]

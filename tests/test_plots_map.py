@@ -10,12 +10,12 @@ import pytest
 from matplotlib.colors import to_hex
 from synthetic import SMALL, plausible, write_run
 
-from seqgap.bench.gap import gaps
-from seqgap.bench.plan import Cell, Options
-from seqgap.bench.plots import draw_ladder, gap_map, ladder
-from seqgap.bench.plots.style import COLOURS, Picture, house_style, save
-from seqgap.bench.results import ROWS
-from seqgap.bench.runs import Run, read_run
+from seqgap.bench.analysis.gap import gaps
+from seqgap.bench.plan.cells import Cell, Options
+from seqgap.bench.report.plots import draw_ladder, gap_map, ladder
+from seqgap.bench.report.plots.style import COLOURS, Picture, house_style, save
+from seqgap.bench.results.rows import ROWS
+from seqgap.bench.results.run import Run, read_run
 
 FIVE = ("python", "numpy-passes", "numpy", "numba-plain", "numba")
 ALL = Options(case=("linear_ar", "ar_process"), impl=FIVE, dim=(8, 64), batch=(1, 64), map=())

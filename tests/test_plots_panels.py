@@ -13,11 +13,11 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 from synthetic import plausible, write_run
 
-from seqgap.bench.plan import Cell, Options
-from seqgap.bench.plots import compiling, rounds, threads
-from seqgap.bench.plots.style import COLOURS, Picture, house_style, save
-from seqgap.bench.results import Probe, Row
-from seqgap.bench.runs import Run, make_run, read_run
+from seqgap.bench.plan.cells import Cell, Options
+from seqgap.bench.report.plots import compiling, rounds, threads
+from seqgap.bench.report.plots.style import COLOURS, Picture, house_style, save
+from seqgap.bench.results.rows import Probe, Row
+from seqgap.bench.results.run import Run, make_run, read_run
 
 MANY = Options(
     case=("linear_ar", "ar_process", "diffusion", "mask_stack.forward"), impl=("numba",), dim=(8, 64),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import dense
-from seqgap.bench.check import difference
-from seqgap.bench.registry import Dtype, cases
+from seqgap.bench.measure.gate import difference
+from seqgap.bench.model.registry import Dtype, cases
 from seqgap.kernels import realnvp
 from seqgap.kernels.normal import standard_normal
 

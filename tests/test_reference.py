@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgap.bench.check import difference
-from seqgap.bench.registry import Case, Dtype, Operation
-from seqgap.bench.verify import differences
+from seqgap.bench.measure.gate import difference
+from seqgap.bench.measure.verify import differences
+from seqgap.bench.model.registry import Case, Dtype, Operation
 
 
 def test_every_operation_equals_its_reference(case: Case, operation: Operation, dtype: Dtype) -> None:

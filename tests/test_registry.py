@@ -8,8 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from seqgap.bench import registry
-from seqgap.bench.registry import Case, cases, comparisons, stems
+from seqgap.bench.model import registry
+from seqgap.bench.model.registry import Case, cases, comparisons, stems
 
 MODULES = ("kernels", "reference", "bench", "bench.cases")
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import write_run
 
-from seqgap.bench.plan import Cell, Options, plan
-from seqgap.bench.results import (
+from seqgap.bench.plan.cells import Cell, Options, plan
+from seqgap.bench.results.rows import (
     ENVIRONMENT,
     PROBES,
     ROWS,
@@ -25,7 +25,7 @@ from seqgap.bench.results import (
     read_probes,
     read_rows,
 )
-from seqgap.bench.runs import read_run, timed_run
+from seqgap.bench.results.run import read_run, timed_run
 
 OPTIONS = Options(
     case=("linear_ar.forward",), impl=("numpy", "numba"), dim=(2,), batch=(1,), map=(), processes=2

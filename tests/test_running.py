@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 from synthetic import SMALL, write_run
 
-from seqgap.bench import running
-from seqgap.bench.environment import environment
-from seqgap.bench.plan import Options
-from seqgap.bench.results import RunFolder, read_probes, read_rows
+from seqgap.bench.machine.environment import environment
+from seqgap.bench.measure import parent as running
+from seqgap.bench.plan.cells import Options
+from seqgap.bench.results.rows import RunFolder, read_probes, read_rows
 
 ONE = Options(case=("normal",), impl=("numpy",), dim=(2,), batch=(1,), processes=2, seconds=0.002)
 
@@ -59,7 +59,7 @@ def test_a_worker_that_fails_is_one_line(
 
 def test_a_worker_without_a_parent_ends(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", environment(), ONE)
-    command = [sys.executable, "-P", "-m", "seqgap.bench.worker", str(folder.path), "0"]
+    command = [sys.executable, "-P", "-m", "seqgap.bench.measure.worker", str(folder.path), "0"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
         assert worker.stdin is not None
         assert worker.stdout is not None

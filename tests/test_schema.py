@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from synthetic import write_run
 
-from seqgap.bench import shapes
-from seqgap.bench.audit_rules import RULES
-from seqgap.bench.environment import environment
-from seqgap.bench.gap import gaps
-from seqgap.bench.gap import write_csv as write_gaps
-from seqgap.bench.plan import Cell, Options
-from seqgap.bench.plots import draw
-from seqgap.bench.ranking import rankings
-from seqgap.bench.ranking import write_csv as write_peers
-from seqgap.bench.results import PROBES, ROWS, SCHEMA, Probe, Row
-from seqgap.bench.runs import read_run
+from seqgap.bench.analysis import scaling as shapes
+from seqgap.bench.analysis.gap import gaps
+from seqgap.bench.analysis.gap import write_csv as write_gaps
+from seqgap.bench.analysis.ranking import rankings
+from seqgap.bench.analysis.ranking import write_csv as write_peers
+from seqgap.bench.audit.rules import RULES
+from seqgap.bench.machine.environment import environment
+from seqgap.bench.plan.cells import Cell, Options
+from seqgap.bench.report.plots import draw
+from seqgap.bench.results.rows import PROBES, ROWS, SCHEMA, Probe, Row
+from seqgap.bench.results.run import read_run
 
 PAGE = (Path(__file__).parent.parent / "docs" / "schema.md").read_text(encoding="utf-8")
 

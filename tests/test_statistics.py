@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from seqgap.bench.statistics import (
+from seqgap.bench.analysis.statistics import (
     Interval,
     Part,
     crossover,

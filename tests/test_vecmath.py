@@ -9,10 +9,11 @@ import mpmath
 import numpy as np
 import pytest
 
-from seqgap.bench.registry import Dtype
-from seqgap.kernels import _vecmath, normal
-from seqgap.kernels._jit import jit_exact
-from seqgap.kernels._simd import lanes, load, store
+from seqgap.bench.model.registry import Dtype
+from seqgap.kernels import normal
+from seqgap.kernels._core import vecmath
+from seqgap.kernels._core.jit import jit_exact
+from seqgap.kernels._core.simd import lanes, load, store
 
 
 def over(function: Any, part: int | None = None) -> Callable[[Any, Any], None]:
@@ -48,25 +49,25 @@ def tanh(x: Any) -> Any:
 
 
 LOOPS = {
-    "exp": (over(_vecmath.exp), mpmath.exp),
-    "exp_normal": (over(_vecmath.exp_normal), mpmath.exp),
-    "log": (over(_vecmath.log), mpmath.log),
-    "log_normal": (over(_vecmath.log_normal), mpmath.log),
-    "tanh": (over(_vecmath.tanh), tanh),
-    "expm1_negative": (over(_vecmath.expm1_negative), mpmath.expm1),
-    "sigmoid": (over(_vecmath.sigmoid), lambda x: 1 / (1 + mpmath.exp(-x))),
-    "softplus": (over(_vecmath.softplus), lambda x: mpmath.log1p(mpmath.exp(x))),
-    "sin_turns": (over(_vecmath.sincos_turns, 0), lambda x: mpmath.sinpi(2 * x)),
-    "cos_turns": (over(_vecmath.sincos_turns, 1), lambda x: mpmath.cospi(2 * x)),
-    "sin_one_turn": (over(_vecmath.sincos_one_turn, 0), lambda x: mpmath.sinpi(2 * x)),
-    "cos_one_turn": (over(_vecmath.sincos_one_turn, 1), lambda x: mpmath.cospi(2 * x)),
+    "exp": (over(vecmath.exp), mpmath.exp),
+    "exp_normal": (over(vecmath.exp_normal), mpmath.exp),
+    "log": (over(vecmath.log), mpmath.log),
+    "log_normal": (over(vecmath.log_normal), mpmath.log),
+    "tanh": (over(vecmath.tanh), tanh),
+    "expm1_negative": (over(vecmath.expm1_negative), mpmath.expm1),
+    "sigmoid": (over(vecmath.sigmoid), lambda x: 1 / (1 + mpmath.exp(-x))),
+    "softplus": (over(vecmath.softplus), lambda x: mpmath.log1p(mpmath.exp(x))),
+    "sin_turns": (over(vecmath.sincos_turns, 0), lambda x: mpmath.sinpi(2 * x)),
+    "cos_turns": (over(vecmath.sincos_turns, 1), lambda x: mpmath.cospi(2 * x)),
+    "sin_one_turn": (over(vecmath.sincos_one_turn, 0), lambda x: mpmath.sinpi(2 * x)),
+    "cos_one_turn": (over(vecmath.sincos_one_turn, 1), lambda x: mpmath.cospi(2 * x)),
 }
 
 
 def stated(name: str, dtype: Dtype) -> float:
-    """The largest error in the docstring of _vecmath."""
+    """The largest error in the docstring of vecmath."""
     row = re.sub("^(sin|cos)_", "sincos_", name)
-    (line,) = [x for x in str(_vecmath.__doc__).splitlines() if x.startswith(f"| {row} |")]
+    (line,) = [x for x in str(vecmath.__doc__).splitlines() if x.startswith(f"| {row} |")]
     return float(line.split("|")[3 if dtype == np.float64 else 4])
 
 
@@ -262,14 +263,14 @@ def test_vectors_have_the_bits_of_numbers(dtype: Dtype) -> None:
         x = np.append(domain(dtype)[:1584], np.full(16, np.nan, dtype))
         x = x[x.size % 16 :]
         y = np.empty_like(x)
-        over_vectors(getattr(_vecmath, name))(x, y)
+        over_vectors(getattr(vecmath, name))(x, y)
         assert y.tobytes() == values(name, x).tobytes(), name
 
 
 def test_jitted_only_functions_say_so() -> None:
     names = ("exp", "log", "log_normal", "tanh", "expm1_negative", "sigmoid", "softplus")
     for name in (*names, "sincos_turns", "sincos_one_turn"):
-        function = getattr(_vecmath, name)
+        function = getattr(vecmath, name)
         with pytest.raises(TypeError, match="jitted code only"):
             function(1.0)
 
@@ -279,9 +280,9 @@ def test_exact_code_keeps_its_bits_whoever_compiles_it_first(fresh_python: Calla
     program = """
 import numpy as np
 from seqgap.kernels import affine_coupling, normal
-from seqgap.kernels._jit import jit_exact
-from seqgap.kernels._simd import lanes, load, store
-from seqgap.kernels._vecmath import exp
+from seqgap.kernels._core.jit import jit_exact
+from seqgap.kernels._core.simd import lanes, load, store
+from seqgap.kernels._core.vecmath import exp
 if {fast_first}:
     params = affine_coupling.random_params(4, 1, dtype="float32")
     affine_coupling.sample(3, params, 1)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqgap.bench.registry import cases
+from seqgap.bench.model.registry import cases
 from seqgap.kernels import (
     affine_coupling,
     ar_process,
@@ -20,7 +20,7 @@ from seqgap.kernels import (
     realnvp,
     rq_spline,
 )
-from seqgap.kernels._jit import threads_available
+from seqgap.kernels._core.jit import threads_available
 
 Z = np.zeros((4, 3))
 LINEAR = linear_ar.random_params(3, 1)

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from seqgap.bench.flows import Direction, flow, likelihood
-from seqgap.bench.registry import EXP_FLOPS
+from seqgap.bench.model.flow import Direction, flow, likelihood
+from seqgap.bench.model.registry import EXP_FLOPS
 from seqgap.kernels import affine_coupling
 
 

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 from scipy.signal import lfilter, lfiltic
 
-from seqgap.bench.flows import Direction, flow
+from seqgap.bench.model.flow import Direction, flow
 from seqgap.kernels import ar_process
 
 

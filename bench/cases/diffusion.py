@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgap.bench import peers
-from seqgap.bench.registry import (
+from seqgap.bench.model import implementation as peers
+from seqgap.bench.model.registry import (
     NORMAL_FLOPS,
     Call,
     Case,

@@ -1,7 +1,7 @@
 """Inverse autoregressive flow: the layers of `maf`, sampled in one pass."""
 
-from seqgap.bench import neural
-from seqgap.bench.flows import flow
+from seqgap.bench.model.flow import flow
+from seqgap.bench.peers import neural
 from seqgap.kernels import iaf
 
 CASE = flow(

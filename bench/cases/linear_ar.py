@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from seqgap.bench.flows import Direction, flow, likelihood
+from seqgap.bench.model.flow import Direction, flow, likelihood
 from seqgap.kernels import linear_ar
 
 

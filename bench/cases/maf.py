@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from seqgap.bench import neural
-from seqgap.bench.flows import flow
+from seqgap.bench.model.flow import flow
+from seqgap.bench.peers import neural
 from seqgap.kernels import maf
 
 

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgap.bench.flows import Direction, flow
-from seqgap.bench.registry import EXP_FLOPS
+from seqgap.bench.model.flow import Direction, flow
+from seqgap.bench.model.registry import EXP_FLOPS
 from seqgap.kernels import mask_stack
 
 _LAYERS = 4  # of random_params

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from seqgap.bench import peers
-from seqgap.bench.registry import (
+from seqgap.bench.model import implementation as peers
+from seqgap.bench.model.registry import (
     COUNT,
     EXACT,
     NORMAL_FLOPS,

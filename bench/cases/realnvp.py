@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from seqgap.bench import neural
-from seqgap.bench.flows import flow
-from seqgap.bench.registry import EXP_FLOPS
+from seqgap.bench.model.flow import flow
+from seqgap.bench.model.registry import EXP_FLOPS
+from seqgap.bench.peers import neural
 from seqgap.kernels import realnvp
 
 

@@ -2,9 +2,9 @@
 
 import functools
 
-from seqgap.bench import neural
-from seqgap.bench.flows import flow
-from seqgap.bench.registry import EXP_FLOPS
+from seqgap.bench.model.flow import flow
+from seqgap.bench.model.registry import EXP_FLOPS
+from seqgap.bench.peers import neural
 from seqgap.kernels import rq_spline
 
 _BINS = 8

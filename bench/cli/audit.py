@@ -1,0 +1,52 @@
+"""`seqgap audit`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from seqgap.bench.audit import Finding
+
+_COLOURS = {"pass": "green", "fail": "red", "not applicable": "dim"}
+
+
+@click.command()
+@click.argument("results", type=click.Path(path_type=Path))
+def audit(results: Path) -> None:
+    """Check a result folder against the twelve rules of Hoefler and Belli (SC15).
+
+    Every verdict is computed from the files of the folder. Exit code 1 if a rule fails.
+    """
+    from seqgap.bench.audit import audit as audited
+    from seqgap.bench.report.tables import tell_damaged
+    from seqgap.bench.results.run import timed_run
+
+    run = timed_run(results)
+    found = audited(run)
+    tell_damaged(run)
+    _show(found)
+    if any(finding.verdict == "fail" for finding in found):
+        sys.exit(1)
+
+
+def _show(found: "list[Finding]") -> None:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    from seqgap.bench.cli import make_console
+
+    console = make_console()
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 1, 0))
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("rule", ratio=2)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("evidence", ratio=5, overflow="fold")
+    for finding in found:
+        verdict = f"[{_COLOURS[finding.verdict]}]{finding.verdict}[/]"
+        table.add_row(str(finding.rule), finding.title, verdict, escape(finding.evidence))
+    console.print(table)
+    counts = {verdict: sum(f.verdict == verdict for f in found) for verdict in _COLOURS}
+    console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))

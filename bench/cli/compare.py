@@ -1,0 +1,110 @@
+"""`seqgap compare`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from seqgap.bench.analysis.compare import Change
+    from seqgap.bench.results.run import Run
+
+
+def _margin(context: Any, parameter: Any, value: float) -> float:
+    if not 0 < value < 1:
+        raise click.BadParameter(f"expected a number between 0 and 1, got {value:g}")
+    return value
+
+
+@click.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option(
+    "--margin", type=float, default=0.03, show_default=True, callback=_margin,
+    help="Relative difference that does not matter.",
+)  # fmt: skip
+@click.option(
+    "--fail-on", type=click.Choice(["slower", "faster"]), multiple=True,
+    help="Exit code 1 when there is such a cell; repeatable.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects, and nothing else.")
+def compare(old: Path, new: Path, margin: float, fail_on: tuple[str, ...], as_json: bool) -> None:
+    """Compare two result folders: which cells got slower or faster, are the same, or undecided.
+
+    Ratios are NEW over OLD, above 1 is slower. Exit code 2 when lines of the files were damaged; all other
+    lines are compared.
+    """
+    from seqgap.bench.analysis.compare import changes, machine_differences
+    from seqgap.bench.report.tables import tell_damaged
+    from seqgap.bench.results.run import timed_run
+
+    one, other = timed_run(old), timed_run(new)
+    found = changes(one, other, margin)
+    if as_json:
+        _print_json(found)
+    else:
+        _print_text(one, other, found, margin)
+    for line in machine_differences(one, other):
+        click.echo(f"Warning: {line}", err=True)
+    damaged = [run for run in (one, other) if tell_damaged(run)]
+    if damaged:
+        sys.exit(2)
+    if any(change.verdict in fail_on for change in found):
+        sys.exit(1)
+
+
+def _print_json(found: "Sequence[Change]") -> None:
+    import json
+    import math
+
+    objects = [
+        {
+            "cell": str(change.cell),
+            "verdict": change.verdict,
+            "ratio": change.ratio,
+            "low": None if math.isnan(change.low) else change.low,
+            "high": None if math.isnan(change.high) else change.high,
+        }
+        for change in found
+    ]
+    click.echo(json.dumps(objects, indent=1, allow_nan=False))
+
+
+def _print_text(old: "Run", new: "Run", found: "Sequence[Change]", margin: float) -> None:
+    from collections import Counter
+
+    from seqgap.bench.analysis.compare import CORRECTION, VERDICTS
+    from seqgap.bench.cli import make_console
+
+    changed = [change for change in found if change.verdict in ("slower", "faster")]
+    if changed:
+        make_console().print(_table(old, new, changed))
+    counts = Counter(change.verdict for change in found)
+    click.echo(f"{len(found)} cells: {', '.join(f'{counts[name]} {name}' for name in VERDICTS)}")
+    click.echo(f"same: the 95% interval within {margin:.3g} of 1; slower, faster: {CORRECTION}")
+    for run, others in ((old, new), (new, old)):
+        alone = len(run.measured.keys() - others.measured.keys())
+        if alone:
+            click.echo(f"Only in {run.path}, not compared: {alone} cells")
+
+
+def _table(old: "Run", new: "Run", changed: "Sequence[Change]") -> Any:
+    from rich import box
+    from rich.table import Table
+
+    from seqgap.bench.report.tables import si
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("cell", overflow="fold")
+    for name in ("old", "new", "ratio", "interval"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("is", no_wrap=True)
+    for change in sorted(changed, key=lambda c: c.ratio, reverse=True):
+        table.add_row(
+            str(change.cell), si(old.measured[change.cell].seconds), si(new.measured[change.cell].seconds),
+            f"{change.ratio:.3f}", f"{change.low:.3f}-{change.high:.3f}", change.verdict,
+        )  # fmt: skip
+    return table

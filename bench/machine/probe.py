@@ -1,0 +1,215 @@
+"""The ceilings of this machine, measured in a process of its own.
+
+So neither the threads of the parallel probe, which spin on after a region, nor what is compiled for the
+probes touches the timings and the compile times of a run.
+"""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+import timeit
+from collections.abc import Collection, Hashable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import click
+import numba
+import numpy as np
+import psutil
+
+from seqgap.bench.machine import kernels as probes
+from seqgap.bench.machine.ceilings import DRAM, PRIVATE, Bandwidth, Ceilings
+from seqgap.bench.model.registry import Thunk
+from seqgap.bench.plan.cells import DTYPES
+from seqgap.kernels._core.jit import threads_available
+
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+_NAMES = {"1": "SC_LEVEL1_DCACHE_SIZE", "2": "SC_LEVEL2_CACHE_SIZE", "3": "SC_LEVEL3_CACHE_SIZE"}
+_DEFAULT = {"L1": 32 << 10, "L2": 512 << 10, "L3": 8 << 20}  # where the system does not tell
+_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
+_SMALLEST_DRAM, _LARGEST_DRAM = 64 << 20, 512 << 20
+_KINDS = {"read": probes.READ, "write": probes.WRITE, "copy": probes.COPY, "triad": probes.TRIAD}
+_BYTES = 2**26  # of one repetition: at least 0.1 ms, so that the call does not show
+_PAGE = 4096
+_WIDTH = 4096  # elements of a row in a parallel pass
+_ROUNDS, _FEWEST_ROUNDS, _LONGEST = 15, 3, 0.5  # repetitions; fewer of them after so many seconds
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class MachineError(click.ClickException):
+    """The probes did not run; the message is one line."""
+
+
+class Job(NamedTuple):
+    """What one repetition runs, and how many units (bytes, steps, elements) of work that is."""
+
+    run: Thunk
+    units: float
+
+
+def measure_machine(*, parallel: bool) -> Ceilings:
+    """The ceilings of this machine, in about 5 seconds; with `parallel` those of all threads too."""
+    command = [sys.executable, "-P", "-m", "seqgap.bench.machine.probe", *(["parallel"] if parallel else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        return Ceilings.from_json(json.loads(done.stdout))
+    except (ValueError, TypeError, KeyError):
+        reason = (done.stderr.splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise MachineError(f"the ceilings of this machine could not be measured: {reason}") from None
+
+
+def probe(*, parallel: bool) -> Ceilings:
+    """As `measure_machine`, in this process: compiles, and with `parallel` starts the thread pool."""
+    sizes, threads = cache_sizes(), threads_available()
+    best = least_seconds({(name, dtype): job for dtype in DTYPES for name, job in _arithmetic(dtype).items()})
+    fma_latency, flop, exp, normal = (
+        {dtype: best[name, dtype] for dtype in DTYPES} for name in ("latency", "flop", "exp", "normal")
+    )
+    alone = Ceilings(
+        bandwidth=_bandwidths(sizes, 1),
+        fma_latency=fma_latency,
+        fma_flops={dtype: 1 / seconds for dtype, seconds in flop.items()},
+        exp=exp,
+        normal=normal,
+        timer=timer_step(),
+        call_empty=_call_seconds(probes.empty),
+        call_arrays=_call_seconds(probes.empty_arrays, 0, 0, *[np.empty((1, 1))] * 7),
+    )
+    if not parallel or threads == 1:
+        return alone
+    region = Job(lambda: probes.empty_region(threads, 4 * threads, 2**20, np.empty(1)), 1)
+    seconds = least_seconds({"region": region}, rounds=1000)["region"]
+    return replace(
+        alone,
+        threads=threads,
+        parallel_region=seconds,
+        threading_layer=numba.threading_layer(),
+        shared=_bandwidths(sizes, threads, without=PRIVATE),
+    )
+
+
+def least_seconds(jobs: Mapping[Key, Job], rounds: int = _ROUNDS) -> dict[Key, float]:
+    """The least seconds for one unit of each job: a ceiling is what was reached, not what is usual.
+
+    The jobs take turns, so that a disturbance does not fall on all the repetitions of one. Before that
+    each runs once, which compiles it.
+    """
+    best = dict.fromkeys(jobs, float("inf"))
+    for job in jobs.values():
+        job.run()
+    began = time.perf_counter()
+    for done in range(rounds):
+        if done >= _FEWEST_ROUNDS and time.perf_counter() - began > _LONGEST:
+            break
+        for key, job in jobs.items():
+            start = time.perf_counter()
+            job.run()
+            best[key] = min(best[key], (time.perf_counter() - start) / job.units)
+    return best
+
+
+def _arithmetic(dtype: str) -> dict[str, Job]:
+    """The probes of one core's arithmetic: fma steps, flops, exps, normals."""
+    real = np.dtype(dtype).type
+    factors = real(1), real(0.999), real(0.001)
+    points, tile = np.linspace(-5, 5, 1024, dtype=dtype), np.empty((4, 512), dtype)
+    out = np.empty_like(points)
+    lanes = probes.vector_bytes() // real().itemsize
+    steps, passes, key = 100_000, 100, (np.uint64(1), np.uint32(0))
+    return {
+        "latency": Job(lambda: probes.fma_chain(steps, *factors), steps),
+        "flop": Job(lambda: probes.fma_vectors(steps, *factors), 2 * steps * lanes * probes.CHAINS),
+        "exp": Job(lambda: probes.exp_passes(passes, points, out), passes * out.size),
+        "normal": Job(lambda: probes.normal_passes(passes, tile, *key), passes * tile.size),
+    }
+
+
+def _bandwidths(
+    sizes: Mapping[str, int], threads: int, without: Collection[str] = ()
+) -> tuple[Bandwidth, ...]:
+    """Every pattern at every level, but those left out, on `threads` threads together."""
+    sets = {level: working_set(level, sizes, threads) for level in (*sizes, DRAM) if level not in without}
+    buffer = _aligned(max(sets.values()) // 8)
+    found = []
+    for level, size in sets.items():  # one after another: the next would drive this one out of its cache
+        best = least_seconds({kind: _stream(kind, buffer[: size // 8], threads) for kind in _KINDS})
+        rates = {kind: 1 / seconds for kind, seconds in best.items()}
+        found.append(Bandwidth(level, sizes.get(level, 0), size, **rates))
+    return tuple(found)
+
+
+def _stream(kind: str, buffer: Any, threads: int) -> Job:
+    """Passes of one pattern over arrays that fill the buffer."""
+    number = _KINDS[kind]
+    count = probes.ARRAYS[number]
+    width = buffer.size // count if threads == 1 else _WIDTH
+    rows = buffer.size // (count * width)
+    used = buffer[: count * rows * width].reshape(count, rows, width)
+    a, b, c = (used[i % count] for i in range(3))
+    sink = np.empty(rows, np.int64)
+    passes = max(1, _BYTES // used.nbytes)
+    arguments = (number, a.view(np.int64), a, b, c, sink)
+    # A dimension of the rows' width cuts a parallel pass into chunks of a few rows for each thread.
+    return Job(lambda: probes.stream(threads, passes * rows, width, *arguments), passes * used.nbytes)
+
+
+def _aligned(size: int) -> Any:
+    """So many float64 at the start of a page: a load across two cache lines counts as two."""
+    buffer = np.ones(size + _PAGE // 8)
+    start = -buffer.ctypes.data % _PAGE // 8
+    return buffer[start : start + size]
+
+
+def working_set(level: str, sizes: Mapping[str, int], threads: int = 1) -> int:
+    """Bytes that are best served by a level: too many for the one before, and well within this one.
+
+    Half of a cache, at most 16 times the one before for each thread: a large cache is shared with others.
+    """
+    available = psutil.virtual_memory().available // 4
+    if level == DRAM:
+        return min(max(4 * max(sizes.values()), _SMALLEST_DRAM), _LARGEST_DRAM, available)
+    smaller = [size for size in sizes.values() if size < sizes[level]]
+    return min([sizes[level] // 2, *(16 * threads * size for size in smaller[-1:])])
+
+
+def cache_sizes() -> dict[str, int]:
+    """Bytes of the data caches by level, from the system where it tells."""
+    found: dict[str, int] = {}
+    for index in sorted(_CACHES.glob("index*")):
+        try:
+            kind, level, size = (
+                (index / name).read_text(encoding="ascii").strip() for name in ("type", "level", "size")
+            )
+            if kind != "Instruction":
+                found[f"L{level}"] = int(size.rstrip("KMG")) * _UNITS.get(size[-1], 1)
+        except (OSError, ValueError, IndexError):
+            continue
+    return {level: size for level, size in sorted((found or _configured()).items()) if size > 0} or _DEFAULT
+
+
+def _configured() -> dict[str, int]:
+    known = getattr(os, "sysconf_names", {})
+    return {f"L{level}": os.sysconf(name) for level, name in _NAMES.items() if name in known}
+
+
+def timer_step() -> float:
+    """The smallest difference that time.perf_counter shows, in seconds."""
+    seen = [time.perf_counter() for _ in range(20_000)]
+    return min(after - before for before, after in itertools.pairwise(seen) if after > before)
+
+
+def _call_seconds(function: Any, *arguments: Any) -> float:
+    """Seconds of one call from Python."""
+    names = ", ".join(f"a{i}" for i in range(len(arguments)))
+    scope = {"f": function, **{f"a{i}": value for i, value in enumerate(arguments)}}
+    calls = 1000
+    return min(timeit.repeat(f"f({names})", repeat=50, number=calls, globals=scope)) / calls
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(probe(parallel="parallel" in sys.argv[1:]).to_json()))

@@ -1,0 +1,1 @@
+"""One cell, the gate of correctness, the processes."""

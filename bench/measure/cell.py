@@ -1,0 +1,125 @@
+"""One cell: set up, call once, check, then time."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from math import fsum
+from typing import Any
+
+import numpy as np
+from numba.core import event
+from threadpoolctl import ThreadpoolController
+
+from seqgap.bench.machine.ceilings import Ceilings, bound
+from seqgap.bench.measure.gate import check
+from seqgap.bench.model import implementation as peers
+from seqgap.bench.model.registry import Thunk
+from seqgap.bench.plan.cells import Cell, Options
+from seqgap.bench.results.rows import Row
+from seqgap.kernels._core.cache import LOADING
+
+Timer = Callable[[Thunk, float], tuple[tuple[float, ...], int]]
+
+GARBAGE_COLLECTOR = "collected before the timing of each cell, off during it"
+_TOO_SLOW = 3  # times the allowed seconds for one call: estimates are rough
+_TIME_SLICE = 0.003  # seconds; threads that take turns on one core take a slice of the scheduler each
+_PARTING = 0.15  # seconds after which the scheduler has long moved one of them to another core
+
+
+def measure(cell: Cell, options: Options, timer: Timer) -> Row:
+    """The row of a cell; timer(thunk, estimate) returns (seconds for one call in each round, iterations).
+
+    The first call compiles and is timed apart. A wrong result, or an error, is reported as failed and
+    not timed; a call that takes too long, as skipped.
+    """
+    try:
+        with _limited(cell.threads), peers.settings(cell.impl, cell.threads):
+            return _measured(cell, options, timer)
+    except ImportError as error:
+        return Row(cell, "failed", reason=str(error))
+
+
+@contextmanager
+def _limited(threads: int) -> Iterator[None]:
+    """BLAS on so many threads; its libraries are looked for again only where a module has been loaded."""
+    with _blas(len(sys.modules)).limit(limits=threads, user_api="blas"):
+        yield
+
+
+@lru_cache(maxsize=1)
+def _blas(loaded: int) -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
+    try:
+        thunk, first = _first_call(cell, options.seed)
+    except Exception as error:  # one broken implementation must not end a run
+        return Row(cell, "failed", reason=f"{type(error).__name__}: {error}")
+    estimate = first.first_call
+    if cell.impl != "python" or not options.seconds < estimate < options.longest:
+        estimate = _warm_up(thunk, options.seconds / 10, cell.threads)
+    if estimate > _TOO_SLOW * options.longest:
+        reason = f"{estimate:.2g} s for one call, too far above {options.longest:g} s"
+        return replace(first, status="skipped", reason=reason, expected=estimate)
+    started, wall, cpu = time.time(), time.perf_counter(), time.process_time()
+    rounds, iterations = timer(thunk, estimate)
+    cpus = (time.process_time() - cpu) / (time.perf_counter() - wall)
+    return replace(first, rounds=rounds, iterations=iterations, started=started, cpus=cpus)
+
+
+def _warm_up(thunk: Thunk, seconds: float, threads: int) -> float:
+    """Seconds of the fastest of calls for so long: caches, branch predictors and clocks settle meanwhile.
+
+    Slow plain Python does without, there is nothing to settle; of all others the first call may have compiled
+    or started threads. Threads that were asleep often wake up on one core and wait for each other in turns:
+    calls of 40 microseconds then take 8 milliseconds each, ten in a row. So they get time to part.
+    """
+    last = fastest = float("inf")
+    start = time.perf_counter()
+    elapsed = 0.0
+    while elapsed < seconds or (threads > 1 and last > _TIME_SLICE and elapsed < _PARTING):
+        thunk()
+        last = time.perf_counter() - start - elapsed
+        elapsed += last
+        fastest = min(fastest, last)
+    return fastest
+
+
+def with_fraction(row: Row, ceilings: Ceilings | None) -> Row:
+    """The row with its fraction of the ceiling, as measured: noise can bring it above 1."""
+    if row.status != "ok" or ceilings is None:
+        return row
+    seconds, name = bound(row.cell, row.cell.lookup()[1], ceilings)
+    return replace(row, fraction=seconds / row.median, ceiling=name)
+
+
+def _first_call(cell: Cell, seed: int) -> tuple[Thunk, Row]:
+    """What to time, and a row with the figures of its first call; the result is checked."""
+    case, operation = cell.lookup()
+    dtype = np.dtype(cell.dtype)
+    call = operation.inputs(cell.dim, cell.batch, dtype, seed)
+    thunk = case.setup(operation.name, cell.impl, cell.threads)(call, cell.dim, dtype)
+    with _seconds_of("numba:compile") as compiling, _seconds_of(LOADING) as loading:
+        start = time.perf_counter()
+        output = thunk()
+        seconds = time.perf_counter() - start
+    own_noise = operation.noise is not None and cell.impl not in ("python", "numba")
+    if cell.impl != "python":  # the reference itself
+        check(case, operation, output, call, cell.dim, dtype, own_noise=own_noise)
+    return thunk, Row(cell, "ok", first_call=seconds, compile=fsum(compiling), load=fsum(loading))
+
+
+@contextmanager
+def _seconds_of(kind: str) -> Iterator[list[float]]:
+    """The durations of Numba's events of one kind."""
+    seconds: list[float] = []
+
+    def note(duration: Any) -> None:
+        seconds.append(float(duration))
+
+    with event.install_timer(kind, note):
+        yield seconds

@@ -1,0 +1,122 @@
+"""How far a compiled result is from its reference."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from seqgap.bench.model.registry import Call, Case, Dtype, Operation
+
+_SMALLEST_P = 1e-9  # a right sampler fails this once in a billion checks
+_CHECK_FLOPS = 15_000  # of plain Python for the check before a timing: about a millisecond
+_CHECK_ROWS = 8
+
+
+class Difference(NamedTuple):
+    """The largest errors of one result against its reference."""
+
+    absolute: float
+    ulp: float
+    tolerance: float  # in the units of `absolute`, where |absolute| / tolerance is largest
+
+    @property
+    def used(self) -> float:
+        """Error over tolerance: above 1 the result is wrong."""
+        if self.absolute == 0:
+            return 0.0
+        return self.absolute / self.tolerance if self.tolerance else float("inf")
+
+
+def difference(actual: Any, expected: Any, relative: float, dtype: Dtype) -> Difference:
+    """Compare results leaf by leaf; a leaf is an array, a number, or a list of numbers.
+
+    The tolerance of a leaf is `relative` times max(1, largest |expected| in it). Shapes that differ
+    count as an infinite error; equal NaN and inf count as none.
+    """
+    found = [
+        _leaf_difference(np.asarray(a), np.asarray(b), relative, dtype)
+        for a, b in zip(_leaves(actual), _leaves(expected), strict=True)
+    ]
+    worst = max(found, key=lambda d: d.used)
+    return worst._replace(ulp=max(d.ulp for d in found))
+
+
+def _leaves(value: Any) -> list[Any]:
+    if isinstance(value, tuple):
+        return [leaf for item in value for leaf in _leaves(item)]
+    return [value]
+
+
+def _leaf_difference(actual: Any, expected: Any, relative: float, dtype: Dtype) -> Difference:
+    if actual.size == 0 and expected.size == 0:
+        return Difference(0.0, 0.0, relative)
+    if actual.shape != expected.shape:
+        return Difference(np.inf, np.inf, relative)
+    if actual.dtype.kind in "buU":  # exact: words, flags and names
+        wrong = float(np.count_nonzero(actual != expected))
+        return Difference(wrong, wrong, 0.0)
+    expected = expected.astype(np.float64)
+    same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
+    with np.errstate(invalid="ignore"):
+        error = np.where(same, 0.0, np.abs(actual.astype(np.float64) - expected))
+    error = np.where(np.isnan(error), np.inf, error)
+    finite = expected[np.isfinite(expected)]
+    largest = float(np.max(np.abs(finite), initial=1.0))
+    with np.errstate(invalid="ignore", over="ignore"):
+        spacing = np.abs(np.spacing(np.abs(expected).astype(dtype))).astype(np.float64)
+        ulp = np.where(error == 0, 0.0, error / spacing)
+    return Difference(float(error.max()), float(np.nanmax(ulp)), relative * largest)
+
+
+class WrongResultError(Exception):
+    """An implementation disagrees with the reference."""
+
+
+def check(
+    case: Case, operation: Operation, output: Any, call: Call, dim: int, dtype: Dtype, *, own_noise: bool
+) -> None:
+    """Raise WrongResultError if the output of an implementation is wrong: the gate before its timing.
+
+    A few rows from both ends are compared with the reference, as many as plain Python does in one or two
+    milliseconds. own_noise: the output was drawn from a generator of its own; the normals behind it must
+    pass a Kolmogorov-Smirnov test instead.
+    """
+    output = _arrays(output)
+    if own_noise:
+        assert operation.noise is not None
+        normals = np.ravel(operation.noise(output, call)).astype(np.float64)
+        p = float(stats.kstest(normals[:100_000], "norm").pvalue)
+        if not p > _SMALLEST_P:
+            raise WrongResultError(f"the noise is not standard normal, p = {p:.1e}")
+        return
+    for start, stop in _rows_to_check(operation, output, dim):
+        part, expected = output, call
+        if operation.rows is not None:
+            expected = operation.part(call, start, stop)
+            part = _rows_of(output, start, stop, operation.output_axis)
+        plain = case.plain(operation.name, expected, dtype)
+        wanted = case.reference(operation.name)(*plain.args, **plain.kwargs)
+        found = difference(part, wanted, operation.tolerance.of(dim, dtype), dtype)
+        if found.used > 1:
+            raise WrongResultError(f"error {found.absolute:.2e}, tolerance {found.tolerance:.2e}")
+
+
+def _arrays(output: Any) -> Any:
+    """The same as NumPy arrays: other libraries' arrays have other methods."""
+    return tuple(map(_arrays, output)) if isinstance(output, tuple) else np.asarray(output)
+
+
+def _rows_of(output: Any, start: int, stop: int, axis: int) -> Any:
+    if isinstance(output, tuple):
+        return tuple(_rows_of(item, start, stop, axis) for item in output)
+    return np.take(output, range(start, stop), axis)
+
+
+def _rows_to_check(operation: Operation, output: Any, dim: int) -> list[tuple[int, int]]:
+    if operation.rows is None:
+        return [(0, 0)]
+    batch = np.shape(_leaves(output)[0])[operation.output_axis]
+    count = max(1, min(_CHECK_ROWS, int(_CHECK_FLOPS / max(operation.flops(dim), 1))))
+    if batch <= 2 * count:
+        return [(0, batch)]
+    return [(0, count), (batch - count, batch)]

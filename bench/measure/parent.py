@@ -1,0 +1,191 @@
+"""A run: fresh processes one after another, their rows stored as they come, and the report at the end."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from seqgap.bench.analysis.gap import gaps
+from seqgap.bench.analysis.gap import write_csv as write_gaps
+from seqgap.bench.analysis.ladder import ladders
+from seqgap.bench.analysis.ranking import rankings
+from seqgap.bench.analysis.ranking import write_csv as write_peers
+from seqgap.bench.analysis.scaling import costs, crossings
+from seqgap.bench.analysis.scaling import write_csv as write_shapes
+from seqgap.bench.machine.environment import environment
+from seqgap.bench.machine.probe import measure_machine
+from seqgap.bench.measure.cell import with_fraction
+from seqgap.bench.model.registry import compared
+from seqgap.bench.plan.cells import Cell, Options, expected_seconds, too_slow
+from seqgap.bench.plan.order import planned
+from seqgap.bench.report.ladder import print_ladders
+from seqgap.bench.report.plots import draw
+from seqgap.bench.report.tables import (
+    print_costs,
+    print_crossings,
+    print_fractions,
+    print_gaps,
+    print_other_rows,
+    print_peers,
+    tell_damaged,
+)
+from seqgap.bench.results.rows import (
+    ENVIRONMENT,
+    PROBES,
+    ROWS,
+    Probe,
+    Row,
+    RunFolder,
+    make_empty,
+    parse_item,
+    read_ceilings,
+)
+from seqgap.bench.results.run import read_run
+
+MEASURING = "Measuring the ceilings of this machine, about 5 s ..."
+GAPS, PEERS, SHAPES = "gap.csv", "peers.csv", "shapes.csv"
+_LOG = "worker.log"
+
+
+class WorkerError(click.ClickException):
+    """A measuring process ended early; the message is one line and names its log."""
+
+
+def start(options: Options, path: Path) -> RunFolder:
+    """A new result folder with all that is known before the first timing; the ceilings take 5 seconds."""
+    make_empty(path)
+    click.echo(MEASURING)
+    ceilings = measure_machine(parallel=any(cell.threads > 1 for cell in planned(options)))
+    known = {"threading_layer": ceilings.threading_layer, "ceilings": ceilings.to_json()}
+    return RunFolder.create(path, {**environment(), **known}, options)
+
+
+@contextmanager
+def stoppable(folder: RunFolder) -> Iterator[None]:
+    """Ctrl-C says how to go on and ends with code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"Stopped. Go on with: seqgap run --resume {folder.path}")
+        sys.exit(130)
+
+
+def measure_run(console: Console, folder: RunFolder) -> None:
+    """Measure what is left to do in a folder; KeyboardInterrupt leaves it ready to go on with."""
+    options, done = folder.state(folder.path)
+    ceilings = read_ceilings(folder.path)
+    _store_skipped(folder, options, done)
+    cells = [cell for cell in planned(options) if not too_slow(cell, options)]
+    left = {p: sum((cell, p) not in done for cell in cells) for p in range(options.processes)}
+    if not any(left.values()):
+        return
+    click.echo(
+        f"{len(cells)} cells to measure in {options.processes} processes each, results in {folder.path}"
+    )
+    with _progress(console, sum(left.values())) as advance:
+        for process in (p for p, count in left.items() if count):
+            with closing(_worker(folder, process)) as items:
+                for item in items:
+                    folder.append(with_fraction(item, ceilings) if isinstance(item, Row) else item)
+                    if isinstance(item, Row):
+                        advance(f"process {process + 1} of {options.processes}: {item.cell}")
+
+
+def _store_skipped(folder: RunFolder, options: Options, done: set[tuple[Cell, int]]) -> None:
+    for cell in planned(options):
+        reason = too_slow(cell, options)
+        if reason and (cell, 0) not in done:
+            folder.append(Row(cell, "skipped", reason=reason, expected=expected_seconds(cell)))
+
+
+@contextmanager
+def _progress(console: Console, total: int) -> Iterator[Callable[[str], None]]:
+    columns = [
+        BarColumn(30), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    ]  # fmt: skip
+    # No refresh thread: it would take time from what is measured.
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+        task = progress.add_task("starting", total=total)
+        yield lambda text: progress.update(task, advance=1, description=text, refresh=True)
+
+
+def _worker(folder: RunFolder, process: int) -> Generator[Row | Probe]:
+    """What one process hands over; it goes on when the next item is asked for."""
+    command = [sys.executable, "-P", "-m", "seqgap.bench.measure.worker", str(folder.path), str(process)]
+    with tempfile.TemporaryFile() as errors:
+        # A session of its own: Ctrl-C reaches this process alone, which then ends the other.
+        worker = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+        )
+        try:
+            yield from _items(worker)
+            code = worker.wait()
+        finally:
+            worker.kill()
+            worker.communicate()
+        if code:
+            raise _error(folder, code, errors)
+
+
+def _items(worker: "subprocess.Popen[bytes]") -> Iterator[Row | Probe]:
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    for line in worker.stdout:
+        try:
+            item = parse_item(json.loads(line))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise WorkerError(f"a measuring process handed over no row: {line[:80]!r}") from None
+        yield item
+        try:
+            worker.stdin.write(b"\n")
+            worker.stdin.flush()
+        except BrokenPipeError:
+            return  # it has ended: its code says why
+
+
+def _error(folder: RunFolder, code: int, errors: IO[bytes]) -> WorkerError:
+    """Keep what the worker said in a file, and say its last line."""
+    errors.seek(0)
+    text = errors.read().decode(errors="replace")
+    log = folder.path / _LOG
+    log.write_text(text, encoding="utf-8")
+    last = (text.strip().splitlines() or [f"exit code {code}"])[-1]
+    return WorkerError(f"the measurement ended early: {last}; see {log}")
+
+
+def report(console: Console, path: Path) -> bool:
+    """Tables and pictures of a run, from its files; False if a cell was wrong or a line damaged."""
+    run = read_run(path)
+    found = gaps(run)
+    write_gaps(found, path / GAPS)
+    print_gaps(console, found)
+    ranked = rankings(run)
+    write_peers(ranked, path / PEERS)
+    print_peers(console, ranked)
+    print_ladders(console, ladders(run))
+    print_crossings(console, crossings(run))
+    print_costs(console, [cost for cost in costs(run) if cost.curve.name in compared()])
+    print_fractions(console, run)
+    print_other_rows(console, run)
+    write_shapes(run, path / SHAPES)
+    written = draw([path], path) if run.measured else []
+    names = [
+        ROWS,
+        PROBES,
+        ENVIRONMENT,
+        "gap.csv",
+        "peers.csv",
+        "shapes.csv",
+        *(picture.name for picture in written),
+    ]
+    click.echo(f"Written to {path}: {', '.join(names)}")
+    return not tell_damaged(run) and all(row.status != "failed" for row in run.left_out)

@@ -1,0 +1,121 @@
+"""pytest-benchmark run from Python: one test for each cell, each result stored as it comes."""
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqgap.bench.machine.probe import timer_step
+from seqgap.bench.plan.cells import Cell, Options
+from seqgap.bench.results.rows import Row
+
+PLUGIN = "seqgap-session"
+_TICKS = 1500  # of the timer in each round: at least 1000, and calibration may come out lower
+
+
+class Session:
+    """The pytest plugin that hands the cells to bench/test_speed.py and takes the rows.
+
+    A cell that is not `due` when its turn comes is passed over.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        cells: list[Cell],
+        finished: Callable[[Row], None],
+        due: Callable[[Cell], bool] = lambda cell: True,
+    ) -> None:
+        self.options = options
+        self.cells = cells
+        self.finished = finished
+        self.due = due
+
+    def pytest_runtest_protocol(self, item: Any) -> bool | None:
+        """Pass over a cell that is not due before pytest sets anything up for it."""
+        return None if self.due(item.callspec.params["cell"]) else True
+
+
+class SessionError(Exception):
+    """pytest ended early; the message is its last error line, `output` all it printed."""
+
+    def __init__(self, output: str) -> None:
+        lines = output.splitlines() or ["no output"]
+        errors = [line[1:].strip() for line in lines if line.startswith("E  ")]
+        super().__init__((errors or lines)[-1])
+        self.output = output
+
+
+def run(session: Session) -> bool:
+    """Measure the cells of `session`; False if interrupted from the keyboard."""
+    arguments = [
+        str(Path(__file__).with_name("test_speed.py")),
+        "-p", "pytest_benchmark.plugin",
+        "-p", "no:cacheprovider",
+        "-c", os.devnull,
+        "--rootdir", str(Path(__file__).parent),
+        "--noconftest",
+        "--import-mode=importlib",
+        "--override-ini", "consider_namespace_packages=true",
+        "--capture=no",
+        "--exitfirst",
+        "--benchmark-only",
+        "--benchmark-disable-gc",
+        "--benchmark-columns=median",
+        f"--benchmark-max-time={session.options.seconds}",
+        f"--benchmark-min-time={max(session.options.seconds / 40, _TICKS * timer_step())}",  # of a round
+        "--benchmark-min-rounds=3",
+        "--benchmark-warmup=off",  # `measure` has its own, of a stated length
+    ]  # fmt: skip
+    output = io.StringIO()
+    with _own_settings(), contextlib.redirect_stdout(output):
+        code = pytest.main(arguments, plugins=[_Named(session)])
+    if code == pytest.ExitCode.INTERRUPTED:
+        return False
+    if code != pytest.ExitCode.OK:
+        raise SessionError(output.getvalue())
+    return True
+
+
+class _Named:
+    """Registers the session under the name that the tests look for."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def pytest_configure(self, config: Any) -> None:
+        config.pluginmanager.register(self._session, PLUGIN)
+
+
+@contextlib.contextmanager
+def _own_settings() -> Iterator[None]:
+    """Without the caller's pytest options and plugins, which could change or stop the timing."""
+    names = {
+        "PYTEST_ADDOPTS": None,
+        "PYTEST_DEBUG": None,
+        "PYTEST_PLUGINS": None,
+        "PYTEST_XDIST_WORKER": None,  # of a test that runs this: it would switch the timing off
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
+    before = {name: os.environ.get(name) for name in names}
+    known = set(sys.modules)
+    _set(names)
+    try:
+        yield
+    finally:
+        _set(before)
+        if "bench" not in known:  # what pytest found where the working folder holds these sources
+            sys.modules.pop("bench", None)
+
+
+def _set(variables: dict[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

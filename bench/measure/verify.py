@@ -1,0 +1,76 @@
+"""Every operation, compiled against reference, over dtypes, dimensions and batch sizes."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from seqgap.bench.measure.gate import Difference, difference
+from seqgap.bench.model.registry import Case, Dtype, Operation, cases
+
+DIMS = (1, 2, 3, 8, 17, 64)
+BATCHES = (0, 1, 2, 5, 33)
+DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
+_SEED = 2**63 + 5  # needs all 64 bits
+
+
+class Verdict(NamedTuple):
+    """The errors of one operation in one dtype, each the largest over all sizes."""
+
+    name: str  # stem.operation
+    dtype: Dtype
+    absolute: float
+    ulp: float
+    used: float  # error over tolerance
+    tolerance: float  # at the size where `used` is largest
+    size: str  # that size
+    reason: str  # of the tolerance
+
+    @property
+    def ok(self) -> bool:
+        """Whether every size is within its tolerance."""
+        return self.used <= 1
+
+
+def count() -> int:
+    """How many verdicts `verify` gives."""
+    return len(DTYPES) * sum(len(case.operations) for case in cases().values())
+
+
+def verify() -> Iterator[Verdict]:
+    """One verdict for each operation and dtype."""
+    for case in cases().values():
+        for operation in case.operations:
+            for dtype in DTYPES:
+                yield _verdict(case, operation, dtype)
+
+
+def differences(case: Case, operation: Operation, dtype: Dtype) -> Iterator[tuple[str, Difference]]:
+    """(size, difference) for every size that the operation takes."""
+    for dim in DIMS:
+        if operation.largest_dim is not None and dim > operation.largest_dim:
+            continue
+        for batch in BATCHES:
+            if batch < operation.smallest_batch:
+                continue
+            call = operation.inputs(dim, batch, dtype, _SEED)
+            actual = case.kernel(operation.name)(*call.args, **call.kwargs)
+            plain = case.plain(operation.name, call, dtype)
+            expected = case.reference(operation.name)(*plain.args, **plain.kwargs)
+            relative = operation.tolerance.of(dim, dtype)
+            yield f"D={dim} N={batch}", difference(actual, expected, relative, dtype)
+
+
+def _verdict(case: Case, operation: Operation, dtype: Dtype) -> Verdict:
+    found = list(differences(case, operation, dtype))
+    size, worst = max(found, key=lambda item: item[1].used)
+    return Verdict(
+        name=f"{case.stem}.{operation.name}",
+        dtype=dtype,
+        absolute=max(d.absolute for _, d in found),
+        ulp=max(d.ulp for _, d in found),
+        used=worst.used,
+        tolerance=worst.tolerance,
+        size=size,
+        reason=operation.tolerance.reason,
+    )

@@ -1,0 +1,118 @@
+"""One of the fresh processes of a run: `python -m seqgap.bench.measure.worker FOLDER PROCESS`.
+
+It measures the cells of the run in an order of its own and hands each finished row, and the probes of the
+host between the cells, to the parent as lines of JSON on standard output. After each line it waits for one
+on standard input: the parent stores the row while nothing is timed, and a worker without parent ends.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from seqgap.bench.measure.session import Session, SessionError, run
+from seqgap.bench.plan.cells import Cell, Options
+from seqgap.bench.plan.order import Block, blocks
+from seqgap.bench.results.rows import Probe, Row, RunFolder, read_probes
+from seqgap.bench.results.run import DISTURBED
+
+_PROBE_TERMS, _PROBE_REPEATS = 20_000, 3
+_FIRST_PROBES = 9  # for a median to begin with
+_VISITS = 3  # of a cell at most
+_SPARE = 0.2  # of the number of cells: so many visits may be further ones
+
+
+def host_probe() -> float:
+    """Seconds of a fixed piece of work, median of 3: a sum in plain Python, about 0.2 milliseconds each.
+
+    The interpreter keeps all units of a core busy, as the kernels do, so it feels another machine on the same
+    core: where kernels took 1.4 times as long, this took 1.8 times, a hash of the same length 1.0 times.
+    """
+    seconds = []
+    for _ in range(_PROBE_REPEATS):
+        start = time.perf_counter()
+        sum(range(_PROBE_TERMS))
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds))
+
+
+class Worker:
+    """Measures blocks, and hands over what it finds.
+
+    At the end of each block the cells that have a slow probe before or after them come again, while some are
+    allowed: still beside those that they are compared with.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        process: int,
+        hand_over: Callable[[Row | Probe], None],
+        probes: Sequence[float] = (),
+    ) -> None:
+        self._options = options
+        self._process = process
+        self._hand_over = hand_over
+        self._probes = list(probes)  # those of earlier processes first
+        self._settled: set[Cell] = set()  # measured while the host was quiet
+        self._measured: set[Cell] = set()
+        self._allowed = 0  # cells that may still be measured again
+
+    def measure(self, todo: Sequence[Block]) -> None:
+        """Every block; KeyboardInterrupt passes through."""
+        self._allowed = int(_SPARE * sum(map(len, todo)))
+        for _ in range(_FIRST_PROBES):
+            self._probe()
+        visits = [cell for block in todo for cell in block * _VISITS]
+        if not run(Session(self._options, visits, self._finished, self._due)):
+            raise KeyboardInterrupt
+
+    def _due(self, cell: Cell) -> bool:
+        """Whether to measure a cell now: on the first visit always, then if it was disturbed."""
+        if cell not in self._measured:
+            return True
+        if cell in self._settled or not self._allowed:
+            return False
+        self._allowed -= 1
+        return True
+
+    def _finished(self, row: Row) -> None:
+        self._hand_over(replace(row, process=self._process))
+        self._measured.add(row.cell)
+        self._probe()
+        if max(self._probes[-2:]) <= DISTURBED * np.median(self._probes):
+            self._settled.add(row.cell)
+
+    def _probe(self) -> None:
+        seconds = host_probe()
+        self._probes.append(seconds)
+        self._hand_over(Probe(self._process, time.time(), seconds))
+
+
+def main(folder: Path, process: int) -> None:
+    """Measure what `process` has left to do in the run of `folder`."""
+    channel = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what others print is no row
+
+    def hand_over(item: Row | Probe) -> None:
+        channel.write(json.dumps(asdict(item), allow_nan=False) + "\n")
+        channel.flush()
+        if not sys.stdin.readline():  # the parent is gone
+            os._exit(1)
+
+    options, done = RunFolder.state(folder)
+    todo = [[cell for cell in block if (cell, process) not in done] for block in blocks(options, process)]
+    try:
+        known = [probe.seconds for probe in read_probes(folder)[0]]
+        Worker(options, process, hand_over, known).measure([block for block in todo if block])
+    except SessionError as error:
+        sys.exit(f"{error.output}\n{error}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

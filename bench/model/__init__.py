@@ -1,0 +1,1 @@
+"""What can be run: cases, operations, implementations, and the comparisons between them."""

@@ -1,0 +1,305 @@
+"""The neural flows in NumPy, PyTorch and JAX, and what they cost: shared by their cases.
+
+As an expert would write them for stacks whose weights are 0 where a unit does not see another, as those of
+`random_params` are: products of the whole batch with a matrix, and where features come one by one each weight
+used once. They know ReLU, the activation of the cases. `xp` is a library's module of array functions: numpy,
+torch or jax.numpy.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from seqgap.bench.model.flow import Direction
+from seqgap.bench.model.registry import EXP_FLOPS
+from seqgap.bench.peers.flows import models
+
+# (xp, numbers (N, S, P), values (N, S)) -> (values, log_det)
+Transform: TypeAlias = Callable[[Any, Any, Any], tuple[Any, Any]]
+
+WIDTH = 128  # of the cases' networks, which have one hidden layer
+_CLIP = float(np.log(1e-3))
+
+
+class Layer(NamedTuple):
+    """One layer of a stack: it moves the last S features of `order`, by what those before them are."""
+
+    order: Any  # (D,)
+    place: Any  # (D,), of each feature in the order
+    degrees: Any  # (K, H), or None for a coupling
+    weight_in: Any  # (H, C)
+    weight_hidden: Any  # (K - 1, H, H)
+    weight_out: Any  # (S, P, H)
+    bias_hidden: Any  # (K, H)
+    bias_out: Any  # (S, P)
+
+    @property
+    def kept(self) -> int:
+        """How many features pass."""
+        return len(self.order) - len(self.bias_out)
+
+
+class Costs(NamedTuple):
+    """Of one direction, for each sample: functions of D, as in `flows.Direction`."""
+
+    depth: Callable[[int], float]
+    flops: Callable[[int], float]
+    exps: Callable[[int], float]
+
+
+def autoregressive(params: Any) -> list[Layer]:
+    """The layers of maf.Params and iaf.Params."""
+    parts = zip(params.order, params.degrees, *_weights(params), strict=True)
+    return [Layer(order, np.argsort(order), *rest) for order, *rest in parts]
+
+
+def coupling(params: Any, orders: Any, kept: Any) -> list[Layer]:
+    """The layers of couplings, without the rows and columns that are not read."""
+    found = []
+    for order, start, weight_in, hidden, weight_out, *biases in zip(
+        orders, kept, *_weights(params), strict=True
+    ):
+        moved = len(order) - start
+        weights = weight_in[:, :start], hidden, weight_out[:moved]
+        found.append(Layer(order, np.argsort(order), None, *weights, biases[0], biases[1][:moved]))
+    return found
+
+
+def _weights(params: Any) -> tuple[Any, ...]:
+    return params.weight_in, params.weight_hidden, params.weight_out, params.bias_hidden, params.bias_out
+
+
+def _dense(xp: Any, values: Any, weight: Any, bias: Any) -> Any:
+    if hasattr(xp, "addmm"):
+        return xp.addmm(bias, values, weight.T)
+    return values @ weight.T + bias
+
+
+def numbers(xp: Any, layer: Layer, features: Any) -> Any:
+    """What the network makes of the features in the layer's order: (N, S, P)."""
+    hidden = features[:, : layer.weight_in.shape[1]]
+    weights = (layer.weight_in, *layer.weight_hidden)
+    for weight, bias in zip(weights, layer.bias_hidden, strict=True):
+        hidden = xp.clip(_dense(xp, hidden, weight, bias), 0, None)
+    weight, bias = layer.weight_out.reshape(-1, hidden.shape[1]), layer.bias_out.reshape(-1)
+    return _dense(xp, hidden, weight, bias).reshape(len(features), *layer.bias_out.shape)
+
+
+def one_pass(xp: Any, batch: Any, layers: Iterable[Layer], transform: Transform) -> tuple[Any, Any]:
+    """Each layer at once: data to latent, or a coupling in either direction."""
+    values, log_det = batch, 0.0
+    for layer in layers:
+        given = values[:, layer.order]
+        moved, added = transform(xp, numbers(xp, layer, given), given[:, layer.kept :])
+        values = xp.concatenate([given[:, : layer.kept], moved], 1)[:, layer.place]
+        log_det = added + log_det
+    return values, log_det
+
+
+def passes(z: Any, layers: Iterable[Layer], transform: Transform, count: int) -> tuple[Any, Any]:
+    """Latent to data by `count` passes of the whole network in each layer: D of them, as libraries sample."""
+    values, log_det = z, 0.0
+    for layer in layers:
+        given, known, added = values[:, layer.order], np.zeros_like(z), 0.0
+        for _ in range(count):
+            known, added = transform(np, numbers(np, layer, known), given)
+        values = known[:, layer.place]
+        log_det = added + log_det
+    return values, log_det
+
+
+def by_feature(z: Any, layers: Iterable[Layer], transform: Transform) -> tuple[Any, Any]:
+    """Latent to data feature by feature, the hidden units computed once what they see is known."""
+    values, log_det = z, 0.0
+    for layer in layers:
+        given, known = values[:, layer.order], np.zeros_like(z)
+        hidden = [np.zeros((len(z), len(bias)), z.dtype) for bias in layer.bias_hidden]
+        before = [0] * len(hidden)
+        for i in range(z.shape[1]):
+            before = _units(layer, i, known, hidden, before)
+            made = hidden[-1][:, : before[-1]] @ layer.weight_out[i, :, : before[-1]].T + layer.bias_out[i]
+            moved, added = transform(np, made[:, None], given[:, i : i + 1])
+            known[:, i] = moved[:, 0]
+            log_det = added + log_det
+        values = known[:, layer.place]
+    return values, log_det
+
+
+def _units(layer: Layer, limit: int, known: Any, hidden: list[Any], before: list[int]) -> list[int]:
+    """Compute the units of degree `limit`; how many of each hidden layer there are then."""
+    counts = [int(np.searchsorted(degrees, limit, "right")) for degrees in layer.degrees]
+    seen, source = limit, known
+    for k, (weight, first, last) in enumerate(
+        zip((layer.weight_in, *layer.weight_hidden), before, counts, strict=True)
+    ):
+        if last > first:
+            made = source[:, :seen] @ weight[first:last, :seen].T + layer.bias_hidden[k, first:last]
+            hidden[k][:, first:last] = np.maximum(made, 0)
+        seen, source = last, hidden[k]
+    return counts
+
+
+def torch_by_feature(torch: Any, z: Any, layers: Iterable[Layer], transform: Transform) -> tuple[Any, Any]:
+    """`by_feature` with each feature added to all hidden units at once, of which there is one layer."""
+    values, log_det = z, 0.0
+    for layer in layers:
+        given, known = values[:, layer.order].T, torch.empty_like(z.T)
+        sums = layer.bias_hidden[0][:, None].repeat(1, len(z))
+        for i, (weight, bias) in enumerate(zip(layer.weight_out, layer.bias_out, strict=True)):
+            made = torch.addmm(bias[:, None], weight, sums.relu())
+            moved, added = transform(torch, made.T[:, None], given[i, :, None])
+            known[i] = moved[:, 0]
+            sums.addr_(layer.weight_in[:, i], known[i])
+            log_det = added + log_det
+        values = known.T[:, layer.place]
+    return values, log_det
+
+
+def jax_by_feature(jax: Any, z: Any, layers: Iterable[Layer], transform: Transform) -> tuple[Any, Any]:
+    """As `torch_by_feature`."""
+    xp = jax.numpy
+
+    def step(sums: Any, at: Any) -> tuple[Any, Any]:
+        column, weight, bias, given = at
+        made = xp.maximum(sums, 0) @ weight.T + bias
+        moved, added = transform(xp, made[:, None], given[:, None])
+        return sums + moved * column, (moved[:, 0], added)
+
+    values, log_det = z, 0.0
+    for layer in layers:
+        sums = xp.tile(layer.bias_hidden[0], (len(z), 1))
+        along = layer.weight_in.T, layer.weight_out, layer.bias_out, values[:, layer.order].T
+        _, (known, added) = jax.lax.scan(step, sums, along)
+        values = known.T[:, layer.place]
+        log_det = added.sum(0) + log_det
+    return values, log_det
+
+
+def _log_scale(xp: Any, made: Any) -> Any:
+    return made[..., 1] / (1 + xp.abs(made[..., 1] / _CLIP))
+
+
+def affine(xp: Any, made: Any, x: Any) -> tuple[Any, Any]:
+    """z = scale x + shift with the scale softclip: data to latent."""
+    log_scale = _log_scale(xp, made)
+    return x * xp.exp(log_scale) + made[..., 0], log_scale.sum(1)
+
+
+def affine_back(xp: Any, made: Any, z: Any) -> tuple[Any, Any]:
+    """Latent to data."""
+    log_scale = _log_scale(xp, made)
+    return (z - made[..., 0]) * xp.exp(-log_scale), -log_scale.sum(1)
+
+
+def spline(bound: float, back: bool) -> Transform:
+    """The rational-quadratic spline softplus, data to latent or back."""
+
+    def transform(xp: Any, made: Any, values: Any) -> tuple[Any, Any]:
+        inside = (values > -bound) & (values < bound)
+        clipped = xp.clip(values, -bound, bound)
+        bins = (made.shape[-1] + 1) // 3
+        xs = _edges(xp, made[..., :bins], bound)
+        ys = _edges(xp, made[..., bins : 2 * bins], bound)
+        ends = xp.ones_like(xs[..., :1])
+        inner = xp.logaddexp(made[..., 2 * bins :], xp.zeros_like(made[..., 2 * bins :])) + 1e-3
+        slopes = xp.concatenate([ends, inner, ends], -1)
+        k = (clipped[..., None] >= (ys if back else xs)[..., 1:-1]).sum(-1)[..., None]
+        take = getattr(xp, "take_along_dim", None) or xp.take_along_axis
+        x, x1, y, y1, low, high = (take(a, k + j, -1)[..., 0] for a in (xs, ys, slopes) for j in (0, 1))
+        width, height = x1 - x, y1 - y
+        steep = height / width
+        bend = low + high - 2 * steep
+        part = _root(xp, clipped - y, height, steep, low, bend) if back else (clipped - x) / width
+        rest = part * (1 - part)
+        below = steep + bend * rest
+        moved = x + part * width if back else y + height * (steep * part**2 + low * rest) / below
+        ratio = steep / below
+        slope = xp.log(ratio**2 * (high * part**2 + 2 * steep * rest + low * (1 - part) ** 2))
+        added = xp.where(inside, -slope if back else slope, xp.zeros_like(slope))
+        return xp.where(inside, moved, values), added.sum(1)
+
+    return transform
+
+
+def _root(xp: Any, up: Any, height: Any, steep: Any, low: Any, bend: Any) -> Any:
+    """The root in [0, 1] of a t^2 + b t + c (equations 6 to 8), without cancellation for either sign of b."""
+    a, b, c = height * (steep - low) + up * bend, height * low - up * bend, -steep * up
+    root = xp.sqrt(xp.clip(b * b - 4 * a * c, 0, None))
+    return xp.where(b < 0, root - b, -2 * c) / xp.where(b < 0, 2 * a, b + root)
+
+
+def _edges(xp: Any, logits: Any, bound: float) -> Any:
+    """The knots along one axis."""
+    parts = xp.exp(logits - xp.amax(logits, -1)[..., None])
+    bins = parts.shape[-1]
+    parts = 1e-3 + (1 - 1e-3 * bins) * parts / parts.sum(-1)[..., None]
+    inner = bound * (2 * xp.cumsum(parts, -1) - 1)[..., :-1]
+    end = xp.full_like(inner[..., :1], bound) if bins > 1 else xp.full_like(parts, bound)
+    return xp.concatenate([-end, inner, end], -1)
+
+
+def stepwise(
+    layers: Callable[[Any], list[Layer]],
+    costs: Costs,
+    passes: Callable[[Any, Any], tuple[Any, Any]] | None = None,
+) -> Direction:
+    """The direction of masked affine layers that takes D steps, from the first layer on."""
+    return Direction(
+        costs.depth, costs.flops, lambda z, params: by_feature(z, layers(params), affine_back),
+        lambda torch, z, tables: torch_by_feature(torch, z, tables, affine_back),
+        lambda jax, z, tables: jax_by_feature(jax, z, tables, affine_back),
+        tables=lambda params, dim: tuple(layers(params)),
+        exps=costs.exps, passes=passes, unrolled=True, models=models(layers, back=True),
+    )  # fmt: skip
+
+
+def at_once(
+    layers: Callable[[Any], list[Layer]], costs: Costs, *, back: bool, bound: float | None = None
+) -> Direction:
+    """A direction that takes one pass of each network: from the first layer on if back, else from the last.
+
+    bound: of the splines, None where the layers are affine.
+    """
+    affine_one = affine_back if back else affine
+    transform = affine_one if bound is None else spline(bound, back)
+
+    def ordered(params: Any) -> tuple[Layer, ...]:
+        return tuple(layers(params)[:: 1 if back else -1])
+
+    return Direction(
+        costs.depth, costs.flops, lambda batch, params: one_pass(np, batch, ordered(params), transform),
+        lambda torch, batch, tables: one_pass(torch, batch, tables, transform),
+        lambda jax, batch, tables: one_pass(jax.numpy, batch, tables, transform),
+        tables=lambda params, dim: ordered(params), exps=costs.exps, models=models(layers, back, bound),
+    )  # fmt: skip
+
+
+def steps(dim: int) -> float:
+    """Operations on the longest path of a value: sums over what a unit and an output see."""
+    return dim + WIDTH + 16
+
+
+def network_flops(seen: float, outputs: float) -> float:
+    """Of one network with `seen` weights of its hidden layer and `outputs` of its output layer."""
+    return 2 * (seen + outputs) + WIDTH
+
+
+def masked_weights(dim: int, outputs: int) -> tuple[float, float]:
+    """How many weights of a MADE with cyclic degrees are not hidden: of the hidden layer, of the outputs."""
+    degrees = np.arange(WIDTH) % max(1, dim - 1) + min(1, dim - 1)
+    return float(degrees.sum()), float(outputs * (dim - degrees).sum())
+
+
+def masked_flops(dim: int) -> float:
+    """Of an affine layer in either direction, each weight used once."""
+    return network_flops(*masked_weights(dim, 2)) + dim * (EXP_FLOPS + 7)
+
+
+def masked_parameters(dim: int) -> float:
+    """How many numbers the Params of `maf` hold for one layer."""
+    return WIDTH * (dim + 2) + dim * (2 * WIDTH + 3)
+
+
+MASKED_STEPS = Costs(depth=lambda dim: dim, flops=masked_flops, exps=lambda dim: dim)
+MASKED_AT_ONCE = Costs(depth=lambda dim: 1, flops=masked_flops, exps=lambda dim: dim)

@@ -1,0 +1,1 @@
+"""Options and profiles, the list of cells, and their order."""

@@ -1,0 +1,87 @@
+"""The ladder as a waterfall: from plain Python to the parallel direction, one cause at a time."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from seqgap.bench.analysis.ladder import Ladder, Rung, ladders, table
+from seqgap.bench.report.ladder import ends, heading, times, total_line
+from seqgap.bench.report.plots.style import COLOURS, FAINT, GREY, Picture, footed, plain_text
+from seqgap.bench.report.tables import si
+from seqgap.bench.results.run import Run
+
+_FASTER, _SLOWER, _LEFT = COLOURS[0], COLOURS[1], COLOURS[2]
+_NOTE = (
+    "bar: from the time of the rung above to its own; whisker: 95% interval; blue: faster, orange: slower,"
+    " green: true data dependence, what remains between the two directions"
+)
+
+
+def picture(run: Run, batches: Sequence[int] | None = None) -> Picture | None:
+    """The ladders of a run, one panel each, for batch sizes as in `ladders`; None where it has none."""
+    found = ladders(run, batches)
+    if not found:
+        return None
+    head, *lines = table(found)
+    return Picture("ladder", _figure(run, found), head, lines)
+
+
+def _figure(run: Run, found: Sequence[Ladder]) -> Figure:
+    kinds = sorted({(ladder.case, ladder.dtype) for ladder in found}, key=lambda k: (k[0], k[1] != "float64"))
+    batches = sorted({ladder.batch for ladder in found})
+    size = (1 + 7 * len(batches), 1.4 + 3.7 * len(kinds))
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(kinds), len(batches), squeeze=False)
+    for axes in grid.flat:
+        axes.set_visible(False)
+    for ladder in found:
+        axes = grid[kinds.index((ladder.case, ladder.dtype)), batches.index(ladder.batch)]
+        axes.set_visible(True)
+        _panel(axes, ladder)
+    figure.suptitle(
+        "The ladder: from sequential code to the parallel direction, what each step brings", fontsize=11
+    )
+    return footed(figure, [run], _NOTE)
+
+
+def _panel(axes: Any, ladder: Ladder) -> None:
+    seconds = np.array([rung.seconds.middle for rung in ladder.rungs]) / ladder.batch
+    places = -np.arange(len(ladder.rungs))
+    axes.set_xscale("log")
+    axes.set_xlim(_limits(ladder))
+    for place, (before, after) in zip(places[1:], pairwise(seconds), strict=True):
+        last = place == places[-1]
+        colour = _LEFT if last else _FASTER if after < before else _SLOWER
+        axes.barh(place, abs(before - after), left=min(before, after), height=0.55, color=colour, alpha=0.8)
+        axes.plot([before, before], [place + 1, place], ":", color=GREY, linewidth=0.8)
+    for place, rung, time in zip(places, ladder.rungs, seconds, strict=True):
+        low, high = (end / ladder.batch for end in (rung.seconds.low, rung.seconds.high))
+        axes.plot([low, high], [place, place], color="black", linewidth=1.2)
+        axes.plot(time, place, "o", color="black", markersize=4)
+        axes.text(
+            1.02, place, _beside(rung, time), va="center", fontsize=7.5, transform=axes.get_yaxis_transform()
+        )
+    axes.set_yticks(places, [rung.name for rung in ladder.rungs])
+    axes.set_ylim(places[-1] - 0.6, 0.6)
+    axes.grid(axis="x", color=FAINT, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.set_xlabel("seconds for one sample")
+    axes.set_title(plain_text(f"{heading(ladder)}\n{total_line(ladder)}"), fontsize=8.5, loc="left")
+
+
+def _limits(ladder: Ladder) -> tuple[float, float]:
+    """Around all whiskers, and two decades at least: less has tick labels that overlap."""
+    whiskers = [(rung.seconds.low, rung.seconds.middle, rung.seconds.high) for rung in ladder.rungs]
+    logs = np.log10(np.array(whiskers) / ladder.batch)
+    least, most = float(np.nanmin(logs)), float(np.nanmax(logs))
+    middle, half = (least + most) / 2, max(1.0, 0.53 * (most - least))
+    return 10 ** (middle - half), 10 ** (middle + half)
+
+
+def _beside(rung: Rung, seconds: float) -> str:
+    if rung.factor is None:
+        return si(seconds)
+    return f"{times(rung.factor)} {ends(rung.factor)}\n{rung.cause}"

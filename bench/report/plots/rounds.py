@@ -1,0 +1,182 @@
+"""Every round against the clock: drift, disturbances, and processes that differ."""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from seqgap.bench.report.plots.style import COLOURS, FAINT, GREY, Picture, footed
+from seqgap.bench.results.rows import Row
+from seqgap.bench.results.run import DISTURBED, Run, disturbance
+
+_MOST = 20_000  # points
+_LOWEST, _HIGHEST = 0.7, 1.5
+_TICKS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
+_OF_PROCESSES, _SLOW = (COLOURS[0], COLOURS[5]), COLOURS[1]
+_HIGHEST_PROBE = 2.0  # probes above are drawn there
+_SHORTEST = 51  # rounds in a running median
+_HEAD = ("kind", "process", "cell", "minute", "ratio")
+
+Array = NDArray[np.float64]
+
+
+class Rounds(NamedTuple):
+    """The rounds of one row.
+
+    minutes: since the first row of the run. ratios: over the median of the cell's rounds of all processes.
+    """
+
+    row: Row
+    minutes: Array
+    ratios: Array
+    disturbed: bool
+
+
+def picture(run: Run) -> Picture | None:
+    """Rounds above, probes of the host below; processes count from 1, in the table too. None where no row."""
+    if not run.measured:
+        return None
+    rounds = _rounds(run)
+    step = ceil(sum(len(of_row.ratios) for of_row in rounds) / _MOST)
+    shown = _every(rounds, step)
+    probes = _probes(run, rounds[0].row.started)
+    figure = Figure(figsize=(10, 6.4 if probes else 5), layout="constrained")
+    grid = figure.subplots(
+        1 + bool(probes), sharex=True, squeeze=False, height_ratios=[4, 1] if probes else None
+    )[:, 0]
+    _points(grid[0], shown)
+    _medians(grid[0], rounds)
+    if probes:
+        _strip(grid[1], probes)
+    grid[-1].set_xlabel("minutes since the first timing")
+    _boundaries(list(grid), rounds)
+    figure.suptitle(
+        "Every round against the clock: drift of the machine would bend the line\n"
+        "point: one round; line: running median in each process; orange: the host was slow before or after",
+        fontsize=10,
+    )
+    lines = [_line(of_row, i) for of_row in shown for i in range(len(of_row.ratios))]
+    return Picture("rounds", footed(figure, [run], _note(rounds, step)), _HEAD, lines + probes)
+
+
+def _rounds(run: Run) -> list[Rounds]:
+    """Of every row, in the order of time; the rounds of a row evenly over the seconds they took together."""
+    slow = disturbance(run.probes)
+    pairs = [(row, m.quantile(0.5)) for m in run.measured.values() for row in m.rows]
+    pairs.sort(key=lambda pair: (pair[0].started, pair[0].process))
+    first = pairs[0][0].started
+    return [Rounds(row, _minutes(row, first), np.array(row.rounds) / of, slow(row)) for row, of in pairs]
+
+
+def _minutes(row: Row, first: float) -> Array:
+    count = len(row.rounds)
+    parts = (np.arange(count) + 0.5) / count
+    minutes: Array = (row.started - first + parts * sum(row.rounds) * row.iterations) / 60
+    return minutes
+
+
+def _every(rounds: Sequence[Rounds], step: int) -> list[Rounds]:
+    """Every so many rounds of the run."""
+    found, before = [], 0
+    for of_row in rounds:
+        chosen = slice(-before % step, None, step)
+        found.append(of_row._replace(minutes=of_row.minutes[chosen], ratios=of_row.ratios[chosen]))
+        before += len(of_row.ratios)
+    return found
+
+
+def _probes(run: Run, first: float) -> list[list[Any]]:
+    """The lines of the table: seconds over the median of all probes."""
+    usual = np.median([probe.seconds for probe in run.probes]) if run.probes else 1.0
+    return [
+        ["probe", p.process + 1, "", _rounded((p.at - first) / 60), _rounded(p.seconds / usual)]
+        for p in sorted(run.probes, key=lambda p: (p.at, p.process))
+    ]
+
+
+def _line(of_row: Rounds, i: int) -> list[Any]:
+    row = of_row.row
+    return [
+        "round", row.process + 1, str(row.cell), _rounded(of_row.minutes[i]), _rounded(of_row.ratios[i])
+    ]  # fmt: skip
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 6)
+
+
+def _note(rounds: Sequence[Rounds], step: int) -> str:
+    ratios = np.concatenate([of_row.ratios for of_row in rounds])
+    above, below = int(np.sum(ratios > _HIGHEST)), int(np.sum(ratios < _LOWEST))
+    text = f"{len(ratios)} rounds, {above} above {_HIGHEST} and {below} below {_LOWEST}, outside the picture"
+    return f"{text}; {f'one in {step}' if step > 1 else 'all'} drawn, the medians of all."
+
+
+def _points(axes: Any, rounds: Sequence[Rounds]) -> None:
+    for colour in (*_OF_PROCESSES, _SLOW):
+        chosen = [of_row for of_row in rounds if _colour(of_row) == colour]
+        if chosen:
+            axes.plot(
+                np.concatenate([of_row.minutes for of_row in chosen]),
+                np.concatenate([of_row.ratios for of_row in chosen]),
+                ".", markersize=1.8, color=colour, rasterized=True,
+            )  # fmt: skip
+    axes.set(yscale="log", ylim=(_LOWEST, _HIGHEST), ylabel="round / median of its cell, all processes")
+    axes.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
+    axes.minorticks_off()
+    axes.grid(color=FAINT, linewidth=0.5)
+
+
+def _colour(of_row: Rounds) -> str:
+    return _SLOW if of_row.disturbed else _OF_PROCESSES[of_row.row.process % 2]
+
+
+def _medians(axes: Any, rounds: Sequence[Rounds]) -> None:
+    for process in sorted({of_row.row.process for of_row in rounds}):
+        of_process = [of_row for of_row in rounds if of_row.row.process == process]
+        minutes = np.concatenate([of_row.minutes for of_row in of_process])
+        ratios = np.concatenate([of_row.ratios for of_row in of_process])
+        width = min(max(1, len(ratios) // 2), max(_SHORTEST, len(ratios) // 20))
+        step = max(1, width // 10)
+        axes.plot(
+            np.median(sliding_window_view(minutes, width)[::step], axis=1),
+            np.median(sliding_window_view(ratios, width)[::step], axis=1),
+            color="black", linewidth=1.2,
+        )  # fmt: skip
+
+
+def _strip(axes: Any, probes: Sequence[Sequence[Any]]) -> None:
+    minutes, ratios = (np.array([line[column] for line in probes]) for column in (3, 4))
+    slow = ratios > DISTURBED
+    shown = np.minimum(ratios, _HIGHEST_PROBE)
+    axes.plot(minutes[~slow], shown[~slow], ".", color=GREY, markersize=2, rasterized=True)
+    axes.plot(minutes[slow], shown[slow], "D", color=_SLOW, markersize=3, rasterized=True)
+    axes.axhline(DISTURBED, color=_SLOW, linewidth=0.8, linestyle="--")
+    axes.set_ylim(min(0.9, ratios.min() * 0.98), max(1.2, shown.max() * 1.05))
+    axes.set_ylabel("fixed work /\nits median")
+    axes.annotate(
+        f"slow above {DISTURBED:g}", (1, DISTURBED), (4, 0), xycoords=("axes fraction", "data"),
+        textcoords="offset points", color=_SLOW, fontsize=7.5, va="center", annotation_clip=False,
+    )  # fmt: skip
+    axes.grid(color=FAINT, linewidth=0.5)
+
+
+def _boundaries(grid: Sequence[Any], rounds: Sequence[Rounds]) -> None:
+    """A line where each process begins, named where there is room."""
+    starts: dict[int, float] = {}
+    for of_row in rounds:
+        starts.setdefault(of_row.row.process, float(of_row.minutes[0]))
+    last, named = float(rounds[-1].minutes[-1]), -np.inf
+    for process, start in starts.items():
+        for axes in grid:
+            axes.axvline(start, color=GREY, linewidth=0.7, linestyle=":")
+        if start - named >= 0.09 * last:
+            named = start
+            grid[0].annotate(
+                f"process {process + 1}", (start, 1), (2, 2), xycoords=("data", "axes fraction"),
+                textcoords="offset points", fontsize=7.5, color=GREY, va="bottom",
+            )  # fmt: skip

@@ -1,0 +1,167 @@
+"""What all pictures share: palette, footer, labels, and files that come out the same byte for byte."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from math import isnan
+from pathlib import Path
+from textwrap import wrap
+from typing import Any, NamedTuple
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
+
+from seqgap.bench.analysis.statistics import METHOD
+from seqgap.bench.results.rows import ENVIRONMENT, ResultError
+from seqgap.bench.results.run import Run, drift
+
+# Okabe and Ito's palette, legible with the common colour-vision deficiencies; yellow left out.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+SHADES = (*COLOURS, "#004166", "#7A3600", "#005F46", "#7A486A", "#8A5F00", "#2F6A8A")  # and darker ones
+MARKERS = "os^vDPX<>*hd"
+LINES = ("-", "--", ":", "-.")
+_DPI = 130
+_LETTERS = 16  # of the footer, in an inch
+GREY, LIGHT, FAINT = "#555555", "#999999", "#dddddd"
+_STYLE: Any = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "seqgap",
+}
+
+
+class Picture(NamedTuple):
+    """A figure, the name of its files, and the table behind it."""
+
+    stem: str
+    figure: Figure
+    head: Sequence[str]
+    lines: Iterable[Sequence[Any]]
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw and save within it."""
+    with matplotlib.rc_context(_STYLE):
+        yield
+
+
+def save(picture: Picture, target: Path) -> list[Path]:
+    """Write the picture as PNG and SVG, and its table as CSV, unknown numbers empty."""
+    picture.figure.set_dpi(_DPI)  # the layout hangs on it
+    picture.figure.draw_without_rendering()
+    picture.figure.set_layout_engine(None)  # it has done its work; saving would do it twice more
+    written = []
+    for kind, metadata in (("png", {}), ("svg", {"Date": None})):
+        path = target / f"{picture.stem}.{kind}"
+        picture.figure.savefig(path, dpi=_DPI, metadata=metadata)
+        written.append(path)
+    path = target / f"{picture.stem}.csv"
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(picture.head)
+        writer.writerows([_plain(value) for value in line] for line in picture.lines)
+    return [*written, path]
+
+
+def _plain(value: Any) -> Any:
+    return "" if value is None or (isinstance(value, float) and isnan(value)) else value
+
+
+def footed(figure: Figure, runs: Sequence[Run], *notes: str) -> Figure:
+    """The figure with its footer: machine, versions, commit, sizes of the samples, method, drift."""
+    text = "\n".join([*notes, *(_footer(run, len(runs) > 1, i) for i, run in enumerate(runs)), METHOD])
+    width = int(_LETTERS * figure.get_figwidth())
+    lines = [part for line in text.splitlines() for part in wrap(line, width)]
+    figure.supxlabel(plain_text("\n".join(lines)), fontsize=7, color=GREY)
+    return figure
+
+
+def plain_text(text: str) -> str:
+    """Text in which a dollar is a dollar."""
+    return text.replace("$", r"\$")
+
+
+def _footer(run: Run, several: bool, index: int) -> str:
+    try:
+        machine, versions = run.environment["machine"], run.environment["versions"]
+        where = (
+            f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, {machine['system']}"
+        )
+        what = ", ".join(
+            f"{name} {versions[key]}"
+            for name, key in (
+                ("Python", "python"), ("NumPy", "numpy"), ("Numba", "numba"), ("llvmlite", "llvmlite")
+            )
+        )  # fmt: skip
+        parts = [where, *_clock(machine), what, *_commit(run), str(run.environment["started"])]
+    except (KeyError, TypeError, AttributeError):
+        raise ResultError(f"{run.path / ENVIRONMENT}: no machine or versions") from None
+    name = f"{run.path.name} ({LINES[index % len(LINES)]}): " if several else ""
+    return f"{name}{' · '.join(parts)}\n{_sampling(run)}"
+
+
+def _clock(machine: dict[str, Any]) -> list[str]:
+    known = {"governor": machine.get("governor"), "turbo": machine.get("turbo")}
+    return [f"{key} {value}" for key, value in known.items() if value is not None]
+
+
+def _commit(run: Run) -> list[str]:
+    source = run.environment.get("source") or {}
+    if not source.get("commit"):
+        return []
+    return [f"commit {source['commit'][:10]}{'-dirty' * bool(source.get('dirty'))}"]
+
+
+def _sampling(run: Run) -> str:
+    rounds = [len(row.rounds) for measured in run.measured.values() for row in measured.rows]
+    plural = "es" * (run.processes > 1)
+    text = f"{run.processes} process{plural}, {_range(rounds)} rounds each"
+    if run.probes:
+        least, most = drift(run.probes)
+        text += f" · 98% of the probes of the host {least:+.0%} to {most:+.0%} off their median"
+    return text
+
+
+def _range(counts: Sequence[int]) -> str:
+    least, most = min(counts), max(counts)
+    return str(most) if least == most else f"{least} to {most}"
+
+
+def spread(heights: Sequence[float], gap: float) -> NDArray[np.float64]:
+    """`heights`, in rising order, moved as little as needed to lie at least `gap` apart."""
+    ramp = gap * np.arange(len(heights))
+    moved: NDArray[np.float64] = isotonic_regression(np.asarray(heights) - ramp).x + ramp
+    return moved
+
+
+class End(NamedTuple):
+    """Where a curve ends, and what to write there."""
+
+    x: float
+    y: float
+    text: str
+    colour: str
+
+
+def label_ends(axes: Any, ends: Sequence[End], x: float) -> None:
+    """Name each curve beside its end, at `x`, moved apart; on logarithmic axes whose limits are set."""
+    if not ends:
+        return
+    ends = sorted(ends, key=lambda end: end.y)
+    bottom, top = axes.get_ylim()
+    gap = np.log(top / bottom) * min(0.05, 0.97 / len(ends))
+    places = spread([np.log(end.y) for end in ends], gap)
+    places -= max(0.0, places[-1] - np.log(top) + gap / 2)  # down again where they were pushed off the top
+    places += max(0.0, np.log(bottom) + gap / 2 - places[0])
+    for end, place in zip(ends, places, strict=True):
+        axes.annotate(
+            plain_text(end.text), (end.x, end.y), (x, np.exp(place)),
+            color=end.colour, fontsize=7.5, va="center",
+            arrowprops={"arrowstyle": "-", "color": end.colour, "linewidth": 0.4, "relpos": (0, 0.5)},
+        )  # fmt: skip

@@ -1,0 +1,214 @@
+"""Validation shared by the public functions: Numba checks no bounds, so these do.
+
+Each raises TypeError (wrong kind) or ValueError (wrong value), naming the argument, what was
+expected and what came.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from seqgap.kernels._core.jit import threads_available
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+FLOAT64 = np.dtype(np.float64)
+FLOAT32 = np.dtype(np.float32)
+INT64 = np.dtype(np.int64)
+BOOL = np.dtype(np.bool_)
+_LARGEST_COUNT = 2**62
+
+
+def integer(name: str, value: Any, low: int, high: int) -> int:
+    """`value` as an int in [low, high]; bools and floats are refused."""
+    if type(value) is not int:
+        if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
+            raise TypeError(f"{name}: expected an integer, got {_kind(value)}")
+        value = int(value)
+    if not low <= value <= high:
+        raise ValueError(f"{name}: expected an integer from {low} to {high}, got {value}")
+    return int(value)
+
+
+def count(name: str, value: Any, low: int = 0) -> int:
+    """`value` as a number of rows or columns."""
+    return integer(name, value, low, _LARGEST_COUNT)
+
+
+def seed(value: Any) -> np.uint64:
+    """A seed, 0 <= seed < 2**64."""
+    return np.uint64(integer("seed", value, 0, 2**64 - 1))
+
+
+def first_row(value: Any, rows: int) -> np.int64:
+    """The row number of the first of `rows` rows; the last must stay below 2**63."""
+    return np.int64(integer("first_row", value, 0, 2**63 - 1 - rows))
+
+
+def threads(value: Any) -> int:
+    """A number of threads that Numba can give."""
+    if type(value) is int and value == 1:
+        return 1
+    return integer("threads", value, 1, threads_available())
+
+
+def dtype(value: DTypeLike) -> np.dtype[Any]:
+    """float32 or float64."""
+    try:
+        found = np.dtype(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"dtype: expected float32 or float64, got {value!r}") from None
+    if value is None or found not in (FLOAT64, FLOAT32):
+        raise TypeError(f"dtype: expected float32 or float64, got {value!r}")
+    return FLOAT64 if found == FLOAT64 else FLOAT32  # these very objects: the fast paths compare by `is`
+
+
+def floats(name: str, value: Any, ndim: int) -> Array:
+    """`value` as a C-contiguous array of float64 or float32 with `ndim` dimensions."""
+    if (
+        type(value) is np.ndarray
+        and (value.dtype is FLOAT64 or value.dtype is FLOAT32)
+        and value.ndim == ndim
+        and value.flags.c_contiguous
+    ):
+        return value
+    array = _as_array(name, value)
+    if array.ndim != ndim:
+        raise ValueError(f"{name}: expected {ndim} dimensions, got shape {array.shape}")
+    wanted = FLOAT32 if array.dtype == FLOAT32 else FLOAT64
+    return np.array(array, dtype=wanted, order="C", copy=None)
+
+
+def integers(name: str, value: Any, ndim: int) -> Array:
+    """`value` as a C-contiguous array of int64 with `ndim` dimensions; bools and floats are refused."""
+    array: Array = value
+    if type(value) is not np.ndarray or value.dtype is not INT64 or not value.flags.c_contiguous:
+        array = asarray(name, value)
+        if array.size and array.dtype.kind not in "iu":
+            raise TypeError(f"{name}: expected integers, got dtype {array.dtype}")
+        array = np.array(array, dtype=INT64, order="C", copy=None)
+    if array.ndim != ndim:
+        raise ValueError(f"{name}: expected {ndim} dimensions, got shape {array.shape}")
+    return array
+
+
+def bools(name: str, value: Any) -> Array:
+    """`value` as a C-contiguous array of bool."""
+    if type(value) is np.ndarray and value.dtype is BOOL and value.flags.c_contiguous:
+        return value
+    array = asarray(name, value)
+    if array.dtype != BOOL:
+        raise TypeError(f"{name}: expected dtype bool, got {array.dtype}")
+    return np.ascontiguousarray(array)
+
+
+def batch(name: str, value: Any) -> Array:
+    """`value` as a C-contiguous (N, D) array of float64 or float32 with D at least 1."""
+    array = floats(name, value, 2)
+    if not array.shape[1]:
+        raise ValueError(f"{name}: expected at least 1 column, got shape {array.shape}")
+    return array
+
+
+def shaped(name: str, value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+    """`value` as a C-contiguous array of exactly `shape`, converted to `dtype`."""
+    array: Array = value
+    if type(value) is not np.ndarray or value.dtype is not dtype or not value.flags.c_contiguous:
+        array = np.array(_as_array(name, value), dtype=dtype, order="C", copy=None)
+    if array.shape != shape:
+        raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
+    return array
+
+
+def number(name: str, value: Any) -> float:
+    """`value` as a float."""
+    if type(value) is float:
+        return float(value)
+    found = asarray(name, value)
+    if found.ndim or found.dtype.kind not in "iuf":
+        raise TypeError(f"{name}: expected a number, got {_kind(value)}")
+    return float(found)
+
+
+def positive(name: str, value: Any) -> float:
+    """`value` as a float that is finite and above 0."""
+    found = number(name, value)
+    if not 0 < found < float("inf"):
+        raise ValueError(f"{name}: expected a positive finite number, got {found}")
+    return found
+
+
+def instance(name: str, value: Any, kind: type) -> None:
+    """Refuse anything but a `kind`."""
+    if type(value) is not kind:
+        owner = kind.__module__.rpartition(".")[2]
+        raise TypeError(f"{name}: expected {owner}.{kind.__name__}, got {_kind(value)}")
+
+
+def output(out: Any, dtype: np.dtype[Any], shape: tuple[int, ...], **inputs: Any) -> Array:
+    """The array to write: `out`, or a new one; `out` must not share memory with `inputs`."""
+    if out is None:
+        return _empty(shape, dtype)
+    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+        raise TypeError(f"out: expected a NumPy array, got {_kind(out)}")
+    if out.dtype != dtype:
+        raise TypeError(f"out: expected dtype {dtype}, got {out.dtype}")
+    if out.shape != shape:
+        raise ValueError(f"out: expected shape {shape}, got {out.shape}")
+    if not (out.flags.c_contiguous and out.flags.writeable):
+        raise ValueError("out: expected a writeable C-contiguous array, got one that is not")
+    for name, value in inputs.items():
+        if np.may_share_memory(out, np.asarray(value)):  # also a memoryview, or what has __array__
+            raise ValueError(f"out: expected no overlap with {name}, got overlapping memory")
+    return out
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    try:
+        return np.empty(shape, dtype)
+    except ValueError:  # more bytes than an address can count
+        raise ValueError(f"n, dim: expected a shape that memory can hold, got {shape}") from None
+
+
+def output_like(out: Any, source: Array, name: str, given: Any, **inputs: Any) -> tuple[Array, Array]:
+    """(array to write, source to read) for a transform of `source`, made from the argument `given`.
+
+    `out` may be `given` itself: the source is then a copy, since kernels read rows they have
+    written. Any other overlap is refused.
+    """
+    if out is None:
+        return np.empty(source.shape, source.dtype), source
+    if out is given:
+        return output(out, source.dtype, source.shape, **inputs), source.copy()
+    return output(out, source.dtype, source.shape, **{name: given}, **inputs), source
+
+
+def asarray(name: str, value: Any) -> Array:
+    """np.asarray with errors that name the argument; a mask would be lost, so it is refused."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected an array without a mask, got {_kind(value)}")
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # ragged lists
+        raise ValueError(f"{name}: expected a regular array of numbers, got {error}") from None
+
+
+def finite(name: str, array: Array) -> None:
+    """Refuse NaN and inf."""
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{name}: expected finite values, got NaN or inf")
+
+
+def _as_array(name: str, value: Any) -> Array:
+    array = asarray(name, value)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    known = array.dtype.kind in "iu" or array.dtype in (FLOAT64, FLOAT32)
+    if array.size and not known:  # an empty list has no dtype of its own
+        raise TypeError(f"{name}: expected float32, float64 or integers, got dtype {array.dtype}")
+    return array
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of dtype {value.dtype} and shape {value.shape}"
+    return f"{type(value).__name__} {' '.join(repr(value).split()):.60}"

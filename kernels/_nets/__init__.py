@@ -1,0 +1,1 @@
+"""Networks, transforms and products that families are made of."""

@@ -1,0 +1,186 @@
+"""Layers as libraries hold them, made the Params of the families: orders, degrees, padding, merging."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqgap.kernels import maf, realnvp, rq_spline
+from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.flow import Flow, Step
+from seqgap.kernels._nets.mlp import sorted_units
+
+_ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh", "ELU": "elu", "SiLU": "silu"}
+
+
+class Network(NamedTuple):
+    """A perceptron as a library holds it: rows of outputs, columns of inputs; masks where it is a MADE."""
+
+    weights: list[Array]  # of the hidden layers
+    biases: list[Array]
+    weight_out: Array  # (S * P, H)
+    bias_out: Array  # (S, P)
+    activation: str
+    residual: bool
+    masks: list[Array] | None = None  # of the hidden layers and of the outputs
+
+
+class Layer(NamedTuple):
+    """One transform, data to latent; features by their numbers in the vector that it is given."""
+
+    network: Network
+    kept: list[int]  # features that pass, in the order of the network's inputs; none: autoregressive
+    moved: list[int]  # the others, in the order of the outputs; autoregressive: in that of the layer
+    kind: str  # of the scale, or of the spline
+    bound: float | None = None  # of the spline; None where the layer is affine
+
+
+class UnsupportedError(ValueError):
+    """A part of a flow that seqgap has no kernel for."""
+
+
+def refuse(place: str, expected: str, got: Any) -> Any:
+    """Raise UnsupportedError."""
+    raise UnsupportedError(f"{place}: expected {expected}, got {got}")
+
+
+def array(tensor: Any) -> Array:
+    """The numbers of a tensor of PyTorch, copied."""
+    return np.array(tensor.detach().cpu().numpy(), order="C")
+
+
+def activation_name(place: str, module: Any) -> str:
+    """The name of a module of PyTorch that is an activation."""
+    name = type(module).__name__
+    if name not in _ACTIVATIONS or getattr(module, "alpha", 1.0) != 1.0:
+        refuse(place, f"{', '.join(_ACTIVATIONS)} (alpha 1)", repr(module))
+    return _ACTIVATIONS[name]
+
+
+def flow_of(layers: Sequence[Layer | Sequence[int]], dim: int) -> Flow:
+    """The flow of layers and permutations (v' = v[permutation]), data to latent."""
+    labels, steps = np.arange(dim), list[Step]()
+    for layer in layers:
+        if isinstance(layer, Layer):
+            steps.append(_step(layer, labels))
+        else:
+            labels = labels[np.asarray(layer)]
+    return Flow(tuple(_merged(steps[::-1])), labels)
+
+
+def _step(layer: Layer, labels: Array) -> Step:
+    """One layer, its features as they are numbered in the data."""
+    if layer.kept:
+        return _coupling(layer, labels[layer.kept], labels[layer.moved])
+    return _autoregressive(layer, labels)
+
+
+def _autoregressive(layer: Layer, labels: Array) -> Step:
+    net, order = layer.network, np.asarray(layer.moved)
+    assert net.masks is not None
+    degrees = _degrees(net.masks, order)
+    weights = [w * mask for w, mask in zip(net.weights, net.masks, strict=False)]
+    features, outputs = net.bias_out.shape
+    weight_out = (net.weight_out * net.masks[-1]).reshape(features, outputs, -1)[order]
+    made = _padded([weights[0][:, order], *weights[1:]], net.biases, weight_out, net.bias_out[order], degrees)
+    own, names = (labels[order][None], made.pop("degrees")), (net.activation, layer.kind)
+    if layer.bound is None:
+        params: Any = maf.Params(*own, **made, activation=names[0], scale=names[1], residual=net.residual)
+        return Step("maf", sorted_units(params))
+    params = rq_spline.Params(
+        own[0], np.zeros(1, np.int64), own[1], **made, activation=names[0], spline=names[1],
+        bound=layer.bound, residual=net.residual,
+    )  # fmt: skip
+    return Step("rq_spline", sorted_units(params))
+
+
+def _degrees(masks: list[Array], order: Array) -> list[Array]:
+    """Of each hidden layer's units, from the masks: how many features of the order each sees, at most."""
+    places = 1 + np.argsort(order)
+    found = [np.max(masks[0] * places, axis=1, initial=0).astype(np.int64)]
+    for mask in masks[1:-1]:
+        found.append(np.max(mask * found[-1], axis=1, initial=0).astype(np.int64))
+    seen = np.max(masks[-1] * found[-1], axis=1, initial=0).reshape(len(order), -1)[order]
+    if (seen > np.arange(len(order))[:, None]).any():
+        refuse("flow", "masks of an autoregressive network", "outputs that see later features")
+    return found
+
+
+def _coupling(layer: Layer, kept: Array, moved: Array) -> Step:
+    net = layer.network
+    width = max(map(len, net.biases))
+    degrees = [np.full(width, len(kept)) for _ in net.biases]
+    outputs = net.weight_out.reshape(*net.bias_out.shape, -1)
+    if layer.bound is None:  # kept and moved features ascend in realnvp.Params
+        columns, rows = np.argsort(kept), np.argsort(moved)
+        weights = [net.weights[0][:, columns], *net.weights[1:]]
+        made = _padded(weights, net.biases, outputs[rows], net.bias_out[rows], degrees)
+        del made["degrees"]
+        masks = np.isin(np.arange(len(kept) + len(moved)), kept)[None]
+        params: Any = realnvp.Params(
+            masks, **made, activation=net.activation, scale=layer.kind, residual=net.residual
+        )
+        return Step("realnvp", params)
+    made = _padded(net.weights, net.biases, outputs, net.bias_out, degrees)
+    params = rq_spline.Params(
+        np.concatenate([kept, moved])[None], np.array([len(kept)]), **made, activation=net.activation,
+        spline=layer.kind, bound=layer.bound, residual=net.residual,
+    )  # fmt: skip
+    return Step("rq_spline", params)
+
+
+def _padded(
+    weights: list[Array], biases: list[Array], weight_out: Array, bias_out: Array, degrees: list[Array]
+) -> dict[str, Any]:
+    """Arrays of one layer; hidden layers as wide as the widest, by units of zeros: no activation moves 0."""
+    width = max(map(len, biases))
+    hidden = [_to_shape(w, (width, width)) for w in weights[1:]]
+    return {
+        "degrees": np.stack([_to_shape(d, (width,)) for d in degrees])[None],
+        "weight_in": _to_shape(weights[0], (width, weights[0].shape[1]))[None],
+        "weight_hidden": np.array(hidden, weights[0].dtype).reshape(1, len(hidden), width, width),
+        "weight_out": _to_shape(weight_out, (*weight_out.shape[:2], width))[None],
+        "bias_hidden": np.stack([_to_shape(b, (width,)) for b in biases])[None],
+        "bias_out": bias_out[None],
+    }
+
+
+def _to_shape(value: Array, shape: tuple[int, ...]) -> Array:
+    """`value` with zeros behind it along each axis."""
+    pairs = [(0, wanted - size) for wanted, size in zip(shape, value.shape, strict=True)]
+    return np.pad(value, pairs)
+
+
+def _merged(steps: Sequence[Step]) -> list[Step]:
+    """Neighbours of one family and architecture as one step."""
+    found: list[Step] = []
+    for step in steps:
+        if found and _alike(found[-1], step):
+            found[-1] = Step(step.family, _stacked(found[-1].params, step.params))
+        else:
+            found.append(step)
+    return found
+
+
+def _alike(one: Step, other: Step) -> bool:
+    if one.family != other.family:
+        return False
+
+    def architecture(params: Any) -> tuple[Any, ...]:
+        plain = tuple(value for value in params if np.ndim(value) == 0)
+        couples = bool(np.all(getattr(params, "kept", 0)))
+        return *plain, couples, params.bias_hidden.shape[1:], params.bias_out.shape[2], params.bias_out.dtype
+
+    return architecture(one.params) == architecture(other.params)
+
+
+def _stacked(one: Any, other: Any) -> Any:
+    """Layers of both; couplings may keep different numbers of features."""
+
+    def joined(a: Any, b: Any) -> Any:
+        if np.ndim(a) == 0:
+            return a
+        shape = tuple(map(max, a.shape[1:], b.shape[1:]))
+        return np.concatenate([_to_shape(v, (len(v), *shape)) for v in (a, b)])
+
+    return type(one)(*(joined(a, b) for a, b in zip(one, other, strict=True)))

@@ -1,0 +1,31 @@
+"""What it costs to sample one dimension at a time: compiled samplers, references, benchmark curves.
+
+`seqgap.kernels` holds the samplers, `seqgap.Flow` composes, saves and loads them, `seqgap.load(DIR)` opens
+the folder of a run. Each is imported when it is first used: `import seqgap` loads neither Numba nor NumPy.
+"""
+
+import importlib
+import importlib.metadata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seqgap import kernels as kernels
+    from seqgap.bench.results.run import read_run as load
+    from seqgap.kernels._core.flow import Flow as Flow
+
+__all__ = ["Flow", "kernels", "load"]
+__version__ = importlib.metadata.version("seqgap")
+_SOURCES = {"Flow": ("seqgap.kernels._core.flow", "Flow"), "load": ("seqgap.bench.results.run", "read_run")}
+
+
+def __getattr__(name: str) -> object:
+    if name == "kernels":
+        return importlib.import_module("seqgap.kernels")
+    if name not in _SOURCES:
+        raise AttributeError(f"module 'seqgap' has no attribute {name!r}")
+    module, attribute = _SOURCES[name]
+    return getattr(importlib.import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
