@@ -6,6 +6,7 @@ the folder of a run. Each is imported when it is first used: `import seqgap` loa
 
 import importlib
 import importlib.metadata
+import pkgutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from seqgap.bench.results.run import read_run as load
     from seqgap.kernels._core.flow import Flow as Flow
 
+# In a checkout Python sees this folder before the installed package: kernels, bench and reference are there.
+__path__ = pkgutil.extend_path(__path__, __name__)
 __all__ = ["Flow", "kernels", "load"]
 __version__ = importlib.metadata.version("seqgap")
 _SOURCES = {"Flow": ("seqgap.kernels._core.flow", "Flow"), "load": ("seqgap.bench.results.run", "read_run")}
