@@ -1,9 +1,9 @@
 """Affine coupling with element-wise conditioners (RealNVP's smallest section).
 
-The first D - D//2 entries are kept, the rest transformed; entry j of the transformed part is
-conditioned on entry j of the kept part: s_j = clamp(a_s[j] z_j + b_s[j], -5, 5),
-t_j = a_t[j] z_j + b_t[j], x_b = z_b exp(s) + t. Dinh, Sohl-Dickstein and Bengio, "Density estimation
-using Real NVP" (2017), equations 4 to 8. log_det sums the clamped s, the one the map uses.
+The first D - D//2 entries are kept, the rest transformed; entry j of the transformed part is conditioned on
+entry j of the kept part: s_j = clamp(a_s[j] z_j + b_s[j], -5, 5), t_j = a_t[j] z_j + b_t[j], x_b = z_b exp(s)
++ t; D = 1 is the identity. Dinh, Sohl-Dickstein and Bengio, "Density estimation using Real NVP" (2017),
+equations 4 to 8. log_det sums the clamped s, the one the map uses.
 """
 
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import FLOAT64, Array
-from seqgap.kernels._core.family import Verbs
+from seqgap.kernels._core.family import OpenFamily
 from seqgap.kernels._core.jit import isolate, jit, jit_exact, jit_inline
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.simd import filled, fma, lanes, load, store, sum_lanes
@@ -31,16 +31,25 @@ class Params(NamedTuple):
     a_t: Array  # (D//2,)
     b_t: Array  # (D//2,)
 
+    @property
+    def dim(self) -> int:
+        """Twice the length of a_s, at least 1: parameters of length D//2 leave D open by one."""
+        return max(1, 2 * len(check.floats("params.a_s", self.a_s, 1)))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float64 or float32."""
+        return check.real_dtype("params.a_s", self.a_s)
+
 
 def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Params:
     """Well-conditioned parameters from normals of `seed`: s of size 0.5, t of size 1."""
     dim, kind = check.count("dim", dim, 1), check.dtype(dtype)
     a_s, b_s, a_t, b_t = standard_normal(4, dim, seed, stream=1)[:, : dim // 2].astype(kind)
-    return Params(a_s * kind.type(0.4), b_s * kind.type(0.3), a_t, b_t)
+    return Params(a_s * kind.type(0.4), b_s * kind.type(0.3), a_t.copy(), b_t.copy())
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:
-    check.instance("params", params, Params)
     a_s, b_s, a_t, b_t = params
     shape = (dim // 2,)
     return (
@@ -101,60 +110,9 @@ def _rows(block: Any) -> Any:
     return rows
 
 
-_verbs = Verbs(_arrays, _rows(_forward_block), _rows(_inverse_block))
-
-
-def forward(
-    z: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1
-) -> tuple[Array, Array]:
-    """Latent to data: (x, log_det), shapes (N, D) and (N,), dtype of z.
-
-    x_a = z_a, x_b = z_b exp(s) + t, log_det = sum s with the clamped s. z: (N, D), float64 or float32
-    (integers become float64); D = 1 is the identity. Raises TypeError or ValueError for wrong
-    arguments.
-    """
-    return _verbs.forward(z, params, out, threads)
-
-
-def inverse(
-    x: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1
-) -> tuple[Array, Array]:
-    """Data to latent: (z, log_det), shapes (N, D) and (N,), dtype of x.
-
-    z_a = x_a, z_b = (x_b - t) exp(-s), log_det = -sum s with the clamped s. Errors as `forward`.
-    """
-    return _verbs.inverse(x, params, out, threads)
-
-
-def log_prob(x: ArrayLike, params: Params, *, threads: int = 1) -> Array:
-    """log p(x) = log N(z; 0, I) + log_det of `inverse`, shape (N,), dtype of x; errors as `forward`."""
-    return _verbs.log_prob(x, params, threads)
-
-
-def sample(
-    n: int,
-    params: Params,
-    seed: int,
-    *,
-    dim: int | None = None,
-    first_row: int = 0,
-    out: Array | None = None,
-    threads: int = 1,
-) -> Array:
-    """`forward` of the normals of `seed`, drawn on the way: (n, D), dtype of params.a_s.
-
-    D is `dim`, by default twice the length of a_s; parameters of length D//2 leave it open by one.
-    Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. Errors as `forward`.
-    """
-    check.instance("params", params, Params)
-    a_s = check.floats("params.a_s", params.a_s, 1)
-    dim = max(1, 2 * a_s.size) if dim is None else check.count("dim", dim, 1)
-    return _verbs.sample(n, dim, a_s.dtype, params, seed, first_row, out, threads)
-
-
-def nll(x: ArrayLike, params: Params) -> float:
-    """Negative log-likelihood: minus the mean of `log_prob`; N at least 1. Errors as `forward`."""
-    return _verbs.nll(x, params)
+_family = OpenFamily(Params, _arrays, _rows(_forward_block), _rows(_inverse_block))
+forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample
+nll = _family.nll
 
 
 @jit

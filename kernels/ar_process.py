@@ -1,6 +1,9 @@
 """Autoregressive process of order p: x_t = bias + sum_{i=1..p} c_i x_{t-i} + scale z_t.
 
-A row is one series of length D; the values before x_0 are 0. Box and Jenkins, "Time series
+A row is one series of length D; the values before x_0 are 0; log_det = D log(scale). `inverse` is one
+parallel pass. Strategies of `forward`: "recurrence", D dependent steps; "scan", equal up to rounding, D / 8
+(float64) or D / 16 (float32) dependent steps of a whole vector, for one or two coefficients; "auto", the
+default: the scan from D = 128 (one coefficient) or 1024 (two) on, whatever N. Box and Jenkins, "Time series
 analysis" (1970), chapter 3.
 """
 
@@ -10,17 +13,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import literally
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import DTypeLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._core.family import Verbs
+from seqgap.kernels._core.family import OpenFamily, StrategicFamily
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.simd import filled, fma, lanes, load, store
 from seqgap.kernels._nets.recurrence import ahead, look_ahead, no_history, recur_rows
 
-STRATEGIES = ("auto", "recurrence", "scan")
 _LONG = {1: 128, 2: 1024}  # order: length from which on `auto` scans
 
 
@@ -30,6 +32,15 @@ class Params(NamedTuple):
     coefficients: Array  # (p,), c_1 (of the step before) first
     bias: float
     scale: float  # above 0
+
+    @property
+    def dim(self) -> None:
+        """None: the coefficients are those of a series of any length."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float64 or float32."""
+        return check.real_dtype("params.coefficients", self.coefficients)
 
 
 def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Params:
@@ -51,7 +62,6 @@ _SCALES = {d: (float(np.finfo(d).tiny), float(1 / np.finfo(d).tiny)) for d in (F
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "auto") -> tuple[Any, ...]:
-    check.instance("params", params, Params)
     order = check.floats("params.coefficients", params.coefficients, 1).size
     if order == 0:
         raise ValueError("params.coefficients: expected at least 1 coefficient, got none")
@@ -88,8 +98,6 @@ def _scans(strategy: str, order: int, dim: int) -> bool:
     1024 series, which the recurrence lays side by side: for order 1 1.04 to 1.06 at D = 64, 0.80 to 0.97
     at 128; for order 2 1.6 to 1.9 at 128, 0.75 to 1.1 at 1024.
     """
-    if strategy not in STRATEGIES:
-        raise ValueError(f"strategy: expected one of {', '.join(STRATEGIES)}, got {strategy!r}")
     if strategy == "scan" and order > 2:
         raise ValueError(f"strategy: expected recurrence for {order} coefficients, got 'scan' (1 or 2 only)")
     return strategy == "scan" or (strategy == "auto" and dim >= _LONG.get(order, dim + 1))
@@ -210,53 +218,9 @@ def _inverse_rows(
     log_det[lo:hi] = -affine[2] * x.dtype.type(dim)
 
 
-_verbs = Verbs(_arrays, _forward_rows, _inverse_rows)
+class _Processes(StrategicFamily, OpenFamily):
+    strategies = ("auto", "recurrence", "scan")
 
 
-def forward(
-    z: ArrayLike, params: Params, *, strategy: str = "auto", out: Array | None = None, threads: int = 1
-) -> tuple[Array, Array]:
-    """Latent to data: (x, log_det), shapes (N, D) and (N,), dtype of z.
-
-    x_t = bias + sum_i c_i x_{t-i} + scale z_t; log_det = D log(scale). z: (N, D), float64 or float32
-    (integers become float64). strategy: "recurrence", D dependent steps; "scan", equal up to rounding,
-    D / 8 (float64) or D / 16 (float32) dependent steps of a whole vector, for one or two coefficients;
-    "auto", the scan from D = 128 (one coefficient) or 1024 (two) on, whatever N. Raises TypeError or
-    ValueError for wrong arguments.
-    """
-    return _verbs.forward(z, params, out, threads, strategy)
-
-
-def inverse(
-    x: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1
-) -> tuple[Array, Array]:
-    """Data to latent, one parallel pass: (z, log_det), shapes (N, D) and (N,), dtype of x.
-
-    z_t = (x_t - bias - sum_i c_i x_{t-i}) / scale; log_det = -D log(scale). Errors as `forward`.
-    """
-    return _verbs.inverse(x, params, out, threads)
-
-
-def log_prob(x: ArrayLike, params: Params, *, threads: int = 1) -> Array:
-    """log p(x) = log N(z; 0, I) + log_det of `inverse`, shape (N,), dtype of x; errors as `forward`."""
-    return _verbs.log_prob(x, params, threads)
-
-
-def sample(
-    n: int,
-    params: Params,
-    seed: int,
-    *,
-    dim: int,
-    first_row: int = 0,
-    out: Array | None = None,
-    threads: int = 1,
-) -> Array:
-    """`forward` of the normals of `seed`, drawn on the way: (n, dim), dtype of params.coefficients.
-
-    `dim` is the length of each series, which the parameters do not fix. Rows first_row to
-    first_row + n - 1, so that a sample can be drawn in parts. Errors as `forward`.
-    """
-    check.instance("params", params, Params)
-    dtype = check.floats("params.coefficients", params.coefficients, 1).dtype
-    return _verbs.sample(n, check.count("dim", dim, 1), dtype, params, seed, first_row, out, threads)
+_family = _Processes(Params, _arrays, _forward_rows, _inverse_rows)
+forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

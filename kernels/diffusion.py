@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._core.jit import SMALL_FOR_HEAVY, RowKernel, isolate, jit_exact, jit_inline, tile_rows
+from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline, tile_rows
 from seqgap.kernels._core.philox import fill
+from seqgap.kernels._core.rows import WORTH_HEAVY, RowKernel
 from seqgap.kernels._core.simd import fma, lanes, load, scratch, store
 
 
@@ -169,7 +170,7 @@ def _reverse_naive_rows(lo: Any, hi: Any, x_last: Any, table: Any, x: Any) -> No
 
 
 _noise = RowKernel(_noise_rows)
-_sample_noisy = RowKernel(_sample_noisy_rows, SMALL_FOR_HEAVY)
+_sample_noisy = RowKernel(_sample_noisy_rows, WORTH_HEAVY)
 _trajectory = RowKernel(_trajectory_rows)
 _reverse = RowKernel(_reverse_rows)
 _reverse_naive = RowKernel(_reverse_naive_rows)

@@ -1,7 +1,8 @@
 """Linear autoregressive model: x_d = bias_d + sum_{k<d} W[d, k] x_k + exp(log_scale_d) z_d.
 
-The smallest autoregressive model: `forward` needs D dependent steps, `inverse` is one parallel pass
-with the same weights and as many multiply-adds. Papamakarios, Pavlakou and Murray, "Masked
+The smallest autoregressive model: `forward` needs D dependent steps, `inverse`, z_d = (x_d - bias_d -
+sum_{k<d} W[d, k] x_k) exp(-log_scale_d), is one parallel pass with the same weights and as many
+multiply-adds; log_det = sum_d log_scale_d, or minus it. Papamakarios, Pavlakou and Murray, "Masked
 autoregressive flow for density estimation" (2017), equations 3 and 4, with a linear conditioner.
 """
 
@@ -14,9 +15,10 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._core.family import Verbs
-from seqgap.kernels._core.jit import SMALL_FOR_HEAVY, isolate, jit_exact, jit_inline
+from seqgap.kernels._core.family import Family
+from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.normals import standard_normal
+from seqgap.kernels._core.rows import WORTH_HEAVY
 from seqgap.kernels._core.simd import lanes, scratch
 from seqgap.kernels._core.tiles import from_tile, to_tile
 from seqgap.kernels._core.vecmath import exp
@@ -32,6 +34,16 @@ class Params(NamedTuple):
     weight: Array  # (D, D), strictly lower triangular; checked once if read-only, else in every call
     bias: Array  # (D,)
     log_scale: Array  # (D,)
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        return check.size("params.weight", self.weight, 2, 1)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float64 or float32."""
+        return check.real_dtype("params.weight", self.weight)
 
 
 def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Params:
@@ -81,7 +93,6 @@ def _read_only(array: Array) -> Array:
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:
-    check.instance("params", params, Params)
     weight = check.shaped("params.weight", params.weight, dtype, (dim, dim))
     _check_strictly_lower(weight)
     bias = check.shaped("params.bias", params.bias, dtype, (dim,))
@@ -156,53 +167,9 @@ def _rows(inverted: int) -> Any:
     return rows
 
 
-_verbs = Verbs(_arrays, _rows(0), _rows(1), SMALL_FOR_HEAVY)
-
-
-def forward(
-    z: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1
-) -> tuple[Array, Array]:
-    """Latent to data, D dependent steps: (x, log_det), shapes (N, D) and (N,), dtype of z.
-
-    x_d = bias_d + sum_{k<d} W[d, k] x_k + exp(log_scale_d) z_d; log_det = sum_d log_scale_d.
-    z: (N, D), float64 or float32 (integers become float64). Raises TypeError or ValueError for
-    wrong arguments, a weight that is not strictly lower triangular among them.
-    """
-    return _verbs.forward(z, params, out, threads)
-
-
-def inverse(
-    x: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1
-) -> tuple[Array, Array]:
-    """Data to latent, one parallel pass: (z, log_det), shapes (N, D) and (N,), dtype of x.
-
-    z_d = (x_d - bias_d - sum_{k<d} W[d, k] x_k) exp(-log_scale_d); log_det = -sum_d log_scale_d.
-    Arguments and errors as in `forward`.
-    """
-    return _verbs.inverse(x, params, out, threads)
-
-
-def log_prob(x: ArrayLike, params: Params, *, threads: int = 1) -> Array:
-    """log p(x) = log N(z; 0, I) + log_det of `inverse`, shape (N,), dtype of x; errors as `forward`."""
-    return _verbs.log_prob(x, params, threads)
-
-
-def sample(
-    n: int, params: Params, seed: int, *, first_row: int = 0, out: Array | None = None, threads: int = 1
-) -> Array:
-    """`forward` of the normals of `seed`, drawn on the way: (n, D), dtype of params.weight.
-
-    Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. Errors as `forward`.
-    """
-    check.instance("params", params, Params)
-    weight = check.floats("params.weight", params.weight, 2)
-    dim = check.count("params.weight columns", weight.shape[1], 1)
-    return _verbs.sample(n, dim, weight.dtype, params, seed, first_row, out, threads)
-
-
-def nll(x: ArrayLike, params: Params) -> float:
-    """Negative log-likelihood: minus the mean of `log_prob`; N at least 1. Errors as `forward`."""
-    return _verbs.nll(x, params)
+_family = Family(Params, _arrays, _rows(0), _rows(1), WORTH_HEAVY)
+forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample
+nll = _family.nll
 
 
 def fit(x: ArrayLike, *, steps: int = 241, lr: float = 0.04) -> tuple[Params, Array]:

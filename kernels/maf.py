@@ -2,20 +2,25 @@
 
 Papamakarios, Pavlakou and Murray, "Masked autoregressive flow for density estimation" (2017), equations 3
 to 5, with the scale of the density direction: their mu and alpha are -shift / scale and -log scale. The
-network is a MADE (Germain, Gregor, Murray and Larochelle, 2015). `forward`, the sampling direction, needs D
-dependent steps in each layer; `inverse` is one pass of the network with the same weights.
+network is a MADE (Germain, Gregor, Murray and Larochelle, 2015).
+
+`forward`, the sampling direction, needs D dependent steps in each layer: x_i = (z_i - shift_i) / scale_i from
+layer 0 on, log_det = -sum of log scale_i. `inverse` is one pass of the network with the same weights, layer 0
+last. The strategies of `forward` have the same bits: incremental, the default, computes a hidden unit once,
+when what it sees is known; naive makes D passes of the network; jacobi (Song et al., 2021) makes passes until
+one changes nothing, at most D.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import DTypeLike
 
 from seqgap.kernels._core import check
-from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
+from seqgap.kernels._core.check import Array
 from seqgap.kernels._nets.affine import ROWS, masked_arrays, outputs_of
-from seqgap.kernels._nets.layers import StackVerbs
-from seqgap.kernels._nets.mlp import hide, random_network
+from seqgap.kernels._nets.layers import LayerFamily
+from seqgap.kernels._nets.made import hide, random_network
 
 
 class Params(NamedTuple):
@@ -43,6 +48,16 @@ class Params(NamedTuple):
     scale: str
     residual: bool
 
+    @property
+    def dim(self) -> int:
+        """D."""
+        return check.size("params.bias_out", self.bias_out, 3, 1)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float64 or float32."""
+        return check.real_dtype("params.bias_out", self.bias_out)
+
 
 def random_params(
     dim: int, seed: int, *, layers: int = 1, depth: int = 1, width: int = 128, activation: str = "relu",
@@ -55,55 +70,9 @@ def random_params(
     order = np.array([range(dim)[:: 1 if layer % 2 == 0 else -1] for layer in range(layers)])
     cyclic = np.sort(np.arange(width) % max(1, dim - 1) + min(1, dim - 1))
     degrees = np.broadcast_to(cyclic, (layers, depth, width)).copy()
-    made = random_network((layers, depth, width), dim, dim, outputs_of(scale), seed, kind)
-    return Params(order, degrees, *hide(degrees, made), activation, scale, residual)
+    network = random_network((layers, depth, width), dim, dim, outputs_of(scale), seed, kind)
+    return Params(order, degrees, *hide(degrees, network), activation, scale, residual)
 
 
-def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "incremental") -> tuple[Any, ...]:
-    check.instance("params", params, Params)
-    return masked_arrays(params, dtype, dim, strategy)
-
-
-_verbs = StackVerbs(_arrays, ROWS)
-
-
-def forward(
-    z: ArrayLike, params: Params, *, strategy: str = "incremental", out: Array | None = None, threads: int = 1
-) -> tuple[Array, Array]:
-    """Latent to data, D dependent steps in each layer: (x, log_det), shapes (N, D) and (N,), dtype of z.
-
-    x_i = (z_i - shift_i) / scale_i from layer 0 on; log_det = -sum of log scale_i. strategy, the same bits
-    from each: incremental computes a hidden unit once, when what it sees is known; naive makes D passes of
-    the network; jacobi (Song et al., 2021) makes passes until one changes nothing, at most D. z: (N, D),
-    float64 or float32 (integers become float64). Raises TypeError or ValueError for wrong arguments.
-    """
-    return _verbs.forward(z, params, out, threads, strategy)
-
-
-def inverse(
-    x: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1
-) -> tuple[Array, Array]:
-    """Data to latent, one pass of each network: (z, log_det), shapes (N, D) and (N,), dtype of x.
-
-    z_i = scale_i x_i + shift_i, layer 0 last; log_det = sum of log scale_i. Errors as `forward`.
-    """
-    return _verbs.inverse(x, params, out, threads)
-
-
-def log_prob(x: ArrayLike, params: Params, *, threads: int = 1) -> Array:
-    """log p(x) = log N(z; 0, I) + log_det of `inverse`, shape (N,), dtype of x; errors as `forward`."""
-    return _verbs.log_prob(x, params, threads)
-
-
-def sample(
-    n: int, params: Params, seed: int, *, first_row: int = 0, out: Array | None = None, threads: int = 1
-) -> Array:
-    """`forward` of the normals of `seed`, drawn on the way: (n, D), dtype of params.bias_out.
-
-    Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. Errors as `forward`.
-    """
-    check.instance("params", params, Params)
-    bias = check.floats("params.bias_out", params.bias_out, 3)
-    dim = check.count("params.bias_out features", bias.shape[1], 1)
-    dtype = FLOAT32 if bias.dtype == FLOAT32 else FLOAT64
-    return _verbs.sample(n, dim, dtype, params, seed, first_row, out, threads)
+_family = LayerFamily(Params, masked_arrays, ROWS)
+forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

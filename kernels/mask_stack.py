@@ -9,11 +9,11 @@ Sohl-Dickstein and Bengio (2017), equation 9.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import DTypeLike
 
 from seqgap.kernels._core import check
-from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._core.family import Verbs
+from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.family import Family
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.simd import filled, fma, lanes, load, scratch, store
@@ -30,6 +30,16 @@ class Params(NamedTuple):
     masks: Array  # (K, D) bool, True = kept
     theta: Array  # (K, 4), a_s, b_s, a_t, b_t of each layer, float64 or float32
 
+    @property
+    def dim(self) -> int:
+        """D."""
+        return check.size("params.masks", self.masks, 2, 1)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float64 or float32."""
+        return check.real_dtype("params.theta", self.theta)
+
 
 def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Params:
     """Four layers of alternating masks, well-conditioned theta from normals of `seed`."""
@@ -40,7 +50,6 @@ def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Para
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:
-    check.instance("params", params, Params)
     masks = check.bools("params.masks", params.masks)
     if masks.ndim != 2 or masks.shape[0] == 0 or masks.shape[1] != dim:
         raise ValueError(f"params.masks: expected shape (K, {dim}) with K at least 1, got {masks.shape}")
@@ -160,47 +169,5 @@ def _rows(step: Any, sign: int) -> Any:
     return rows
 
 
-_verbs = Verbs(_arrays, _rows(_forward_step, 1), _rows(_inverse_step, -1))
-
-
-def forward(
-    z: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1
-) -> tuple[Array, Array]:
-    """Latent to data through layers 0 to K - 1: (x, log_det), shapes (N, D) and (N,), dtype of z.
-
-    z: (N, D), float64 or float32 (integers become float64). Raises TypeError or ValueError for wrong
-    arguments, masks that are not bool among them.
-    """
-    return _verbs.forward(z, params, out, threads)
-
-
-def inverse(
-    x: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1
-) -> tuple[Array, Array]:
-    """Data to latent through layers K - 1 to 0: (z, log_det), shapes (N, D) and (N,), dtype of x.
-
-    z_i = (x_i - t) exp(-s) for the transformed entries of each layer. Errors as `forward`.
-    """
-    return _verbs.inverse(x, params, out, threads)
-
-
-def log_prob(x: ArrayLike, params: Params, *, threads: int = 1) -> Array:
-    """log p(x) = log N(z; 0, I) + log_det of `inverse`, shape (N,), dtype of x; errors as `forward`."""
-    return _verbs.log_prob(x, params, threads)
-
-
-def sample(
-    n: int, params: Params, seed: int, *, first_row: int = 0, out: Array | None = None, threads: int = 1
-) -> Array:
-    """`forward` of the normals of `seed`, drawn on the way: (n, D), dtype of params.theta.
-
-    Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. Errors as `forward`.
-    """
-    check.instance("params", params, Params)
-    theta = check.floats("params.theta", params.theta, 2)
-    masks = check.asarray("params.masks", params.masks)
-    if masks.ndim != 2:
-        raise ValueError(f"params.masks: expected 2 dimensions, got shape {masks.shape}")
-    dim = check.count("params.masks columns", masks.shape[1], 1)
-    dtype = FLOAT32 if theta.dtype == FLOAT32 else FLOAT64
-    return _verbs.sample(n, dim, dtype, params, seed, first_row, out, threads)
+_family = Family(Params, _arrays, _rows(_forward_step, 1), _rows(_inverse_step, -1))
+forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

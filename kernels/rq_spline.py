@@ -8,21 +8,12 @@ before i by a network. `forward` takes D dependent steps in an autoregressive la
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import DTypeLike
 
 from seqgap.kernels._core import check
-from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
-from seqgap.kernels._nets.layers import STRATEGIES, StackVerbs
-from seqgap.kernels._nets.mlp import (
-    choice,
-    degrees_of,
-    hide,
-    orders,
-    own,
-    random_network,
-    sorted_units,
-    weights,
-)  # fmt: skip
+from seqgap.kernels._core.check import Array
+from seqgap.kernels._nets.layers import STRATEGIES, LayerFamily
+from seqgap.kernels._nets.made import hide, masked_network, orders, random_network
 from seqgap.kernels._nets.spline import ROWS, SPLINES
 
 
@@ -53,6 +44,16 @@ class Params(NamedTuple):
     bound: float
     residual: bool
 
+    @property
+    def dim(self) -> int:
+        """D."""
+        return check.size("params.order", self.order, 2, 1)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float64 or float32."""
+        return check.real_dtype("params.bias_out", self.bias_out)
+
 
 def random_params(
     dim: int, seed: int, *, coupling: bool = True, layers: int = 1, depth: int = 1, width: int = 128,
@@ -71,75 +72,30 @@ def random_params(
     cyclic = np.sort(np.arange(width) % max(1, dim - 1) + min(1, dim - 1))
     degrees = np.full((layers, depth, width), kept[0]) if coupling else np.tile(cyclic, (layers, depth, 1))
     columns = max(1, dim // 2) if coupling else dim
-    made = random_network((layers, depth, width), columns, dim - int(kept[0]), 3 * bins - 1, seed, kind)
-    made = made if coupling else hide(degrees, made)
-    return Params(order, kept, degrees, *made, activation, spline, bound, residual)
+    weights = random_network((layers, depth, width), columns, dim - int(kept[0]), 3 * bins - 1, seed, kind)
+    weights = weights if coupling else hide(degrees, weights)
+    return Params(order, kept, degrees, *weights, activation, spline, bound, residual)
 
 
-def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "incremental") -> tuple[Any, ...]:
-    check.instance("params", params, Params)
+def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = STRATEGIES[0]) -> tuple[Any, ...]:
     order = orders(params.order, dim)
-    layers, kept = len(order), own(check.integers("params.kept", params.kept, 1))
-    if kept.shape != (layers,) or not 0 <= kept.min() <= kept.max() <= dim:
+    layers, identity = len(order), check.own(check.integers("params.kept", params.kept, 1))
+    if identity.shape != (layers,) or not 0 <= identity.min() <= identity.max() <= dim:
         raise ValueError(
-            f"params.kept: expected {layers} integers from 0 to {dim}, got {kept.tolist()!r:.60}"
+            f"params.kept: expected {layers} integers from 0 to {dim}, got {identity.tolist()!r:.60}"
         )
-    sizes = [np.shape(array) for array in (params.weight_in, params.bias_out)]
-    if any(len(size) != 3 for size in sizes):
-        raise ValueError(f"params.weight_in, params.bias_out: expected 3 dimensions, got shapes {sizes}")
-    columns, outputs = sizes[0][2], sizes[1][2]
+    shapes = [np.shape(array) for array in (params.weight_in, params.bias_out)]
+    if any(len(shape) != 3 for shape in shapes):
+        raise ValueError(f"params.weight_in, params.bias_out: expected 3 dimensions, got shapes {shapes}")
+    columns, outputs = shapes[0][2], shapes[1][2]
     if not 1 <= columns <= dim:
         raise ValueError(f"params.weight_in: expected 1 to {dim} columns, got {columns}")
     if outputs < 2 or outputs % 3 != 2:
         raise ValueError(f"params.bias_out: expected 3 B - 1 outputs for B bins, got {outputs}")
-    degrees = degrees_of(params, layers, columns)
-    ascending = sorted_units(params._replace(degrees=degrees))
-    made = weights(ascending, dtype, layers, columns, dim - int(kept.min()), outputs)
-    chosen, spline = choice("strategy", strategy, STRATEGIES), choice("params.spline", params.spline, SPLINES)
-    bound = check.positive("params.bound", params.bound)
-    return order, kept, ascending.degrees, *made, chosen, spline, bound
+    network = masked_network(params, dtype, layers, columns, dim - int(identity.min()), outputs)
+    form = check.choice("params.spline", params.spline, SPLINES), check.positive("params.bound", params.bound)
+    return (order, identity, STRATEGIES.index(strategy), form), network
 
 
-_verbs = StackVerbs(_arrays, ROWS)
-
-
-def forward(
-    z: ArrayLike, params: Params, *, strategy: str = "incremental", out: Array | None = None, threads: int = 1
-) -> tuple[Array, Array]:
-    """Latent to data: (x, log_det), shapes (N, D) and (N,), dtype of z.
-
-    x_i is the inverse spline of z_i, from layer 0 on, by D dependent steps in each autoregressive layer and
-    one in a coupling; log_det = -sum of the logarithms of its slopes. strategy: as in `maf.forward`. z: (N,
-    D), float64 or float32 (integers become float64). Raises TypeError or ValueError for wrong arguments.
-    """
-    return _verbs.forward(z, params, out, threads, strategy)
-
-
-def inverse(
-    x: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1
-) -> tuple[Array, Array]:
-    """Data to latent, one pass of each network: (z, log_det), shapes (N, D) and (N,), dtype of x.
-
-    z_i is the spline of x_i, layer 0 last; log_det = sum of the logarithms of its slopes. Errors as in
-    `forward`.
-    """
-    return _verbs.inverse(x, params, out, threads)
-
-
-def log_prob(x: ArrayLike, params: Params, *, threads: int = 1) -> Array:
-    """log p(x) = log N(z; 0, I) + log_det of `inverse`, shape (N,), dtype of x; errors as `forward`."""
-    return _verbs.log_prob(x, params, threads)
-
-
-def sample(
-    n: int, params: Params, seed: int, *, first_row: int = 0, out: Array | None = None, threads: int = 1
-) -> Array:
-    """`forward` of the normals of `seed`, drawn on the way: (n, D), dtype of params.bias_out.
-
-    Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. Errors as `forward`.
-    """
-    check.instance("params", params, Params)
-    bias = check.floats("params.bias_out", params.bias_out, 3)
-    dim = check.count("params.order features", check.integers("params.order", params.order, 2).shape[1], 1)
-    dtype = FLOAT32 if bias.dtype == FLOAT32 else FLOAT64
-    return _verbs.sample(n, dim, dtype, params, seed, first_row, out, threads)
+_family = LayerFamily(Params, _arrays, ROWS)
+forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from seqgap.bench.model.registry import COUNT, Call, Case, Dtype, Operation, cases
-from seqgap.kernels._core.jit import HeavyKernel, threads_available
+from seqgap.kernels._core.jit import threads_available
+from seqgap.kernels._core.rows import RowKernel
 
 TWO_THREADS = pytest.mark.skipif(threads_available() < 2, reason="this machine gives Numba one thread")
 
@@ -364,4 +365,4 @@ def test_an_error_in_another_thread_is_raised() -> None:
             raise MemoryError("no room for a tile")
 
     with pytest.raises(MemoryError, match="no room"):
-        HeavyKernel(rows)(2, 4096, 64)
+        RowKernel(rows)(2, 4096, 64)

@@ -3,16 +3,13 @@
 import importlib.util
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from seqgap.bench.measure.gate import difference
-from seqgap.bench.model.registry import Dtype
 from seqgap.kernels import interop, maf, realnvp, rq_spline
-from seqgap.kernels._core.flow import Step
 from seqgap.kernels._core.jit import threads_available
 from seqgap.kernels.interop import Flow
 from seqgap.kernels.normal import standard_normal
@@ -170,10 +167,10 @@ def test_loaded_flows_equal_the_library(library: str, dim: int) -> None:
 
 @LIBRARIES
 def test_layers_of_one_architecture_are_one_step() -> None:
-    assert [step.family for step in interop.from_zuko(zuko_flows(5)["MAF, silu"]).steps] == ["maf"]
-    assert [step.family for step in interop.from_nflows(nflows_flows(5)["RealNVP"]).steps] == ["realnvp"]
+    assert [type(p) for p in interop.from_zuko(zuko_flows(5)["MAF, silu"]).params] == [maf.Params]
+    assert [type(p) for p in interop.from_nflows(nflows_flows(5)["RealNVP"]).params] == [realnvp.Params]
     nsf = interop.from_nflows(nflows_flows(5)["NSF coupling"])
-    assert [(step.family, len(step.params.order)) for step in nsf.steps] == [("rq_spline", 2)]
+    assert [(type(p), len(p.order)) for p in nsf.params] == [(rq_spline.Params, 2)]
     assert not np.array_equal(nsf.permutation, np.arange(5))
 
 
@@ -221,116 +218,6 @@ def test_what_is_not_supported_is_refused_by_name() -> None:
         for wrong in (None, 3, nn.Linear(2, 2)):
             with pytest.raises(TypeError, match="flow: expected a"):
                 load(wrong)
-
-
-# Flow itself needs no library.
-
-
-def example(dtype: Any = "float64") -> Flow:
-    """A step of each family."""
-    return Flow(
-        (
-            Step("maf", maf.random_params(5, 1, layers=2, depth=2, width=8, dtype=dtype)),
-            Step("realnvp", realnvp.random_params(5, 2, width=8, dtype=dtype)),
-            Step("rq_spline", rq_spline.random_params(5, 3, coupling=False, width=8, dtype=dtype)),
-        ),
-        np.array([3, 0, 4, 1, 2]),
-    )
-
-
-def test_a_flow_is_its_steps_after_another() -> None:
-    flow, z = example(), standard_normal(9, 5, 4)
-    x = np.empty_like(z)
-    x[:, flow.permutation] = z
-    total = np.zeros(9)
-    for (_, params), module in zip(flow.steps, (maf, realnvp, rq_spline), strict=True):
-        x, added = module.forward(x, params)  # type: ignore[attr-defined]
-        total += added
-    found, log_det = flow.forward(z)
-    assert found.tobytes() == x.tobytes()
-    np.testing.assert_allclose(log_det, total, atol=1e-14)
-    back, log_det_back = flow.inverse(found)
-    np.testing.assert_allclose(back, z, atol=1e-12)
-    expected = log_det_back - 0.5 * (back**2).sum(axis=1) - 2.5 * np.log(2 * np.pi)
-    np.testing.assert_allclose(flow.log_prob(found), expected, atol=1e-12)
-
-
-def test_samples_strategies_and_threads(dtype: Dtype) -> None:
-    flow = example(dtype)
-    z = standard_normal(7000, 5, 11, dtype=dtype)
-    x, _ = flow.forward(z)
-    assert x.dtype == flow.dtype == dtype
-    assert flow.sample(7000, 11).tobytes() == x.tobytes()
-    assert flow.sample(10, 11, first_row=50).tobytes() == x[50:60].tobytes()
-    for strategy in ("naive", "jacobi"):
-        assert flow.forward(z[:70], strategy=strategy)[0].tobytes() == x[:70].tobytes()
-
-
-@TWO_THREADS
-def test_bits_do_not_depend_on_threads() -> None:
-    flow, z = example(), standard_normal(20_000, 5, 11)
-    for verb in (flow.forward, flow.inverse):
-        one, two = (verb(z, threads=threads) for threads in (1, 2))
-        assert [a.tobytes() for a in one] == [a.tobytes() for a in two]
-    assert flow.log_prob(z, threads=2).tobytes() == flow.log_prob(z).tobytes()
-
-
-@pytest.mark.parametrize("name", ["flow.npz", "flow", "a.b"])
-def test_a_file_gives_the_same_flow(tmp_path: Path, dtype: Dtype, name: str) -> None:
-    flow, path = example(dtype), tmp_path / name
-    flow.save(path)
-    loaded = Flow.load(str(path))
-    assert [p.name for p in tmp_path.iterdir()] == [name]
-    assert loaded.sample(20, 1).tobytes() == flow.sample(20, 1).tobytes()
-    assert loaded.log_prob(np.ones((3, 5))).tobytes() == flow.log_prob(np.ones((3, 5))).tobytes()
-    with np.load(path, allow_pickle=False) as file:
-        assert all(file[key].dtype != object for key in file.files)
-
-
-def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
-    flow, path = example(), tmp_path / "flow.npz"
-    flow.save(path)
-    whole = path.read_bytes()
-    with np.load(path) as file:
-        fields = {name: file[name] for name in file.files}
-    wrong: list[dict[str, Any]] = [
-        {"a": np.zeros(3)},
-        {**fields, "format": np.array("seqgap flow 2")},
-        {**fields, "more": np.zeros(1)},
-        {**fields, "permutation": np.array([0, 0, 1, 2, 3])},
-        {**fields, "0.weight_in": np.zeros((2, 8, 4))},
-        {**fields, "0.activation": np.array("gelu")},
-        {**fields, "families": np.array(["maf", "realnvp", "nosuch"])},
-        {name: value for name, value in fields.items() if name != "1.masks"},
-        {**fields, "0.order": np.array([object()])},
-    ]
-    for stored in wrong:
-        np.savez(path, **stored)
-        with pytest.raises(ValueError, match=r"path: expected a file of Flow\.save, got '.*flow\.npz'"):
-            Flow.load(path)
-    for data in (b"", b"text", whole[: len(whole) // 2], whole[:-30]):
-        path.write_bytes(data)
-        with pytest.raises(ValueError, match="path: expected a file"):
-            Flow.load(path)
-    with pytest.raises(FileNotFoundError):
-        Flow.load(tmp_path / "none.npz")
-
-
-def test_wrong_arguments_are_named() -> None:
-    flow, z = example(), np.zeros((4, 5))
-    for verb in (flow.forward, flow.inverse, flow.log_prob):
-        with pytest.raises(ValueError, match=r"^[zx]: expected 5 columns, got shape \(4, 6\)"):
-            verb(np.zeros((4, 6)))
-    couplings = Flow(flow.steps[1:2], np.arange(5))
-    for one in (flow, couplings):
-        with pytest.raises(ValueError, match=r"^strategy: expected one of"):
-            one.forward(z, strategy="fast")
-    with pytest.raises(ValueError, match=r"^params\.order: expected"):
-        Flow(flow.steps, np.arange(4))
-    with pytest.raises(ValueError, match=r"^steps: expected at least 1"):
-        Flow((), np.arange(4))
-    with pytest.raises(ValueError, match=r"^threads: expected"):
-        flow.sample(3, 1, threads=0)
 
 
 def test_importing_loads_no_library(fresh_python: Callable[..., str]) -> None:

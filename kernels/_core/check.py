@@ -17,6 +17,9 @@ FLOAT32 = np.dtype(np.float32)
 INT64 = np.dtype(np.int64)
 BOOL = np.dtype(np.bool_)
 _LARGEST_COUNT = 2**62
+_PLAIN = 0x1 | 0x100 | 0x400  # flags of an array: C-contiguous, aligned, writeable
+_OWNER = _PLAIN | 0x4  # and it owns its memory
+_SCALARS = {str, float, int, bool}
 
 
 def integer(name: str, value: Any, low: int, high: int) -> int:
@@ -38,6 +41,19 @@ def count(name: str, value: Any, low: int = 0) -> int:
 def seed(value: Any) -> np.uint64:
     """A seed, 0 <= seed < 2**64."""
     return np.uint64(integer("seed", value, 0, 2**64 - 1))
+
+
+def key(value: Any, rng: Any) -> np.uint64:
+    """The key of a generator: a seed, or 64 bits drawn from `rng`, which is all that SPEC 7 allows."""
+    if rng is None and value is not None:
+        return seed(value)
+    if value is not None:
+        raise TypeError("seed, rng: expected one of them, got both")
+    try:
+        generator = np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        raise TypeError(f"rng: expected None, a SeedSequence or a Generator, got {_kind(rng)}") from None
+    return np.uint64(generator.integers(0, 2**64, dtype=np.uint64))
 
 
 def first_row(value: Any, rows: int) -> np.int64:
@@ -92,6 +108,14 @@ def integers(name: str, value: Any, ndim: int) -> Array:
     return array
 
 
+def permutation(name: str, value: Any, dim: int) -> Array:
+    """`value` as an int64 permutation of 0 to dim - 1."""
+    order = own(integers(name, value, 1))
+    if not np.array_equal(np.sort(order), np.arange(dim)):
+        raise ValueError(f"{name}: expected a permutation of 0 to {dim - 1}, got {order.tolist()!r:.60}")
+    return order
+
+
 def bools(name: str, value: Any) -> Array:
     """`value` as a C-contiguous array of bool."""
     if type(value) is np.ndarray and value.dtype is BOOL and value.flags.c_contiguous:
@@ -103,11 +127,24 @@ def bools(name: str, value: Any) -> Array:
 
 
 def batch(name: str, value: Any) -> Array:
-    """`value` as a C-contiguous (N, D) array of float64 or float32 with D at least 1."""
+    """`value` as a writeable C-contiguous (N, D) array of float64 or float32 with D at least 1."""
+    if (
+        type(value) is np.ndarray
+        and (value.dtype is FLOAT64 or value.dtype is FLOAT32)
+        and value.ndim == 2
+        and value.flags.num & _PLAIN == _PLAIN
+        and value.shape[1]
+    ):
+        return value
     array = floats(name, value, 2)
     if not array.shape[1]:
         raise ValueError(f"{name}: expected at least 1 column, got shape {array.shape}")
-    return array
+    return own(array)
+
+
+def own(array: Array) -> Array:
+    """`array`, copied if it is read-only: Numba would compile the kernels once more for each such field."""
+    return array if array.flags.writeable else array.copy()
 
 
 def shaped(name: str, value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
@@ -118,6 +155,30 @@ def shaped(name: str, value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) 
     if array.shape != shape:
         raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
     return array
+
+
+def size(name: str, value: Any, ndim: int, axis: int) -> int:
+    """The length of an axis of `value`, at least 1."""
+    shape: tuple[int, ...] = value.shape if type(value) is np.ndarray else np.shape(value)
+    if len(shape) != ndim or shape[axis] < 1:
+        raise ValueError(f"{name}: expected {ndim} dimensions, none of length 0, got shape {shape}")
+    return shape[axis]
+
+
+def real_dtype(name: str, value: Any) -> np.dtype[Any]:
+    """float32 if `value` has it, else float64, what integers are converted to."""
+    if type(value) is np.ndarray and (value.dtype is FLOAT64 or value.dtype is FLOAT32):
+        return value.dtype
+    return FLOAT32 if _as_array(name, value).dtype == FLOAT32 else FLOAT64
+
+
+def choice(name: str, value: Any, allowed: tuple[str, ...]) -> int:
+    """The number of a named choice."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected one of {', '.join(allowed)}, got {type(value).__name__}")
+    if value not in allowed:
+        raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+    return allowed.index(value)
 
 
 def number(name: str, value: Any) -> float:
@@ -158,9 +219,44 @@ def output(out: Any, dtype: np.dtype[Any], shape: tuple[int, ...], **inputs: Any
     if not (out.flags.c_contiguous and out.flags.writeable):
         raise ValueError("out: expected a writeable C-contiguous array, got one that is not")
     for name, value in inputs.items():
-        if np.may_share_memory(out, np.asarray(value)):  # also a memoryview, or what has __array__
-            raise ValueError(f"out: expected no overlap with {name}, got overlapping memory")
+        _refuse_overlap(out, name, value)
     return out
+
+
+def _refuse_overlap(out: Array, name: str, value: Any) -> None:
+    """Memory that `out` and a value share; of a Params its fields, by their names."""
+    if isinstance(value, tuple):
+        names = getattr(value, "_fields", range(len(value)))
+        for field, item in zip(names, value, strict=True):
+            _refuse_overlap(out, f"{name}.{field}", item)
+    elif np.may_share_memory(out, np.asarray(value)):  # also a memoryview, or what has __array__
+        raise ValueError(f"out: expected no overlap with {name}, got overlapping memory")
+
+
+def ready(source: Any, out: Any) -> bool:
+    """Whether `source` may be read and `out` be written as they are: the quick way past the other checks.
+
+    It is where both are plain batches of one shape and dtype, and own their memory, or `source` is a view of
+    what another array owns.
+    """
+    if type(source) is not np.ndarray or type(out) is not np.ndarray or source is out:
+        return False
+    dtype, owner = out.dtype, source.base
+    return (
+        source.dtype is dtype
+        and (dtype is FLOAT64 or dtype is FLOAT32)
+        and out.ndim == 2
+        and source.shape == out.shape != (len(out), 0)
+        and source.flags.num & _PLAIN == _PLAIN
+        and out.flags.num & _OWNER == _OWNER
+        and (owner is None or (owner is not out and type(owner) is np.ndarray and owner.base is None))
+    )
+
+
+def apart(out: Array, params: tuple[Any, ...]) -> bool:
+    """Whether no field is `out`, which owns its memory, nor may be a view of it."""
+    views = [v for v in params if type(v) is not np.ndarray or v.base is not None or v is out]
+    return not views or {*map(type, views)} <= _SCALARS
 
 
 def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -170,17 +266,26 @@ def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         raise ValueError(f"n, dim: expected a shape that memory can hold, got {shape}") from None
 
 
-def output_like(out: Any, source: Array, name: str, given: Any, **inputs: Any) -> tuple[Array, Array]:
-    """(array to write, source to read) for a transform of `source`, made from the argument `given`.
+def output_like(out: Any, source: Array, name: str, argument: Any, **inputs: Any) -> tuple[Array, Array]:
+    """(array to write, source to read) for a transform of `source`, which is an argument converted.
 
-    `out` may be `given` itself: the source is then a copy, since kernels read rows they have
+    `out` may be the argument itself: the source is then a copy, since kernels read rows they have
     written. Any other overlap is refused.
     """
     if out is None:
         return np.empty(source.shape, source.dtype), source
-    if out is given:
+    if out is argument:
         return output(out, source.dtype, source.shape, **inputs), source.copy()
-    return output(out, source.dtype, source.shape, **{name: given}, **inputs), source
+    return output(out, source.dtype, source.shape, **{name: argument}, **inputs), source
+
+
+def batch_and_output(name: str, argument: Any, out: Any, **inputs: Any) -> tuple[Array, Array]:
+    """(source, target) for a transform of the batch in an argument; errors and copies as `output_like`."""
+    source = batch(name, argument)
+    if out is None:
+        return source, np.empty_like(source)
+    target, source = output_like(out, source, name, argument, **inputs)
+    return source, target
 
 
 def asarray(name: str, value: Any) -> Array:

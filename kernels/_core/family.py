@@ -1,197 +1,203 @@
-"""The four verbs, built from a family's two row kernels; the modules add names and docstrings."""
+"""A family, written once: its public functions are the methods here, made from its two row kernels.
 
-import math
+A module has `Params`, `random_params`, what checks a Params, two row kernels, and
+`_family = Family(Params, arrays, forward_rows, inverse_rows)`.
+"""
+
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
-from seqgap.kernels._core.jit import SMALL, SMALL_FOR_HEAVY, HeavyKernel, RowKernel, isolate, jit, tile_rows
-from seqgap.kernels._core.normals import standard_normal
-from seqgap.kernels._core.philox import fill
+from seqgap.kernels._core.rows import WORTH_LIGHT, Step, draw, score, transform
 
-_LOG_2_PI = math.log(2 * math.pi)
+_FAMILIES: dict[type, "Family"] = {}  # by the exact type of their Params; each module adds its own
 
 
-class Verbs:
+class Directions(NamedTuple):
+    """The two row kernels of checked parameters, or of a flow of several."""
+
+    forward: tuple[Step, ...]
+    inverse: tuple[Step, ...]
+
+
+class Family:
     """forward, inverse, log_prob and sample of one family.
 
-    arrays(params, dtype, dim) validates a `Params` and returns the arrays of the row kernels, which
-    are `rows(lo, hi, source, target, log_det, *arrays)`. A family whose Params do not fix D checks
-    what it can. small: batches of fewer elements stay on one thread.
+    params: the class of its parameters, a flat NamedTuple with the properties `dim` (D) and `dtype` (float32
+    or float64, that of `sample`). arrays(params, dtype, dim): checks them and returns the arrays of the row
+    kernels, which are `rows(lo, hi, source, target, log_det, *arrays)`. worth: as in `rows.Step`.
     """
+
+    strategies: tuple[str, ...] = ()  # of `forward`; the first is what it does unless told
+    fixes_dim = True  # whether a Params goes with one D only
 
     def __init__(
         self,
+        params: type[Any],
         arrays: Callable[..., tuple[Any, ...]],
         forward_rows: Callable[..., Any],
         inverse_rows: Callable[..., Any],
-        small: int = SMALL,
+        worth: int = WORTH_LIGHT,
     ) -> None:
+        self.params = params
         self._arrays = arrays
-        self._forward = RowKernel(forward_rows, small)
-        self._inverse = RowKernel(inverse_rows, small)
-        self._log_prob = RowKernel(_log_prob_rows(inverse_rows), small)
-        self._sample = RowKernel(_sample_rows(forward_rows), SMALL_FOR_HEAVY)
+        self._rows = forward_rows, inverse_rows
+        self._worth = worth
+        _FAMILIES[params] = self
 
-    def forward(self, z: Any, params: Any, out: Any, threads: int, *options: Any) -> tuple[Array, Array]:
-        """Latent to data; `options` go to `arrays`."""
-        return self._transform(self._forward, "z", z, params, out, threads, *options)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return family_of, ("params", self.params)
 
-    def inverse(self, x: Any, params: Any, out: Any, threads: int) -> tuple[Array, Array]:
-        """Data to latent."""
-        return self._transform(self._inverse, "x", x, params, out, threads)
+    @property
+    def stem(self) -> str:
+        """The name of its module."""
+        return self.params.__module__.rpartition(".")[2]
+
+    def forward(
+        self, z: ArrayLike, params: Any, *, out: Array | None = None, threads: int = 1
+    ) -> tuple[Array, Array]:
+        """Latent to data: (x, log_det), shapes (N, D) and (N,), dtype of z.
+
+        log_det is log |det dx/dz|; the module has the formula. z: (N, D), float64 or float32 (integers become
+        float64). out: the array that x is written to, (N, D) of that dtype; it may be z itself. Raises
+        TypeError or ValueError for wrong arguments, naming them.
+        """
+        return self._transform(0, "z", z, params, out, threads)
+
+    def inverse(
+        self, x: ArrayLike, params: Any, *, out: Array | None = None, threads: int = 1
+    ) -> tuple[Array, Array]:
+        """Data to latent: (z, log_det), shapes (N, D) and (N,), dtype of x.
+
+        log_det is log |det dz/dx|. Arguments and errors as in `forward`.
+        """
+        return self._transform(1, "x", x, params, out, threads)
 
     def _transform(
-        self, kernel: RowKernel, name: str, given: Any, params: Any, out: Any, threads: int, *options: Any
+        self, direction: int, name: str, argument: Any, params: Any, out: Any, threads: int, *options: Any
     ) -> tuple[Array, Array]:
-        source = self._batch(name, given)
-        n, dim = source.shape
-        arrays = self._arrays(params, source.dtype, dim, *options)
-        threads = check.threads(threads)
-        if out is None:
-            target = np.empty_like(source)
+        if out is not None and check.ready(argument, out) and check.apart(out, params):
+            source, target = argument, out
         else:
-            target, source = check.output_like(out, source, name, given, **_named(params))
-        log_det = np.empty(n, source.dtype)
+            source, target = check.batch_and_output(name, argument, out, params=params)
+        if type(params) is not self.params:
+            check.instance("params", params, self.params)
+        arrays = self._arrays(params, source.dtype, source.shape[1], *options)
+        log_det = np.empty(len(source), source.dtype)
+        rows = self._kernel(direction, *options)
         if threads == 1:  # the shortest way: for one row most of the time is the call
-            kernel.rows(0, n, source, target, log_det, *arrays)
+            rows(0, len(source), source, target, log_det, *arrays)
         else:
-            kernel(threads, n, dim, source, target, log_det, *arrays)
+            step = Step(rows, arrays, self._worth)
+            transform((step,), source, target, log_det, check.threads(threads))
         return target, log_det
 
-    _batch = staticmethod(check.batch)
+    def _kernel(self, direction: int, *options: Any) -> Callable[..., Any]:
+        return self._rows[direction]
 
-    def plan(self, verb: str, params: Any, dim: int, dtype: np.dtype[Any]) -> Callable[..., None]:
-        """run(source, target, log_det) of "forward" or "inverse", unchecked and on one thread."""
-        rows = (self._forward if verb == "forward" else self._inverse).rows
-        arrays = self._arrays(params, dtype, dim)
-
-        def run(source: Array, target: Array, log_det: Array) -> None:
-            rows(0, source.shape[0], source, target, log_det, *arrays)
-
-        return run
-
-    def log_prob(self, x: Any, params: Any, threads: int) -> Array:
-        """Log density of the rows of x."""
+    def log_prob(self, x: ArrayLike, params: Any, *, threads: int = 1) -> Array:
+        """log p(x) = log N(z; 0, I) + log_det of `inverse`, shape (N,), dtype of x; errors as `forward`."""
         source = check.batch("x", x)
-        n, dim = source.shape
-        arrays = self._arrays(params, source.dtype, dim)
-        threads = check.threads(threads)
-        density = np.empty(n, source.dtype)
-        self._log_prob(threads, n, dim, source, density, *arrays)
+        step = self._step(1, params, source.dtype, source.shape[1])
+        density = np.empty(len(source), source.dtype)
+        score((step,), source, density, check.threads(threads))
         return density
 
-    def nll(self, x: Any, params: Any) -> float:
-        """Minus the mean log density of the rows of x, at least one."""
-        density = self.log_prob(x, params, 1)
+    def nll(self, x: ArrayLike, params: Any) -> float:
+        """Negative log-likelihood: minus the mean of `log_prob`; N at least 1. Errors as `forward`."""
+        density = self.log_prob(x, params)
         if not density.size:
             raise ValueError("x: expected at least 1 row, got none")
         return -float(np.mean(density, dtype=np.float64))
 
     def sample(
-        self, n: int, dim: int, dtype: Any, params: Any, seed: int, first_row: int, out: Any, threads: int
+        self, n: int, params: Any, seed: int | None = None, *, rng: Any = None, first_row: int = 0,
+        out: Array | None = None, threads: int = 1,
+    ) -> Array:  # fmt: skip
+        """`forward` of the normals of `seed`: (n, D), the dtype of params.
+
+        Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. seed: 0 <= seed < 2**64;
+        or rng instead: None for fresh entropy, a SeedSequence or a Generator, of which 64 bits are drawn.
+        Errors as `forward`.
+        """
+        check.instance("params", params, self.params)
+        return self._sample(n, params.dim, params, check.key(seed, rng), first_row, out, threads)
+
+    def _sample(
+        self, n: int, dim: int, params: Any, key: np.uint64, first_row: int, out: Any, threads: int
     ) -> Array:
-        """Rows first_row to first_row + n - 1 of the sample of a seed."""
-        n = check.count("n", n)
-        arrays = self._arrays(params, dtype, dim)
-        key, row = check.seed(seed), check.first_row(first_row, n)
-        threads = check.threads(threads)
-        target = check.output(out, dtype, (n, dim), **({} if out is None else _named(params)))
-        self._sample(threads, n, dim, target, row, key, *arrays)
-        return target
+        n, dtype = check.count("n", n), params.dtype
+        step = self._step(0, params, dtype, dim)
+        row, threads = check.first_row(first_row, n), check.threads(threads)
+        x = check.output(out, dtype, (n, dim), params=params)
+        draw((step,), x, key, row, threads)
+        return x
+
+    def directions(
+        self, params: Any, dtype: np.dtype[Any], dim: int, strategy: str | None = None
+    ) -> Directions:
+        """The row kernels of a Params, checked for batches of this dtype and D."""
+        options = (self._strategy(strategy),) if self.strategies else ()
+        forward, inverse = (self._step(i, params, dtype, dim, *options) for i in (0, 1))
+        return Directions((forward,), (inverse,))
+
+    def _step(self, direction: int, params: Any, dtype: np.dtype[Any], dim: int, *options: Any) -> Step:
+        check.instance("params", params, self.params)
+        arrays = self._arrays(params, dtype, dim, *options)
+        return Step(self._kernel(direction, *options), arrays, self._worth)
+
+    def _strategy(self, name: str | None) -> str:
+        if name is not None:
+            check.choice("strategy", name, self.strategies)
+        return name or self.strategies[0]
 
 
-class HeavyVerbs(Verbs):
-    """The verbs of a family whose row kernels are much work for each row and take seconds to compile.
+class OpenFamily(Family):
+    """A family whose Params leave D open; their `dim` is what `sample` draws unless told, or None."""
 
-    So they are compiled once, for serial, parallel and fused use and for read-only batches too.
-    """
-
-    def __init__(
-        self,
-        arrays: Callable[..., tuple[Any, ...]],
-        forward_rows: Callable[..., Any],
-        inverse_rows: Callable[..., Any],
-    ) -> None:
-        self._arrays = arrays
-        self._forward = self._sample = HeavyKernel(forward_rows)
-        self._inverse = self._log_prob = HeavyKernel(inverse_rows)
-
-    @staticmethod
-    def _batch(name: str, given: Any) -> Array:
-        source = check.batch(name, given)
-        return source if source.flags.writeable else source.copy()
-
-    def log_prob(self, x: Any, params: Any, threads: int) -> Array:
-        """Log density of the rows of x."""
-        z, log_det = self.inverse(x, params, None, threads)
-        add_base(z, log_det)
-        return log_det
+    fixes_dim = False
 
     def sample(
-        self, n: int, dim: int, dtype: Any, params: Any, seed: int, first_row: int, out: Any, threads: int
-    ) -> Array:
-        """Rows first_row to first_row + n - 1 of the sample of a seed."""
-        n = check.count("n", n)
-        arrays = self._arrays(params, dtype, dim)
-        target = check.output(out, dtype, (n, dim), **({} if out is None else _named(params)))
-        z = standard_normal(n, dim, seed, first_row=first_row, dtype=dtype, threads=threads)
-        self._forward(threads, n, dim, z, target, np.empty(n, dtype), *arrays)
-        return target
+        self, n: int, params: Any, seed: int | None = None, *, dim: int | None = None, rng: Any = None,
+        first_row: int = 0, out: Array | None = None, threads: int = 1,
+    ) -> Array:  # fmt: skip
+        """`forward` of the normals of `seed`: (n, dim), the dtype of params.
+
+        dim: D, where the parameters leave it open. Else as in `Family.sample`: rows first_row to
+        first_row + n - 1; seed or rng.
+        """
+        check.instance("params", params, self.params)
+        dim = check.count("dim", params.dim if dim is None else dim, 1)
+        return self._sample(n, dim, params, check.key(seed, rng), first_row, out, threads)
 
 
-@jit
-def add_base(z: Any, log_det: Any) -> None:
-    """log_det += log N(z; 0, I) of each row."""
-    isolate()
-    half, constant = z.dtype.type(0.5), z.dtype.type(0.5 * _LOG_2_PI * z.shape[1])
-    for n in range(z.shape[0]):
-        squares = z.dtype.type(0)
-        for d in range(z.shape[1]):
-            squares += z[n, d] * z[n, d]
-        log_det[n] -= half * squares + constant
+class StrategicFamily(Family):
+    """A family with several strategies of `forward`; arrays takes the chosen one last."""
+
+    def forward(
+        self,
+        z: ArrayLike,
+        params: Any,
+        *,
+        strategy: str | None = None,
+        out: Array | None = None,
+        threads: int = 1,
+    ) -> tuple[Array, Array]:
+        """Latent to data by one of several strategies: (x, log_det), shapes (N, D) and (N,), dtype of z.
+
+        strategy: the module says which there are and what they do. Else as in `Family.forward`.
+        """
+        return self._transform(0, "z", z, params, out, threads, self._strategy(strategy))
 
 
-def _named(params: Any) -> dict[str, Any]:
-    """The fields of `params` by name, for the overlap check."""
-    return {f"params.{key}": value for key, value in params._asdict().items()}
-
-
-def _log_prob_rows(inverse_rows: Callable[..., Any]) -> Callable[..., Any]:
-    @jit
-    def log_prob_rows(lo: Any, hi: Any, x: Any, density: Any, *arrays: Any) -> None:
-        isolate()
-        dim = x.shape[1]
-        tile = tile_rows(dim)
-        z = np.empty((tile, dim), x.dtype)
-        half = x.dtype.type(0.5)
-        constant = x.dtype.type(0.5 * _LOG_2_PI * dim)
-        for first in range(lo, hi, tile):
-            last = min(first + tile, hi)
-            inverse_rows(0, last - first, x[first:last], z, density[first:last], *arrays)
-            for n in range(last - first):
-                squares = x.dtype.type(0)
-                for d in range(dim):
-                    squares += z[n, d] * z[n, d]
-                density[first + n] -= half * squares + constant
-
-    return log_prob_rows
-
-
-def _sample_rows(forward_rows: Callable[..., Any]) -> Callable[..., Any]:
-    @jit
-    def sample_rows(lo: Any, hi: Any, x: Any, first_row: Any, seed: Any, *arrays: Any) -> None:
-        isolate()
-        dim = x.shape[1]
-        tile = tile_rows(dim)
-        z, log_det = np.empty((tile, dim), x.dtype), np.empty(tile, x.dtype)
-        for first in range(lo, hi, tile):
-            last = min(first + tile, hi)
-            rows = last - first
-            fill(z[:rows], first_row + first, seed, np.uint32(0))
-            forward_rows(0, rows, z, x[first:last], log_det, *arrays)
-
-    return sample_rows
+def family_of(name: str, params: type) -> Family:
+    """The family whose Params are of exactly this class; TypeError, naming the argument, if there is none."""
+    if params not in _FAMILIES:
+        raise TypeError(
+            f"{name}: expected Params of a family of flows, got {params.__module__}.{params.__name__}"
+        )
+    return _FAMILIES[params]

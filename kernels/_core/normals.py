@@ -1,23 +1,13 @@
 """Standard normals from a counter, checked and on threads; `seqgap.kernels.normal` says how they are made."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import DTypeLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
-from seqgap.kernels._core.jit import SMALL_FOR_HEAVY, RowKernel, isolate, jit_exact
-from seqgap.kernels._core.philox import fill
+from seqgap.kernels._core.rows import WORTH_HEAVY, RowKernel, normal_rows
 
-
-@jit_exact
-def _standard_normal_rows(lo: Any, hi: Any, out: Any, first_row: Any, seed: Any, stream: Any) -> None:
-    isolate()
-    fill(out[lo:hi], first_row + lo, seed, stream)
-
-
-_standard_normal = RowKernel(_standard_normal_rows, SMALL_FOR_HEAVY)
+_standard_normal = RowKernel(normal_rows, WORTH_HEAVY)
 
 
 def standard_normal(

@@ -1,4 +1,4 @@
-"""Stacks of layers that transform features by numbers of a conditioner; both directions, on tiles.
+"""Stacks of layers that transform features by parameters of a conditioner; both directions, on tiles.
 
 The data-to-latent direction has all features, so each layer is one pass of its network. Back, a layer of
 an autoregressive conditioner knows a feature only after those before it:
@@ -11,21 +11,30 @@ All three do the same arithmetic for the values that count, so their results hav
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgap.kernels._core.check import Array
-from seqgap.kernels._core.family import HeavyVerbs
+from seqgap.kernels._core.family import Family, StrategicFamily
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._core.rows import WORTH_HEAVY
 from seqgap.kernels._core.simd import bits_of, filled, lanes, scratch, store
 from seqgap.kernels._core.tiles import from_tile, to_tile
 from seqgap.kernels._nets.dense import address, entry, number, read, write
-from seqgap.kernels._nets.mlp import advance, ends_of, outputs_for
+from seqgap.kernels._nets.mlp import Network, Workspace, advance, ends_of, outputs_for
 
 STRATEGIES = ("incremental", "naive", "jacobi")
 _JACOBI = 2
 _OUTPUTS = 64  # rows of a tile of outputs, at least those of one feature
+
+
+class Layers(NamedTuple):
+    """Which features the layers of a stack transform, and how."""
+
+    order: Any  # (L, D): the feature that comes i-th in each layer
+    identity: Any  # (L,): so many of them pass unchanged, the first ones
+    strategy: Any  # its number among STRATEGIES
+    form: Any  # (variant, bound) of the transform: the number of a scale or spline, and where a spline ends
 
 
 @jit_inline
@@ -36,9 +45,9 @@ def _copy(source: Any, target: Any, vectors: Any) -> None:
 
 
 @jit_inline
-def _clear(place: Any, vectors: Any) -> None:
+def _clear(target: Any, vectors: Any) -> None:
     for v in range(vectors):
-        write(place, v * lanes(place), filled(place, number(place, 0)))
+        write(target, v * lanes(target), filled(target, number(target, 0)))
 
 
 @jit_inline
@@ -48,12 +57,12 @@ def _start(done: Any) -> None:
 
 
 @jit_exact
-def _same(one: Any, other: Any, count: Any) -> Any:
+def _same(first: Any, second: Any, count: Any) -> Any:
     """Whether so many numbers have the same bits."""
     isolate()
     different = 0
     for i in range(count):
-        different += bits_of(entry(one, i)) != bits_of(entry(other, i))
+        different += bits_of(entry(first, i)) != bits_of(entry(second, i))
     return different == 0
 
 
@@ -74,14 +83,14 @@ def _unload(n: Any, hi: Any, target: Any, log_det: Any, tile: Any, sums: Any) ->
 
 
 @jit_exact
-def _see(degrees: Any, first: Any, last: Any, each: Any, seen: Any) -> None:
-    """seen[i * each + j] = how many units feature first + i sees; degrees: (H,), ascending."""
+def _see(degrees: Any, first: Any, last: Any, outputs: Any, seen: Any) -> None:
+    """seen[i * outputs + j] = how many units feature first + i sees; degrees: (H,), ascending."""
     count = 0
     for i in range(first, last):
         while count < degrees.shape[0] and degrees[count] <= i:
             count += 1
-        for j in range(each):
-            seen[(i - first) * each + j] = count
+        for j in range(outputs):
+            seen[(i - first) * outputs + j] = count
 
 
 @jit_exact
@@ -96,217 +105,225 @@ def _next_degree(degrees: Any, done: Any, otherwise: Any) -> Any:
 
 @jit_inline
 def _workspace(network: Any, dim: Any, pitch: Any, source: Any) -> Any:
-    """Tiles for a block of rows, and counts."""
-    (depth, units), each = network[0].shape[1:], network[4].shape[2]
-    group = max(1, _OUTPUTS // each)
-    tiles = (
-        scratch(dim + lanes(source), pitch, source),  # the features in their places
-        scratch(dim, pitch, source),  # the features in the order of a layer, as far as they are known
-        scratch(depth * units, pitch, source),  # hidden units
-        scratch(units, pitch, source),  # what residual blocks add to
-        scratch(group * each, pitch, source),  # outputs
-        scratch(3, pitch, source),  # log_det, log_det before a layer, one feature
+    (depth, units), outputs = network.degrees.shape[1:], network.weight_out.shape[2]
+    rows = max(1, _OUTPUTS // outputs) * outputs
+    return Workspace(
+        scratch(dim + lanes(source), pitch, source),
+        scratch(dim, pitch, source),
+        scratch(depth * units, pitch, source),
+        scratch(units, pitch, source),
+        scratch(rows, pitch, source),
+        scratch(3, pitch, source),
+        ends_of(network.degrees),
+        np.zeros(depth, np.int64),
+        np.empty(rows, np.int64),
     )
-    return tiles, (np.zeros(depth, np.int64), np.empty(group * each, np.int64))
 
 
 def _incremental(transform: Any) -> Any:
     """A layer, latent to data, feature by feature."""
 
     @jit_inline
-    def incremental(
-        layer: Any, order: Any, start: Any, vectors: Any, network: Any, tiles: Any, counts: Any,
-        strategy: Any, kind: Any, bound: Any,
-    ) -> None:  # fmt: skip
-        given, known, hidden, raw, outputs, sums = tiles
-        done, seen = counts
-        degrees, each = network[0][layer], network[4].shape[2]
-        dim, pitch, group = known.shape[0], known.shape[1], outputs.shape[0] // each
+    def incremental(layer: Any, vectors: Any, layers: Any, network: Any, work: Any) -> None:
+        degrees, count = network.degrees[layer], network.weight_out.shape[2]
+        features, ordered, done, seen = work.features, work.ordered, work.done, work.seen
+        order, form, outputs, log_det = layers.order, layers.form, work.outputs, address(work.sums, 0)
+        (dim, pitch), group = ordered.shape, outputs.shape[0] // count
+        start = layers.identity[layer]
         _start(done)
         i = start
         while i < dim:
-            advance(layer, i, vectors, done, network, known, hidden, raw)
+            advance(layer, i, vectors, network, work)
             last = min(i + group, _next_degree(degrees, done, dim))  # these see the same units
-            for row in range((last - i) * each):
+            for row in range((last - i) * count):
                 seen[row] = done[degrees.shape[0] - 1]
-            outputs_for(layer, i - start, last - start, vectors, seen, network, hidden, outputs)
+            outputs_for(layer, i - start, last - start, vectors, network, work)
             for f in range(i, last):
-                place, result = address(given, order[layer, f] * pitch), address(known, f * pitch)
-                numbers = address(outputs, (f - i) * each * pitch)
-                transform(kind, bound, numbers, each, pitch, place, result, address(sums, 0), vectors)
-                _copy(result, place, vectors)
+                feature, result = address(features, order[layer, f] * pitch), address(ordered, f * pitch)
+                parameters = address(outputs, (f - i) * count * pitch)
+                transform(form, parameters, count, pitch, feature, result, log_det, vectors)
+                _copy(result, feature, vectors)
             i = last
 
     return incremental
+
+
+def _one_pass(visit: Any) -> Any:
+    """One pass of the whole network.
+
+    visit(layer, f, parameters, vectors, layers, network, work) transforms feature f of the order and says
+    whether it is as it was.
+    """
+
+    @jit_inline
+    def one_pass(layer: Any, vectors: Any, layers: Any, network: Any, work: Any) -> Any:
+        degrees, outputs = network.degrees[layer], network.weight_out.shape[2]
+        (dim, pitch), group = work.ordered.shape, work.outputs.shape[0] // outputs
+        start = layers.identity[layer]
+        _start(work.done)
+        advance(layer, dim - 1, vectors, network, work)
+        settled = True
+        for i in range(start, dim, group):
+            last = min(i + group, dim)
+            _see(degrees[degrees.shape[0] - 1], i, last, outputs, work.seen)
+            outputs_for(layer, i - start, last - start, vectors, network, work)
+            for f in range(i, last):
+                parameters = address(work.outputs, (f - i) * outputs * pitch)
+                settled = visit(layer, f, parameters, vectors, layers, network, work) and settled
+        return settled
+
+    return one_pass
 
 
 def _sweeps(transform: Any) -> Any:
     """A layer, latent to data, by passes of the whole network."""
 
     @jit_inline
-    def sweep(
-        layer: Any, order: Any, start: Any, vectors: Any, network: Any, tiles: Any, counts: Any, kind: Any,
-        bound: Any,
-    ) -> Any:  # fmt: skip
-        """One pass of the whole network; whether it changed nothing."""
-        given, known, hidden, raw, outputs, sums = tiles
-        done, seen = counts
-        degrees, each = network[0][layer], network[4].shape[2]
-        dim, pitch, group = known.shape[0], known.shape[1], outputs.shape[0] // each
-        _start(done)
-        advance(layer, dim - 1, vectors, done, network, known, hidden, raw)
-        settled, result = True, address(sums, 2 * pitch)
-        for i in range(start, dim, group):
-            last = min(i + group, dim)
-            _see(degrees[degrees.shape[0] - 1], i, last, each, seen)
-            outputs_for(layer, i - start, last - start, vectors, seen, network, hidden, outputs)
-            for f in range(i, last):
-                place, numbers = (
-                    address(given, order[layer, f] * pitch),
-                    address(outputs, (f - i) * each * pitch),
-                )
-                transform(kind, bound, numbers, each, pitch, place, result, address(sums, 0), vectors)
-                settled = settled and _same(result, address(known, f * pitch), pitch)
-                _copy(result, address(known, f * pitch), vectors)
+    def replace(
+        layer: Any, f: Any, parameters: Any, vectors: Any, layers: Any, network: Any, work: Any
+    ) -> Any:
+        outputs, pitch = network.weight_out.shape[2], work.ordered.shape[1]
+        feature = address(work.features, layers.order[layer, f] * pitch)
+        result, known = address(work.sums, 2 * pitch), address(work.ordered, f * pitch)
+        transform(layers.form, parameters, outputs, pitch, feature, result, address(work.sums, 0), vectors)
+        settled = _same(result, known, pitch)
+        _copy(result, known, vectors)
         return settled
 
+    sweep = _one_pass(replace)
+
     @jit_inline
-    def sweeps(
-        layer: Any, order: Any, start: Any, vectors: Any, network: Any, tiles: Any, counts: Any,
-        strategy: Any, kind: Any, bound: Any,
-    ) -> None:  # fmt: skip
-        given, known, _, _, _, sums = tiles
-        dim, pitch = known.shape
+    def sweeps(layer: Any, vectors: Any, layers: Any, network: Any, work: Any) -> None:
+        (dim, pitch), start = work.ordered.shape, layers.identity[layer]
         for i in range(start, dim):
-            _clear(address(known, i * pitch), vectors)
-        log_det, before = address(sums, 0), address(sums, pitch)
+            _clear(address(work.ordered, i * pitch), vectors)
+        log_det, before = address(work.sums, 0), address(work.sums, pitch)
         _copy(log_det, before, vectors)
         for _ in range(start, dim):
             _copy(before, log_det, vectors)
-            settled = sweep(layer, order, start, vectors, network, tiles, counts, kind, bound)
-            if settled and strategy == _JACOBI:
+            settled = sweep(layer, vectors, layers, network, work)
+            if settled and layers.strategy == _JACOBI:
                 break
         for i in range(start, dim):
-            _copy(address(known, i * pitch), address(given, order[layer, i] * pitch), vectors)
+            feature = address(work.features, layers.order[layer, i] * pitch)
+            _copy(address(work.ordered, i * pitch), feature, vectors)
 
     return sweeps
 
 
-def _to_data(run: Any) -> Any:
-    """Latent to data, a tile at a time; run: what does a layer."""
-
-    @jit_exact
-    def block(
-        lo: Any, hi: Any, vectors: Any, source: Any, target: Any, log_det: Any, order: Any, kept: Any,
-        network: Any, strategy: Any, kind: Any, bound: Any,
-    ) -> None:  # fmt: skip
-        isolate()
-        pitch = vectors * lanes(source)
-        tiles, counts = _workspace(network, order.shape[1], pitch, source)
-        given, known, _, _, _, sums = tiles
-        for n in range(lo, hi, pitch):
-            _load(n, hi, source, given)
-            _clear(address(sums, 0), vectors)
-            for layer in range(order.shape[0]):
-                start = kept[layer]
-                for i in range(start):
-                    _copy(address(given, order[layer, i] * pitch), address(known, i * pitch), vectors)
-                run(layer, order, start, vectors, network, tiles, counts, strategy, kind, bound)
-            _unload(n, hi, target, log_det, given, sums)
-
-    return block
-
-
-def _to_latent(transform: Any) -> Any:
-    """Data to latent, a tile at a time: one pass of each network."""
+def _in_order(layer: Any) -> Any:
+    """A layer, latent to data, with the features that pass unchanged in its order."""
 
     @jit_inline
-    def one_pass(
-        layer: Any, order: Any, start: Any, vectors: Any, network: Any, tiles: Any, counts: Any, kind: Any,
-        bound: Any,
-    ) -> None:  # fmt: skip
-        given, known, hidden, raw, outputs, sums = tiles
-        done, seen = counts
-        degrees, each = network[0][layer], network[4].shape[2]
-        dim, pitch, group = known.shape[0], known.shape[1], outputs.shape[0] // each
-        for i in range(dim):
-            _copy(address(given, order[layer, i] * pitch), address(known, i * pitch), vectors)
-        _start(done)
-        advance(layer, dim - 1, vectors, done, network, known, hidden, raw)
-        for i in range(start, dim, group):
-            last = min(i + group, dim)
-            _see(degrees[degrees.shape[0] - 1], i, last, each, seen)
-            outputs_for(layer, i - start, last - start, vectors, seen, network, hidden, outputs)
-            for f in range(i, last):
-                place, result = address(known, f * pitch), address(given, order[layer, f] * pitch)
-                numbers = address(outputs, (f - i) * each * pitch)
-                transform(kind, bound, numbers, each, pitch, place, result, address(sums, 0), vectors)
+    def to_data(index: Any, vectors: Any, layers: Any, network: Any, work: Any) -> None:
+        _order(index, layers.identity[index], vectors, layers, work)
+        layer(index, vectors, layers, network, work)
+
+    return to_data
+
+
+def _at_once(transform: Any) -> Any:
+    """A layer, data to latent; the last one comes first."""
+
+    @jit_inline
+    def move(layer: Any, f: Any, parameters: Any, vectors: Any, layers: Any, network: Any, work: Any) -> Any:
+        outputs, pitch = network.weight_out.shape[2], work.ordered.shape[1]
+        feature = address(work.ordered, f * pitch)
+        result = address(work.features, layers.order[layer, f] * pitch)
+        transform(layers.form, parameters, outputs, pitch, feature, result, address(work.sums, 0), vectors)
+        return True
+
+    one_pass = _one_pass(move)
+
+    @jit_inline
+    def to_latent(index: Any, vectors: Any, layers: Any, network: Any, work: Any) -> None:
+        layer = layers.order.shape[0] - 1 - index
+        _order(layer, layers.order.shape[1], vectors, layers, work)
+        one_pass(layer, vectors, layers, network, work)
+
+    return to_latent
+
+
+@jit_inline
+def _order(layer: Any, count: Any, vectors: Any, layers: Any, work: Any) -> None:
+    """The first features of a layer's order, in it."""
+    pitch = work.ordered.shape[1]
+    for i in range(count):
+        feature = address(work.features, layers.order[layer, i] * pitch)
+        _copy(feature, address(work.ordered, i * pitch), vectors)
+
+
+def _rows(layer: Any) -> Any:
+    """The row kernel that runs every layer on a tile, and then on the next tile."""
 
     @jit_exact
-    def block(
-        lo: Any, hi: Any, vectors: Any, source: Any, target: Any, log_det: Any, order: Any, kept: Any,
-        network: Any, strategy: Any, kind: Any, bound: Any,
-    ) -> None:  # fmt: skip
+    def block(lo: Any, hi: Any, vectors: Any, batch: Any, layers: Any, network: Any) -> None:
         isolate()
+        source, target, log_det = batch
         pitch = vectors * lanes(source)
-        tiles, counts = _workspace(network, order.shape[1], pitch, source)
+        work = _workspace(network, layers.order.shape[1], pitch, source)
         for n in range(lo, hi, pitch):
-            _load(n, hi, source, tiles[0])
-            _clear(address(tiles[5], 0), vectors)
-            for index in range(order.shape[0]):
-                layer = order.shape[0] - 1 - index
-                one_pass(layer, order, kept[layer], vectors, network, tiles, counts, kind, bound)
-            _unload(n, hi, target, log_det, tiles[0], tiles[5])
+            _load(n, hi, source, work.features)
+            _clear(address(work.sums, 0), vectors)
+            for index in range(layers.order.shape[0]):
+                layer(index, vectors, layers, network, work)
+            _unload(n, hi, target, log_det, work.features, work.sums)
 
-    return block
-
-
-def _rows(block: Any) -> Any:
     @jit_exact
-    def rows(
-        lo: Any, hi: Any, source: Any, target: Any, log_det: Any, order: Any, kept: Any, degrees: Any,
-        weight_in: Any, weight_hidden: Any, weight_out: Any, bias_hidden: Any, bias_out: Any,
-        activation: Any, residual: Any, strategy: Any, kind: Any, bound: Any,
-    ) -> None:  # fmt: skip
+    def rows(lo: Any, hi: Any, source: Any, target: Any, log_det: Any, layers: Any, network: Any) -> None:
         isolate()
-        width = lanes(source)
-        network = (
-            degrees, ends_of(degrees), weight_in, weight_hidden, weight_out, bias_hidden, bias_out,
-            activation, residual,
-        )  # fmt: skip
+        width, batch = lanes(source), (source, target, log_det)
         start = lo
         while start < hi:  # four vectors at a time, and then what is left
             left = hi - start
             vectors = 4 if left > 2 * width else (2 if left > width else 1)
             stop = hi if left < 4 * width else hi - left % (4 * width)
-            block(start, stop, vectors, source, target, log_det, order, kept, network, strategy, kind, bound)
+            block(start, stop, vectors, batch, Layers(*layers), Network(*network))
             start = stop
 
     return rows
 
 
-def stack_rows(to_data: Any, to_latent: Any) -> tuple[Any, Any, Any]:
-    """The row kernels of a stack: (latent to data feature by feature, by passes, data to latent).
+class StackRows(NamedTuple):
+    """The row kernels of stacks with one transform: rows(lo, hi, source, target, log_det, layers, network).
 
-    Each is made of a transform(kind, bound, numbers, each, pitch, given, result, total, vectors) of one
-    feature of a tile; numbers: address of the outputs for it, `each` rows of `pitch`; total: of the sum of
-    log_det.
+    layers and network are plain tuples in the order of `Layers` and `Network`: Numba unpacks those faster.
     """
-    blocks = (_to_data(_incremental(to_data)), _to_data(_sweeps(to_data)), _to_latent(to_latent))
-    by_feature, by_passes, inverse = (_rows(block) for block in blocks)
-    return by_feature, by_passes, inverse
+
+    by_feature: Any  # latent to data
+    by_passes: Any  # latent to data, naive and jacobi
+    at_once: Any  # data to latent
 
 
-class StackVerbs(HeavyVerbs):
-    """The verbs of a family of stacks; arrays: as in `Verbs`, with a strategy as the last option."""
+def stack_rows(to_data: Any, to_latent: Any) -> StackRows:
+    """Row kernels made of transform(form, parameters, outputs, pitch, feature, result, log_det, vectors).
 
-    def __init__(self, arrays: Callable[..., tuple[Any, ...]], rows: tuple[Any, Any, Any]) -> None:
-        by_feature, by_passes, inverse = rows
-        super().__init__(arrays, by_feature, inverse)
-        self._passes = HeavyVerbs(arrays, by_passes, inverse)
+    It transforms one feature of a tile. parameters: address of the `outputs` rows of `pitch` for it; log_det:
+    address of the sum.
+    """
+    layers = _in_order(_incremental(to_data)), _in_order(_sweeps(to_data)), _at_once(to_latent)
+    return StackRows(*map(_rows, layers))
 
-    def forward(self, z: Any, params: Any, out: Any, threads: int, *options: Any) -> tuple[Array, Array]:
-        """Latent to data; an option is the strategy."""
-        if options in ((), (STRATEGIES[0],)):
-            return super().forward(z, params, out, threads)
-        return self._passes.forward(z, params, out, threads, *options)
+
+class LayerFamily(StrategicFamily):
+    """Stacks of layers, latent to data feature by feature; arrays(params, dtype, dim, strategy)."""
+
+    strategies = STRATEGIES
+
+    def __init__(self, params: type[Any], arrays: Callable[..., tuple[Any, ...]], rows: StackRows) -> None:
+        super().__init__(params, arrays, rows.by_feature, rows.at_once, WORTH_HEAVY)
+        self._by_passes = rows.by_passes
+
+    def _kernel(self, direction: int, *options: Any) -> Callable[..., Any]:
+        passes = direction == 0 and options not in ((), STRATEGIES[:1])
+        return self._by_passes if passes else super()._kernel(direction)
+
+
+def coupling_family(params: type[Any], arrays: Callable[..., tuple[Any, ...]], rows: StackRows) -> Family:
+    """Stacks of couplings: one pass of each network in both directions."""
+    return Family(params, arrays, rows.by_feature, rows.at_once, WORTH_HEAVY)
+
+
+def reversed_family(params: type[Any], arrays: Callable[..., tuple[Any, ...]], rows: StackRows) -> Family:
+    """Stacks of layers the other way round: latent to data is one pass of each network."""
+    return Family(params, arrays, rows.at_once, rows.by_feature, WORTH_HEAVY)

@@ -7,8 +7,8 @@ import numpy as np
 
 from seqgap.kernels import maf, realnvp, rq_spline
 from seqgap.kernels._core.check import Array
-from seqgap.kernels._core.flow import Flow, Step
-from seqgap.kernels._nets.mlp import sorted_units
+from seqgap.kernels._core.flow import Flow
+from seqgap.kernels._nets.made import sorted_units
 
 _ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh", "ELU": "elu", "SiLU": "silu"}
 
@@ -59,23 +59,23 @@ def activation_name(place: str, module: Any) -> str:
 
 def flow_of(layers: Sequence[Layer | Sequence[int]], dim: int) -> Flow:
     """The flow of layers and permutations (v' = v[permutation]), data to latent."""
-    labels, steps = np.arange(dim), list[Step]()
+    labels, steps = np.arange(dim), list[Any]()
     for layer in layers:
         if isinstance(layer, Layer):
             steps.append(_step(layer, labels))
         else:
             labels = labels[np.asarray(layer)]
-    return Flow(tuple(_merged(steps[::-1])), labels)
+    return Flow(*_merged(steps[::-1]), permutation=labels)
 
 
-def _step(layer: Layer, labels: Array) -> Step:
+def _step(layer: Layer, labels: Array) -> Any:
     """One layer, its features as they are numbered in the data."""
     if layer.kept:
         return _coupling(layer, labels[layer.kept], labels[layer.moved])
     return _autoregressive(layer, labels)
 
 
-def _autoregressive(layer: Layer, labels: Array) -> Step:
+def _autoregressive(layer: Layer, labels: Array) -> Any:
     net, order = layer.network, np.asarray(layer.moved)
     assert net.masks is not None
     degrees = _degrees(net.masks, order)
@@ -86,12 +86,12 @@ def _autoregressive(layer: Layer, labels: Array) -> Step:
     own, names = (labels[order][None], made.pop("degrees")), (net.activation, layer.kind)
     if layer.bound is None:
         params: Any = maf.Params(*own, **made, activation=names[0], scale=names[1], residual=net.residual)
-        return Step("maf", sorted_units(params))
+        return sorted_units(params)
     params = rq_spline.Params(
         own[0], np.zeros(1, np.int64), own[1], **made, activation=names[0], spline=names[1],
         bound=layer.bound, residual=net.residual,
     )  # fmt: skip
-    return Step("rq_spline", sorted_units(params))
+    return sorted_units(params)
 
 
 def _degrees(masks: list[Array], order: Array) -> list[Array]:
@@ -106,7 +106,7 @@ def _degrees(masks: list[Array], order: Array) -> list[Array]:
     return found
 
 
-def _coupling(layer: Layer, kept: Array, moved: Array) -> Step:
+def _coupling(layer: Layer, kept: Array, moved: Array) -> Any:
     net = layer.network
     width = max(map(len, net.biases))
     degrees = [np.full(width, len(kept)) for _ in net.biases]
@@ -120,13 +120,12 @@ def _coupling(layer: Layer, kept: Array, moved: Array) -> Step:
         params: Any = realnvp.Params(
             masks, **made, activation=net.activation, scale=layer.kind, residual=net.residual
         )
-        return Step("realnvp", params)
+        return params
     made = _padded(net.weights, net.biases, outputs, net.bias_out, degrees)
-    params = rq_spline.Params(
+    return rq_spline.Params(
         np.concatenate([kept, moved])[None], np.array([len(kept)]), **made, activation=net.activation,
         spline=layer.kind, bound=layer.bound, residual=net.residual,
     )  # fmt: skip
-    return Step("rq_spline", params)
 
 
 def _padded(
@@ -151,19 +150,19 @@ def _to_shape(value: Array, shape: tuple[int, ...]) -> Array:
     return np.pad(value, pairs)
 
 
-def _merged(steps: Sequence[Step]) -> list[Step]:
-    """Neighbours of one family and architecture as one step."""
-    found: list[Step] = []
-    for step in steps:
-        if found and _alike(found[-1], step):
-            found[-1] = Step(step.family, _stacked(found[-1].params, step.params))
+def _merged(steps: Sequence[Any]) -> list[Any]:
+    """Neighbours of one family and architecture as one Params."""
+    merged: list[Any] = []
+    for params in steps:
+        if merged and _alike(merged[-1], params):
+            merged[-1] = _stacked(merged[-1], params)
         else:
-            found.append(step)
-    return found
+            merged.append(params)
+    return merged
 
 
-def _alike(one: Step, other: Step) -> bool:
-    if one.family != other.family:
+def _alike(one: Any, other: Any) -> bool:
+    if type(one) is not type(other):
         return False
 
     def architecture(params: Any) -> tuple[Any, ...]:
@@ -171,7 +170,7 @@ def _alike(one: Step, other: Step) -> bool:
         couples = bool(np.all(getattr(params, "kept", 0)))
         return *plain, couples, params.bias_hidden.shape[1:], params.bias_out.shape[2], params.bias_out.dtype
 
-    return architecture(one.params) == architecture(other.params)
+    return architecture(one) == architecture(other)
 
 
 def _stacked(one: Any, other: Any) -> Any:

@@ -1,0 +1,187 @@
+"""Rows of a batch: in parts on several threads, and in chunks through one kernel after another.
+
+A row kernel is a jitted `rows(lo, hi, *arrays)` that does rows lo to hi - 1 of a batch. That of a flow is
+`rows(lo, hi, source, target, log_det, *arrays)`; a `Step` is one with its arrays. Results do not depend on
+how a batch is cut.
+"""
+
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.jit import isolate, jit, jit_exact, threads_available
+from seqgap.kernels._core.philox import fill
+
+# Elements of a batch that are worth a thread of their own: to wake one takes 50 microseconds.
+WORTH_LIGHT = 131072  # a coupling takes 0.25 to 0.5 ns for each
+WORTH_HEAVY = 32768  # normals take 1.5 to 2.5 ns for each, networks more
+_TOGETHER = 64  # rows that kernels take side by side at most: parts and chunks are multiples of it
+_CHUNK = 524288  # bytes of a scratch array, that it stays in a second-level cache
+_LOG_2_PI = math.log(2 * math.pi)
+_STREAM = np.uint32(0)  # of the normals that samples are made of
+
+
+class _Pool:
+    """Threads, kept since to start one takes 90 microseconds; a forked child has none."""
+
+    threads: ThreadPoolExecutor | None = None
+
+    @classmethod
+    def submit(cls, work: Callable[[int, int], None], lo: int, hi: int) -> Any:
+        cls.threads = cls.threads or ThreadPoolExecutor(threads_available())
+        return cls.threads.submit(work, lo, hi)
+
+    @classmethod
+    def forget(cls) -> None:
+        cls.threads = None
+
+
+os.register_at_fork(after_in_child=_Pool.forget)
+
+
+def in_parts(work: Callable[[int, int], None], threads: int, count: int, dim: int, worth: int) -> None:
+    """work(lo, hi) for rows 0 to count - 1 of width `dim`, in equal parts on at most `threads` threads.
+
+    No part has less than `worth` elements. An error in any part is raised.
+    """
+    parts = min(threads, count * dim // worth)
+    if parts < 2:
+        work(0, count)
+        return
+    size = -(-count // (parts * _TOGETHER)) * _TOGETHER
+    futures = [_Pool.submit(work, lo, min(lo + size, count)) for lo in range(size, count, size)]
+    try:
+        work(0, size)
+    finally:
+        for future in futures:
+            future.result()
+
+
+class RowKernel:
+    """Runs `rows(lo, hi, *arrays)` over a batch; worth: elements that are worth a thread."""
+
+    def __init__(self, rows: Callable[..., Any], worth: int = WORTH_LIGHT) -> None:
+        self.rows = rows
+        self._worth = worth
+
+    def __call__(self, threads: int, count: int, dim: int, *arrays: Any) -> None:
+        """Do rows 0 to count - 1 of width `dim` on at most `threads` threads."""
+        if threads == 1:
+            self.rows(0, count, *arrays)
+        else:
+            in_parts(lambda lo, hi: self.rows(lo, hi, *arrays), threads, count, dim, self._worth)
+
+
+class Step(NamedTuple):
+    """A row kernel of a flow with its checked arrays."""
+
+    rows: Callable[..., Any]
+    arrays: tuple[Any, ...]
+    worth: int = WORTH_LIGHT
+
+    def __call__(self, source: Array, target: Array, log_det: Array) -> None:
+        """Write target and log_det."""
+        self.rows(0, len(source), source, target, log_det, *self.arrays)
+
+
+def transform(steps: Sequence[Step], source: Array, target: Array, log_det: Array, threads: int) -> None:
+    """The steps one after another, from source to target; log_det is the sum of theirs."""
+    if threads == 1:
+        _run(steps, source, target, log_det)
+        return
+
+    def part(lo: int, hi: int) -> None:
+        _run(steps, source[lo:hi], target[lo:hi], log_det[lo:hi])
+
+    in_parts(part, threads, *source.shape, _worth(steps))
+
+
+def score(steps: Sequence[Step], x: Array, density: Array, threads: int) -> None:
+    """density = log N(z; 0, I) + log_det of the z that the steps make of x."""
+    if threads == 1:
+        _score(steps, x, density)
+    else:
+        in_parts(lambda lo, hi: _score(steps, x[lo:hi], density[lo:hi]), threads, *x.shape, _worth(steps))
+
+
+def _score(steps: Sequence[Step], x: Array, density: Array) -> None:
+    z = np.empty((_chunk_rows(x), x.shape[1]), x.dtype)
+    for lo, hi, latent in _chunks(len(x), z):
+        total = density[lo:hi]
+        _run(steps, x[lo:hi], latent, total)
+        add_base(latent, total)
+
+
+def draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64, threads: int) -> None:
+    """x = what the steps make of the normals of a key, from row first_row on."""
+    if threads == 1:
+        _draw(steps, x, key, first_row)
+    else:
+        in_parts(lambda lo, hi: _draw(steps, x[lo:hi], key, first_row + lo), threads, *x.shape, WORTH_HEAVY)
+
+
+def _draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64) -> None:
+    z = np.empty((_chunk_rows(x), x.shape[1]), x.dtype)
+    log_det = np.empty(len(z), x.dtype)
+    for lo, hi, latent in _chunks(len(x), z):
+        normal_rows(0, hi - lo, latent, first_row + lo, key, _STREAM)
+        _run(steps, latent, x[lo:hi], log_det)
+
+
+def _run(steps: Sequence[Step], source: Array, target: Array, log_det: Array) -> None:
+    """On this thread; several steps take a chunk through all of them while it is in the cache."""
+    if len(steps) == 1:
+        rows, arrays, _ = steps[0]
+        rows(0, len(source), source, target, log_det, *arrays)
+        return
+    size = _chunk_rows(source)
+    scratch, added = np.empty((2, size, source.shape[1]), source.dtype), np.empty(size, source.dtype)
+    for lo, hi, _ in _chunks(len(source), scratch[0]):
+        values, total = source[lo:hi], log_det[lo:hi]
+        for index, step in enumerate(steps):
+            result = target[lo:hi] if index == len(steps) - 1 else scratch[index % 2, : hi - lo]
+            step(values, result, added if index else total)
+            if index:
+                total += added[: hi - lo]
+            values = result
+
+
+def _worth(steps: Sequence[Step]) -> int:
+    return min(step.worth for step in steps)
+
+
+def _chunk_rows(batch: Array) -> int:
+    rows, dim = batch.shape
+    return min(rows, _TOGETHER * max(1, _CHUNK // (_TOGETHER * dim * batch.itemsize)))
+
+
+def _chunks(count: int, scratch: Array) -> Iterator[tuple[int, int, Array]]:
+    """(first row, last + 1, that much of a scratch array) for rows 0 to count - 1, a scratch at a time."""
+    size = len(scratch)
+    for lo in range(0, count, max(1, size)):
+        hi = min(lo + size, count)
+        yield lo, hi, scratch if hi - lo == size else scratch[: hi - lo]
+
+
+@jit_exact
+def normal_rows(lo: Any, hi: Any, out: Any, first_row: Any, seed: Any, stream: Any) -> None:
+    """Rows lo to hi - 1 of `out` become rows first_row + lo, ... of a stream of normals."""
+    isolate()
+    fill(out[lo:hi], first_row + lo, seed, stream)
+
+
+@jit
+def add_base(z: Any, log_det: Any) -> None:
+    """log_det += log N(z; 0, I) of each row."""
+    isolate()
+    half, constant = z.dtype.type(0.5), z.dtype.type(0.5 * _LOG_2_PI * z.shape[1])
+    for n in range(z.shape[0]):
+        squares = z.dtype.type(0)
+        for d in range(z.shape[1]):
+            squares += z[n, d] * z[n, d]
+        log_det[n] -= half * squares + constant
