@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqgap.bench.model.registry import COUNT, Call, Case, Dtype, Operation, cases
+from seqgap.bench.model.case import COUNT, Call, Case, Dtype, Operation
+from seqgap.bench.model.registry import cases
 from seqgap.kernels._core.jit import HeavyKernel, threads_available
 
 TWO_THREADS = pytest.mark.skipif(threads_available() < 2, reason="this machine gives Numba one thread")

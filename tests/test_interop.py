@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from seqgap.bench.measure.gate import difference
-from seqgap.bench.model.registry import Dtype
+from seqgap.bench.model.case import Dtype
 from seqgap.kernels import interop, maf, realnvp, rq_spline
 from seqgap.kernels._core.flow import Step
 from seqgap.kernels._core.jit import threads_available

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seqgap import kernels
-from seqgap.bench.model.registry import Case, Dtype
+from seqgap.bench.model.case import Case, Dtype
 from seqgap.kernels import affine_coupling, diffusion
 from seqgap.kernels.normal import standard_normal
 
