@@ -22,8 +22,8 @@ from timing import PEERS, Report, contenders, installed, medians
 
 from seqgap.bench.machine.ceilings import Ceilings
 from seqgap.bench.machine.environment import environment
-from seqgap.bench.model import implementation as peers
-from seqgap.bench.model.registry import Call
+from seqgap.bench.model import arrays
+from seqgap.bench.model.case import Call
 from seqgap.bench.report.tables import print_ceilings
 from seqgap.bench.results.rows import read_ceilings
 from seqgap.kernels import affine_coupling, ar_process, diffusion, linear_ar, mask_stack, normal
@@ -238,7 +238,7 @@ def sections() -> Iterator[str]:
     with ExitStack() as stack_of_settings:
         stack_of_settings.enter_context(threadpool_limits(1, user_api="blas"))
         for name in installed():
-            stack_of_settings.enter_context(peers.settings(name, 1))
+            stack_of_settings.enter_context(arrays.settings(name, 1))
         for dtype in DTYPES:
             for part in (normals, coupling, stack, series, triangular, noising):
                 part(report, dtype)

@@ -13,7 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from timing import Report, Thunk, contenders, installed, medians
 
-from seqgap.bench.model import implementation as peers
+from seqgap.bench.model import arrays
 from seqgap.bench.model.registry import cases
 from seqgap.kernels import interop, maf
 from seqgap.kernels._core.jit import jit_exact
@@ -199,5 +199,5 @@ if __name__ == "__main__":
     with ExitStack() as settings:
         settings.enter_context(threadpool_limits(1, user_api="blas"))
         for name in installed():
-            settings.enter_context(peers.settings(name, 1))
+            settings.enter_context(arrays.settings(name, 1))
         rows(Report())

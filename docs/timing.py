@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from seqgap.bench.model import implementation as peers
-from seqgap.bench.model.registry import Call, cases
+from seqgap.bench.model.case import Call
+from seqgap.bench.model.implementation import left_out
+from seqgap.bench.model.registry import cases
 from seqgap.bench.report.tables import si
 
 Thunk = Callable[[], Any]
@@ -36,7 +37,7 @@ def medians(contenders: dict[str, Thunk], seconds: float = 0.8) -> dict[str, flo
 
 def installed() -> list[str]:
     """The peers that can run here."""
-    missing = {name for names in peers.left_out(PEERS).values() for name in names}
+    missing = {name for names in left_out(PEERS).values() for name in names}
     return [name for name in PEERS if name not in missing]
 
 

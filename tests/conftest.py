@@ -12,7 +12,8 @@ import pytest
 from command import SMALL, seqgap
 from hypothesis import settings
 
-from seqgap.bench.model.registry import Case, Operation, cases
+from seqgap.bench.model.case import Case, Operation
+from seqgap.bench.model.registry import cases
 
 # Whether pytest-xdist did not start this process, but is to start others.
 FIRST = "PYTEST_XDIST_WORKER" not in os.environ

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from seqgap.bench.machine.environment import environment
-from seqgap.bench.plan.cells import Cell, Options, too_slow
-from seqgap.bench.plan.order import planned
+from seqgap.bench.model.cell import Cell
+from seqgap.bench.plan.cells import planned, too_slow
+from seqgap.bench.plan.options import Options
 from seqgap.bench.results.rows import Probe, Row, RunFolder
 
 SMALL = Options(
@@ -21,9 +22,8 @@ _CALL = {"python": 1e-6, "numpy": 5e-6, "numba": 2e-6}
 
 def plausible(cell: Cell) -> float:
     """Seconds of one call: overhead, work, and for NumPy a call for each dependent step."""
-    _, operation = cell.lookup()
-    steps = operation.depth(cell.dim) if cell.impl == "numpy" else 1
-    work = cell.batch * operation.flops(cell.dim) * _RATE.get(cell.impl, 1e-10) / cell.threads
+    steps = cell.cost.depth if cell.impl == "numpy" else 1
+    work = cell.batch * cell.cost.flops * _RATE.get(cell.impl, 1e-10) / cell.threads
     return _CALL.get(cell.impl, 2e-6) * steps + work
 
 

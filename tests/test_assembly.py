@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numba import jit, types
 
-from seqgap.bench.model.registry import Case, Dtype, Operation
+from seqgap.bench.model.case import Case, Dtype, Operation
 from seqgap.kernels._core import vecmath
 from seqgap.kernels._core.jit import RowKernel, jit_exact
 

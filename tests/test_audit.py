@@ -24,8 +24,9 @@ from seqgap.bench.cli import cli
 from seqgap.bench.machine.ceilings import Bandwidth, Ceilings
 from seqgap.bench.machine.environment import environment
 from seqgap.bench.measure.cell import with_fraction
-from seqgap.bench.plan.cells import Cell, Options, too_slow
-from seqgap.bench.plan.order import planned
+from seqgap.bench.model.cell import Cell
+from seqgap.bench.plan.cells import planned, too_slow
+from seqgap.bench.plan.options import Options
 from seqgap.bench.results.rows import PROBES, ROWS, ResultError, read_rows
 from seqgap.bench.results.run import read_run
 from seqgap.kernels._core.jit import threads_available

@@ -18,7 +18,8 @@ from synthetic import write_run as write_run_of
 
 from seqgap.bench.analysis.compare import Change, changes, machine_differences
 from seqgap.bench.cli import cli
-from seqgap.bench.plan.cells import Cell, Options
+from seqgap.bench.model.cell import Cell
+from seqgap.bench.plan.options import Options
 from seqgap.bench.results.rows import ResultError
 from seqgap.bench.results.run import read_run
 

@@ -20,7 +20,8 @@ from command import HEED_CTRL_C, SEQGAP, SMALL, seqgap
 from seqgap.bench.cli import cli, main
 from seqgap.bench.machine.probe import timer_step
 from seqgap.bench.model import registry
-from seqgap.bench.plan.cells import Options, plan, too_slow
+from seqgap.bench.plan.cells import plan, too_slow
+from seqgap.bench.plan.options import Options
 from seqgap.bench.results.rows import read_environment, read_rows
 from seqgap.bench.results.run import read_run
 from seqgap.kernels import diffusion
@@ -421,7 +422,7 @@ def test_pytest_bench_and_compare_work_as_their_users_expect(tmp_path: Path) -> 
 def test_every_smoke_cell_runs_once_without_timing(tmp_path: Path) -> None:
     done = pytest_bench("--benchmark-disable", "-q", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
-    from seqgap.bench.plan.cells import profile
+    from seqgap.bench.plan.options import profile
 
     options = profile("smoke", 1)
     expected = sum(not too_slow(cell, options) for cell in plan(options))

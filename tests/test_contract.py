@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqgap.bench.model.registry import COUNT, Call, Case, Dtype, Operation, cases
+from seqgap.bench.model.case import COUNT, Call, Case, Dtype, Operation
+from seqgap.bench.model.registry import cases
 from seqgap.kernels._core.jit import threads_available
 from seqgap.kernels._core.rows import RowKernel
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from seqgap.bench.model.registry import Dtype
+from seqgap.bench.model.case import Dtype
 from seqgap.kernels import diffusion
 from seqgap.kernels.normal import standard_normal
 from seqgap.reference import diffusion as reference

@@ -10,7 +10,7 @@ import pytest
 
 import seqgap
 from seqgap import Flow, kernels
-from seqgap.bench.model.registry import Case, Dtype
+from seqgap.bench.model.case import Case, Dtype
 from seqgap.kernels import affine_coupling, ar_process, diffusion, maf, realnvp, rq_spline
 from seqgap.kernels._core.jit import threads_available
 from seqgap.kernels.normal import standard_normal

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from seqgap.bench.model.registry import Case, Dtype
+from seqgap.bench.model.case import Case, Dtype
 from seqgap.kernels.normal import standard_normal
 
 

@@ -13,25 +13,19 @@ from click.testing import CliRunner
 from rich.console import Console
 from synthetic import write_run
 
-from seqgap.bench.analysis.ladder import (
-    Ladder,
-    cells,
-    ladder_dim,
-    ladders,
-    matched_pairs,
-    of_run,
-    planned,
-    rungs_of,
-    steps_of,
-)
+from seqgap.bench.analysis.ladder import Ladder, ladders
 from seqgap.bench.analysis.ranking import rankings
 from seqgap.bench.cli import cli
 from seqgap.bench.machine.environment import environment
 from seqgap.bench.measure import parent as running
 from seqgap.bench.measure.cell import measure
 from seqgap.bench.measure.gate import difference
-from seqgap.bench.model.registry import Dtype, Thunk, cases
-from seqgap.bench.plan.cells import Cell, Options, plan, too_slow
+from seqgap.bench.model.case import Dtype, Thunk
+from seqgap.bench.model.cell import Cell
+from seqgap.bench.model.registry import cases, matched_pairs
+from seqgap.bench.plan.cells import plan, too_slow
+from seqgap.bench.plan.options import Options
+from seqgap.bench.plan.rungs import cells, ladder_dim, of_run, planned, rungs_of, steps_of
 from seqgap.bench.report.ladder import print_ladders
 from seqgap.bench.report.plots import draw_ladder
 from seqgap.bench.results.rows import ResultError, Row, RunFolder

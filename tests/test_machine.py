@@ -22,8 +22,9 @@ from seqgap.bench.machine import probe as machine
 from seqgap.bench.machine.ceilings import Bandwidth, Ceilings, bound
 from seqgap.bench.measure import parent as running
 from seqgap.bench.measure.cell import with_fraction
-from seqgap.bench.model.registry import EXACT, EXP_FLOPS, NORMAL_FLOPS, Call, Operation, cases
-from seqgap.bench.plan.cells import DTYPES, Cell
+from seqgap.bench.model.case import EXP_FLOPS, NORMAL_FLOPS, Cost
+from seqgap.bench.model.cell import DTYPES, Cell
+from seqgap.bench.model.registry import cases
 from seqgap.bench.results.rows import Row, read_ceilings, read_environment, read_rows
 from seqgap.bench.results.run import read_run
 from seqgap.kernels.normal import standard_normal
@@ -51,10 +52,10 @@ MADE = Ceilings(
 )
 
 
-def operation(**costs: Any) -> Operation:
-    """An operation that costs nothing but what is given, and moves 2 D elements, half of them written."""
-    free: dict[str, Any] = {"depth": lambda dim: 0, "flops": lambda dim: 0, "elements": lambda dim: 2 * dim}
-    return Operation("made", lambda *a: Call(()), tolerance=EXACT, **free | costs)
+def cost(at: Cell, **costs: Any) -> Cost:
+    """Of an operation that costs nothing but what is given, and moves 2 D elements, half of them written."""
+    free: dict[str, Any] = {"depth": lambda dim: 0, "elements": lambda dim: 2 * dim, "written": of}
+    return Cost(**{name: value(at.dim) for name, value in (free | costs).items()})
 
 
 def cell(dim: int = 1, batch: int = 1, threads: int = 1, dtype: str = "float64") -> Cell:
@@ -101,7 +102,7 @@ def unmoved(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(("name", "costs", "at", "seconds"), BOUNDS)
 def test_each_ceiling_binds_where_it_should(name: str, costs: Any, at: Cell, seconds: float) -> None:
     ceilings = replace(MADE, call_arrays=100 * NS) if name == "bandwidth L1" else MADE
-    assert bound(at, operation(**unmoved(name) | costs), ceilings) == (pytest.approx(seconds), name)
+    assert bound(at, cost(at, **unmoved(name) | costs), ceilings) == (pytest.approx(seconds), name)
 
 
 @pytest.mark.parametrize(
@@ -122,34 +123,36 @@ def test_each_ceiling_binds_where_it_should(name: str, costs: Any, at: Cell, sec
     ],
 )
 def test_threads_share_the_work_but_not_a_chain(name: str, costs: Any, at: Cell, seconds: float) -> None:
-    assert bound(at, operation(**unmoved(name) | costs), MADE) == (pytest.approx(seconds), name)
+    assert bound(at, cost(at, **unmoved(name) | costs), MADE) == (pytest.approx(seconds), name)
 
 
 def test_threads_do_not_multiply_a_shared_level_that_was_measured_on_one() -> None:
     alone = replace(MADE, shared=(), parallel_region=None, threads=1)
-    assert bound(cell(10, 6000, 8), operation(), alone)[0] == pytest.approx(960_000 / 0.25e9)
+    at = cell(10, 6000, 8)
+    assert bound(at, cost(at), alone)[0] == pytest.approx(960_000 / 0.25e9)
 
 
 def test_no_slower_rate_of_all_threads_counts() -> None:
     """All threads together reached less than one alone, as where another process holds a core."""
     disturbed = replace(MADE, shared=(replace(LEVELS[3], copy=1e6),))
-    assert bound(cell(10, 6000, 2), operation(), disturbed)[0] == pytest.approx(960_000 / 0.25e9)
+    at = cell(10, 6000, 2)
+    assert bound(at, cost(at), disturbed)[0] == pytest.approx(960_000 / 0.25e9)
 
 
 def test_every_cost_of_every_timed_operation_fits_its_flops_and_elements() -> None:
     for case in cases().values():
         for op in case.operations:
             for dim in (1, 2, 7, 64):
-                special = EXP_FLOPS * op.exps(dim) + NORMAL_FLOPS * op.normals(dim)
-                assert special <= op.flops(dim) or not op.timed
-                assert op.written(dim) <= op.elements(dim) or not op.timed
-                assert op.weights(dim) <= op.parameters(dim)
+                cost = op.cost(dim)
+                assert EXP_FLOPS * cost.exps + NORMAL_FLOPS * cost.normals <= cost.flops
+                assert cost.written <= cost.elements
+                assert cost.weights <= cost.parameters
 
 
 def declared(name: str, dim: int) -> tuple[float, float]:
     stem, verb = name.split(".")
-    found = cases()[stem].operation(verb)
-    return found.exps(dim), found.normals(dim)
+    cost = cases()[stem].operation(verb).cost(dim)
+    return cost.exps, cost.normals
 
 
 def test_exps_and_normals_are_declared_where_they_are_drawn() -> None:
@@ -162,7 +165,7 @@ def test_exps_and_normals_are_declared_where_they_are_drawn() -> None:
     for case in cases().values():
         for op in case.operations:
             if op.timed:
-                assert (op.normals(5) > 0) == (op.noise is not None)
+                assert (op.cost(5).normals > 0) == (op.noise is not None)
 
 
 def test_fraction_is_the_bound_over_the_median() -> None:
@@ -240,12 +243,12 @@ def test_a_run_stores_ceilings_and_fractions(finished: tuple[Path, str]) -> None
     rows, _ = read_rows(folder)
     assert {row.cell.impl for row in rows} == {"numpy", "numba"}
     for row in rows:
-        seconds, name = bound(row.cell, row.cell.lookup()[1], ceilings)
+        seconds, name = bound(row.cell, row.cell.cost, ceilings)
         assert (row.fraction, row.ceiling) == (pytest.approx(seconds / row.median), name)
     near = printed.partition("How near the ceilings")[2]
     assert near.count("ar_process.forward") == near.count("diffusion.noise") == 1
     largest = Cell("diffusion", "noise", "numba", "float64", 16, 64, 1)
-    seconds, _ = bound(largest, largest.lookup()[1], ceilings)
+    seconds, _ = bound(largest, largest.cost, ceilings)
     assert f"{seconds / read_run(folder).measured[largest].seconds:.0%}" in near
 
 

@@ -7,7 +7,8 @@ import pytest
 
 import dense
 from seqgap.bench.measure.gate import difference
-from seqgap.bench.model.registry import Dtype, cases
+from seqgap.bench.model.case import Dtype, plain_value
+from seqgap.bench.model.registry import cases
 from seqgap.kernels import iaf, maf
 from seqgap.kernels.normal import standard_normal
 
@@ -63,7 +64,7 @@ def test_forward_equals_the_reference(network: dict[str, Any], strategy: str) ->
     dtype = np.dtype(np.float64)
     for dim in (1, 2, 5):
         params, z = made(dim, dtype, network, batch=2)
-        plain = cases()["maf"]._plain_value(params)
+        plain = plain_value(params)
         expected = cases()["maf"].reference("forward")(z.tolist(), plain, strategy=strategy)
         assert difference(maf.forward(z, params), expected, 1e-13, dtype).used <= 1
 

@@ -13,8 +13,11 @@ from seqgap.bench.measure import worker
 from seqgap.bench.measure.cell import _warm_up, measure
 from seqgap.bench.measure.gate import WrongResultError, check, difference
 from seqgap.bench.measure.session import Session
-from seqgap.bench.model.registry import Case, Operation, cases, compared, comparisons
-from seqgap.bench.plan.cells import Cell, Options, expected_seconds, matches, plan, profile, too_slow
+from seqgap.bench.model.case import Case, Operation
+from seqgap.bench.model.cell import Cell, matches
+from seqgap.bench.model.registry import cases, compared, comparisons
+from seqgap.bench.plan.cells import expected_seconds, plan, too_slow
+from seqgap.bench.plan.options import Options, profile
 from seqgap.bench.plan.order import blocks
 from seqgap.bench.report.tables import si
 from seqgap.bench.results.rows import Probe, ResultError, Row, RunFolder, read_probes, read_rows

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from seqgap.bench.model.registry import Dtype
+from seqgap.bench.model.case import Dtype
 from seqgap.kernels import normal
 from seqgap.reference import normal as reference
 

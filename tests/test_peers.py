@@ -15,9 +15,13 @@ from rich.console import Console
 from seqgap.bench.analysis.ranking import Ranking, rankings, write_csv
 from seqgap.bench.cli import cli
 from seqgap.bench.measure.cell import measure
-from seqgap.bench.model import implementation as peers
-from seqgap.bench.model.registry import Case, Dtype, Operation, Thunk, cases
-from seqgap.bench.plan.cells import Cell, Options, implementation_names, plan
+from seqgap.bench.model import arrays
+from seqgap.bench.model.case import Case, Dtype, Operation, Thunk
+from seqgap.bench.model.cell import Cell
+from seqgap.bench.model.implementation import left_out
+from seqgap.bench.model.registry import cases, implementation_names
+from seqgap.bench.plan.cells import plan
+from seqgap.bench.plan.options import Options
 from seqgap.bench.report.tables import print_peers
 from seqgap.bench.results.rows import Row, read_rows
 from seqgap.bench.results.run import make_run
@@ -28,7 +32,7 @@ FLOWS = ("maf", "iaf", "realnvp", "rq_spline")  # what the libraries of flows ha
 
 
 def needs(implementation: str) -> Any:
-    missing = peers.left_out((implementation,))
+    missing = left_out((implementation,))
     return pytest.mark.skipif(bool(missing), reason=f"{implementation}: {', '.join(missing)}")
 
 
@@ -122,7 +126,7 @@ def test_a_default_run_has_no_peer_but_numpy() -> None:
 
 def test_a_library_of_flows_needs_what_it_builds_on(monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "torch", "flowjax")
-    (names,) = peers.left_out(("numpy", "torch", "zuko", "nflows", "flowjax")).values()
+    (names,) = left_out(("numpy", "torch", "zuko", "nflows", "flowjax")).values()
     assert names == ["torch", "zuko", "nflows", "flowjax"]
 
 
@@ -132,7 +136,7 @@ def test_draws_differ_from_call_to_call_and_not_from_run_to_run(implementation: 
         cell = Cell("normal", "standard_normal", implementation, "float64", 6, 50, 1)
         case, operation = cell.lookup()
         call = operation.inputs(6, 50, np.dtype(np.float64), 2**64 - 1)
-        with peers.settings(implementation, 1):
+        with arrays.settings(implementation, 1):
             thunk = case.setup(operation.name, implementation)(call, 6, np.dtype(np.float64))
             return [np.asarray(thunk()) for _ in range(3)]
 
@@ -148,7 +152,7 @@ def test_settings_of_torch_hold_for_a_cell_alone() -> None:
 
     torch.manual_seed(5)
     before = torch.get_num_threads(), torch.is_inference_mode_enabled(), torch.random.get_rng_state()
-    with peers.settings("torch", 1):
+    with arrays.settings("torch", 1):
         assert (torch.get_num_threads(), torch.is_inference_mode_enabled()) == (1, True)
         torch.randn(3)
     assert (torch.get_num_threads(), torch.is_inference_mode_enabled()) == before[:2]
@@ -159,14 +163,14 @@ JAX_THREADS = """
 import os
 import numpy as np
 import psutil
-from seqgap.bench.model import implementation as peers
+from seqgap.bench.model import arrays
 
 def spent():
     return {t.id: t.user_time + t.system_time for t in psutil.Process().threads()}
 
 for threads in (1, 2, 1):
     before = os.environ.get("NPROC")
-    with peers.settings("jax", threads):
+    with arrays.settings("jax", threads):
         import jax
         assert os.environ.get("NPROC") == before
         x = jax.numpy.array(np.ones((1500, 1500)))
@@ -227,13 +231,13 @@ def test_only_missing_libraries_are_an_error(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_missing_compiler_leaves_out_torch_compile_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     everything = tuple(implementation_names())
-    assert peers.left_out(everything) == (
+    assert left_out(everything) == (
         {}
         if any(map(shutil.which, ("c++", "g++", "clang++")))
         else {"needs a C++ compiler": ["torch-compile"]}
     )
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    assert peers.left_out(everything) == {"needs a C++ compiler": ["torch-compile"]}
+    assert left_out(everything) == {"needs a C++ compiler": ["torch-compile"]}
 
 
 def cell(implementation: str, **change: Any) -> Cell:

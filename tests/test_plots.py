@@ -16,7 +16,7 @@ from synthetic import SMALL, write_run
 from seqgap.bench.analysis.scaling import crossings
 from seqgap.bench.machine.ceilings import Bandwidth, Ceilings, working_bytes
 from seqgap.bench.machine.environment import environment
-from seqgap.bench.plan.cells import Cell
+from seqgap.bench.model.cell import Cell
 from seqgap.bench.report.plots import curves, draw, limits
 from seqgap.bench.report.plots.style import Picture, house_style, spread
 from seqgap.bench.results.rows import Probe, ResultError, Row, RunFolder
@@ -253,7 +253,7 @@ def test_a_cache_is_outgrown_where_no_operation_fits(cores: int) -> None:
     found = dict(limits.outgrown(ceilings, cells, [2, 256]))
     assert list(found) == ["L1"]
     fits = [
-        any(working_bytes(cell, cell.lookup()[1]) <= cores * 32768 for cell in cells(dim))
+        any(working_bytes(cell, cell.cost) <= cores * 32768 for cell in cells(dim))
         for dim in (found["L1"] - 1, found["L1"])
     ]
     assert fits == [True, False]

@@ -11,7 +11,8 @@ from matplotlib.colors import to_hex
 from synthetic import SMALL, plausible, write_run
 
 from seqgap.bench.analysis.gap import gaps
-from seqgap.bench.plan.cells import Cell, Options
+from seqgap.bench.model.cell import Cell
+from seqgap.bench.plan.options import Options
 from seqgap.bench.report.plots import draw_ladder, gap_map, ladder
 from seqgap.bench.report.plots.style import COLOURS, Picture, house_style, save
 from seqgap.bench.results.rows import ROWS

@@ -13,7 +13,8 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 from synthetic import plausible, write_run
 
-from seqgap.bench.plan.cells import Cell, Options
+from seqgap.bench.model.cell import Cell
+from seqgap.bench.plan.options import Options
 from seqgap.bench.report.plots import compiling, rounds, threads
 from seqgap.bench.report.plots.style import COLOURS, Picture, house_style, save
 from seqgap.bench.results.rows import Probe, Row

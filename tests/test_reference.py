@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from seqgap.bench.measure.gate import difference
 from seqgap.bench.measure.verify import differences
-from seqgap.bench.model.registry import Case, Dtype, Operation
+from seqgap.bench.model.case import Case, Dtype, Operation
 
 
 def test_every_operation_equals_its_reference(case: Case, operation: Operation, dtype: Dtype) -> None:

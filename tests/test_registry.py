@@ -9,19 +9,20 @@ from types import ModuleType
 import pytest
 
 from seqgap.bench.model import registry
-from seqgap.bench.model.registry import Case, cases, comparisons, stems
+from seqgap.bench.model.case import Case
+from seqgap.bench.model.registry import cases, comparisons, stems
 
 MODULES = ("kernels", "reference", "bench", "bench.cases")
 
 
 def public(module: ModuleType) -> dict[str, object]:
-    """Functions and classes that a module defines itself and does not hide."""
+    """Functions and classes that a module defines itself and does not hide, and methods of its family."""
     return {
         name: value
         for name, value in vars(module).items()
         if not name.startswith("_")
-        and (inspect.isfunction(value) or inspect.isclass(value))
-        and value.__module__ == module.__name__
+        and (inspect.isroutine(value) or inspect.isclass(value))
+        and (inspect.ismethod(value) or value.__module__ == module.__name__)
     }
 
 
@@ -30,10 +31,10 @@ def mismatches(kernel: ModuleType, reference: ModuleType) -> list[str]:
 
     The reference may take a dtype besides, since its lists carry none.
     """
-    ours, theirs = public(kernel), public(reference)
-    found = sorted(set(ours) ^ set(theirs))
-    for name in set(ours) & set(theirs):
-        left, right = (inspect.signature(side[name]).parameters for side in (ours, theirs))
+    names = sorted(public(kernel) | public(reference))
+    found = [name for name in names if not (hasattr(kernel, name) and hasattr(reference, name))]
+    for name in sorted({*names} - {*found}):
+        left, right = (inspect.signature(getattr(side, name)).parameters for side in (kernel, reference))
         kinds = [{key: p.kind for key, p in side.items()} for side in (left, right)]
         if "dtype" not in kinds[0]:
             kinds[1].pop("dtype", None)
@@ -44,7 +45,7 @@ def mismatches(kernel: ModuleType, reference: ModuleType) -> list[str]:
 
 def without_operation(case: Case, kernel: ModuleType) -> set[str]:
     """Public functions that no operation of the case covers."""
-    functions = {name for name, value in public(kernel).items() if inspect.isfunction(value)}
+    functions = {name for name, value in public(kernel).items() if inspect.isroutine(value)}
     return functions - {operation.name for operation in case.operations}
 
 
@@ -138,9 +139,10 @@ def test_costs_are_positive_and_grow() -> None:
     for case in cases().values():
         for operation in case.operations:
             if operation.timed:
-                assert 0 < operation.depth(8) <= operation.depth(64)
-                assert 0 < operation.flops(8) < operation.flops(64)
-                assert 0 < operation.elements(8) < operation.elements(64)
+                small, large = operation.cost(8), operation.cost(64)
+                assert 0 < small.depth <= large.depth
+                assert 0 < small.flops < large.flops
+                assert 0 < small.elements < large.elements
 
 
 def test_matched_pairs_count_the_same_arithmetic() -> None:
@@ -149,4 +151,4 @@ def test_matched_pairs_count_the_same_arithmetic() -> None:
             sides = [name.split(".") for name in (comparison.sequential, comparison.parallel)]
             forward, inverse = (registry.cases()[stem].operation(name) for stem, name in sides)
             for dim in (1, 2, 64):
-                assert forward.flops(dim) == inverse.flops(dim)
+                assert forward.cost(dim).flops == inverse.cost(dim).flops

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import write_run
 
-from seqgap.bench.plan.cells import Cell, Options, plan
+from seqgap.bench.model.cell import Cell
+from seqgap.bench.plan.cells import plan
+from seqgap.bench.plan.options import Options
 from seqgap.bench.results.rows import (
     ENVIRONMENT,
     PROBES,

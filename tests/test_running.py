@@ -11,7 +11,7 @@ from synthetic import SMALL, write_run
 
 from seqgap.bench.machine.environment import environment
 from seqgap.bench.measure import parent as running
-from seqgap.bench.plan.cells import Options
+from seqgap.bench.plan.options import Options
 from seqgap.bench.results.rows import RunFolder, read_probes, read_rows
 
 ONE = Options(case=("normal",), impl=("numpy",), dim=(2,), batch=(1,), processes=2, seconds=0.002)

@@ -16,7 +16,8 @@ from seqgap.bench.analysis.ranking import rankings
 from seqgap.bench.analysis.ranking import write_csv as write_peers
 from seqgap.bench.audit.rules import RULES
 from seqgap.bench.machine.environment import environment
-from seqgap.bench.plan.cells import Cell, Options
+from seqgap.bench.model.cell import Cell
+from seqgap.bench.plan.options import Options
 from seqgap.bench.report.plots import draw
 from seqgap.bench.results.rows import PROBES, ROWS, SCHEMA, Probe, Row
 from seqgap.bench.results.run import read_run

@@ -9,7 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from seqgap.bench.model.registry import Dtype
+from seqgap.bench.model.case import Dtype
 from seqgap.kernels import normal
 from seqgap.kernels._core import vecmath
 from seqgap.kernels._core.jit import jit_exact

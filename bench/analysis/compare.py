@@ -21,7 +21,7 @@ from seqgap.bench.analysis.statistics import (
     p_values,
     split,
 )
-from seqgap.bench.plan.cells import Cell
+from seqgap.bench.model.cell import Cell
 from seqgap.bench.results.rows import ResultError
 from seqgap.bench.results.run import Run
 

@@ -6,8 +6,8 @@ from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 from seqgap.bench.analysis.statistics import Interval, ratio_intervals
+from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.registry import Comparison, comparisons
-from seqgap.bench.plan.cells import Cell
 from seqgap.bench.results.run import Measured, Run, paired
 
 MARGIN = 0.05  # two times are called the same where the whole interval of their ratio is so near to 1

@@ -16,48 +16,17 @@ The factors belong to this order of the rungs, and a rung may give away what ano
 - Of a masked network plain Python uses each weight once, the two rungs of full passes all of them D times.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import isnan
-from typing import Any, NamedTuple
+from typing import Any
 
 from seqgap.bench.analysis.statistics import Interval, ratio_intervals
-from seqgap.bench.model.registry import Comparison, cases, comparisons
-from seqgap.bench.plan.cells import Cell, Options, matches
+from seqgap.bench.model.cell import Cell
+from seqgap.bench.model.registry import Comparison, matched_pairs
+from seqgap.bench.plan.rungs import BEST, Step, ladder_dim, needless, rungs_of, steps_of
 from seqgap.bench.results.run import Measured, Run, paired
-
-LARGEST_DIM = 64  # above it plain Python and full passes of a batch take too long to be on the ladder
-
-
-class Step(NamedTuple):
-    """One rung before it is measured; cause: what it removes of the rung before. {threads} is filled in."""
-
-    name: str
-    cause: str
-    impl: str
-    all_threads: bool = False
-    parallel: bool = False  # of the parallel direction
-
-
-LADDER = (
-    Step("plain Python", "", "python"),
-    Step("NumPy, D full passes", "interpreter", "numpy-passes"),
-    Step("NumPy, D steps", "redundant work", "numpy"),
-    Step("compiled, plain loops", "call overhead", "numba-plain"),
-    Step("compiled, best", "vector width, checks", "numba"),
-    Step("compiled, {threads} threads", "threads", "numba", all_threads=True),
-    Step("parallel direction", "true data dependence", "numba", all_threads=True, parallel=True),
-)
-# Of masked networks, where D full passes are what libraries do, and a strategy of the compiled sampler too.
-MASKED = (
-    Step("plain Python", "", "python"),
-    Step("NumPy, D full passes", "interpreter", "numpy-passes"),
-    Step("compiled, D full passes", "call overhead", "numba-naive"),
-    Step("compiled, incremental", "redundant work", "numba"),
-    *LADDER[-2:],
-)
-_BEST = "numba"  # the implementation that a ladder cannot do without
 
 
 @dataclass(frozen=True)
@@ -92,80 +61,6 @@ class Ladder:
     total: Interval
 
 
-def ladder_dim(dims: Iterable[int]) -> int:
-    """The dimension of a run's ladder: the largest not above LARGEST_DIM, else the smallest."""
-    known = sorted(dims)
-    if not known:
-        raise ValueError("dims: expected at least one")
-    return max((dim for dim in known if dim <= LARGEST_DIM), default=known[0])
-
-
-def rungs_of(pair: Comparison, dtype: str, dim: int, batch: int, threads: int) -> list[tuple[Step, Cell]]:
-    """The rungs of a matched pair on a machine, or in a run, with so many threads.
-
-    Without those that the operation has no implementation for; with one thread, without the rung of threads.
-    """
-    found = []
-    for step in steps_of(pair):
-        if _needless(step, threads):
-            continue
-        stem, operation = (pair.parallel if step.parallel else pair.sequential).split(".")
-        if step.impl in cases()[stem].operation(operation).implementation_names:
-            used = threads if step.all_threads else 1
-            found.append((step, Cell(stem, operation, step.impl, dtype, dim, batch, used)))
-    return found
-
-
-def steps_of(pair: Comparison) -> tuple[Step, ...]:
-    """The ladder of a matched pair: MASKED where its sampler has the strategy of full passes, else LADDER."""
-    stem, operation = pair.sequential.split(".")
-    return MASKED if "naive" in cases()[stem].operation(operation).strategies else LADDER
-
-
-def _needless(step: Step, threads: int) -> bool:
-    """Whether a rung is the one before, since there is one thread."""
-    return threads == 1 and step.all_threads and not step.parallel
-
-
-def cells(pair: Comparison, dtype: str, dim: int, batch: int, threads: int) -> list[Cell]:
-    """What has to be measured for a ladder."""
-    return [cell for _, cell in rungs_of(pair, dtype, dim, batch, threads)]
-
-
-def matched_pairs() -> list[Comparison]:
-    """The comparisons that have a ladder."""
-    return [comparison for comparison in comparisons() if comparison.kind == "matched"]
-
-
-def planned(options: Options) -> list[Cell]:
-    """The cells of every ladder of the options, those that share D and N next to each other.
-
-    A pair takes part where both of its operations fit the options' patterns; the options' largest number of
-    threads is that of the ladder.
-    """
-    return [
-        cell
-        for dtype in options.dtype
-        for batch in options.batch
-        for dim in options.dim
-        for pair in matched_pairs()
-        if matches(pair.sequential, options.case) and matches(pair.parallel, options.case)
-        for cell in cells(pair, dtype, dim, batch, max(options.threads))
-    ]
-
-
-def of_run(options: Options) -> list[Cell]:
-    """The ladders that a run has besides its own cells: at `ladder_dim`, smallest and largest N.
-
-    None where one of the implementations that everybody knows was not asked for.
-    """
-    if not {"python", "numpy", _BEST} <= set(options.impl):
-        return []
-    batch = tuple(sorted({min(options.batch), max(options.batch)}))
-    dim, threads = (ladder_dim(options.dim),), (options.ladder_threads,)
-    return planned(replace(options, dim=dim, batch=batch, threads=threads))
-
-
 def ladders(run: Run, batches: Sequence[int] | None = None) -> list[Ladder]:
     """The ladders of a run at its `ladder_dim`, for these batch sizes, else its smallest and largest.
 
@@ -189,7 +84,7 @@ _Found = list[tuple[Step, Measured]]
 
 def _sizes(run: Run, pair: Comparison, batches: Sequence[int] | None) -> list[tuple[str, int, int]]:
     """(dtype, D, N) that the best rung of a pair was timed at, and that a ladder is wanted for."""
-    best = [c for c in run.measured if c.impl == _BEST and c.name == pair.sequential and c.threads == 1]
+    best = [c for c in run.measured if c.impl == BEST and c.name == pair.sequential and c.threads == 1]
     if not best:
         return []
     dim, found = ladder_dim(c.dim for c in best), sorted({c.batch for c in best})
@@ -203,7 +98,7 @@ def _present(run: Run, pair: Comparison, dtype: str, dim: int, batch: int) -> _F
     threads = [
         c.threads
         for c in run.measured
-        if c.name == pair.parallel and (c.impl, c.dtype, c.dim, c.batch) == (_BEST, dtype, dim, batch)
+        if c.name == pair.parallel and (c.impl, c.dtype, c.dim, c.batch) == (BEST, dtype, dim, batch)
     ]
     if not threads:
         return []
@@ -246,7 +141,7 @@ def _ladder(run: Run, pair: Comparison, found: _Found, factors: Iterator[Interva
 
 def _causes(ladder: Sequence[Step], steps: Sequence[Step], threads: int) -> list[str]:
     """What each rung removes, with what the missing rungs before it would have; nothing for the first."""
-    known = [step for step in ladder if not _needless(step, threads)]
+    known = [step for step in ladder if not needless(step, threads)]
     places = [known.index(step) for step in steps]
     between = [known[before + 1 : place + 1] for before, place in pairwise(places)]
     return ["", *(" + ".join(step.cause for step in group) for group in between)]

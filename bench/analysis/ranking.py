@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seqgap.bench.analysis.gap import against
 from seqgap.bench.analysis.statistics import Interval, ratio_intervals
-from seqgap.bench.plan.cells import Cell
+from seqgap.bench.model.cell import Cell
 from seqgap.bench.results.run import Measured, Run, paired
 
 _OURS = "numba"

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqgap.bench.analysis.statistics import Array, Interval, crossover, fit, slope
+from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.registry import comparisons
-from seqgap.bench.plan.cells import Cell
 from seqgap.bench.results.run import Measured, Run
 
 ASYMPTOTIC = 64  # exponents are fitted from this D on, where calls weigh less, if two D are left
@@ -127,12 +127,11 @@ def costs(run: Run) -> list[Cost]:
 
 
 def _cost(curve: Curve, points: Sequence[Measured]) -> Cost | None:
-    operation = points[0].cell.lookup()[1]
     logs = _logs(points)
     if len(points) < _FEWEST_SIZES:
         return None
-    depth = [operation.depth(m.cell.dim) for m in points]
-    work = [m.cell.batch * max(operation.flops(m.cell.dim), 1.0) for m in points]
+    depth = [m.cell.cost.depth for m in points]
+    work = [m.cell.batch * max(m.cell.cost.flops, 1.0) for m in points]
     if not logs.size:
         return None
     try:

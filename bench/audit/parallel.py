@@ -2,7 +2,7 @@
 
 from seqgap.bench.audit.setup import value
 from seqgap.bench.audit.verdict import Outcome, judge, not_applicable, some
-from seqgap.bench.plan.cells import Cell
+from seqgap.bench.model.cell import Cell
 from seqgap.bench.results.run import Run
 from seqgap.kernels._core.jit import SMALL
 

@@ -14,9 +14,10 @@ from seqgap.bench.audit.setup import bounds, pictures, setup
 from seqgap.bench.audit.statistics import intervals_given, meaningful_centre, normality
 from seqgap.bench.audit.tables import GAPS, PEERS, expected_ratios, given_ratios, near, number, tables
 from seqgap.bench.audit.verdict import Outcome, judge, not_applicable, some
+from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.registry import cases
-from seqgap.bench.plan.cells import LADDER, Cell, plan
-from seqgap.bench.plan.order import planned
+from seqgap.bench.plan.cells import plan, planned
+from seqgap.bench.plan.options import LADDER
 from seqgap.bench.results.run import Run, drift
 
 _NO_RATIOS = f"no two of the timed cells are compared in {GAPS} or {PEERS}"

@@ -10,7 +10,7 @@ from seqgap.bench.analysis.statistics import METHOD
 from seqgap.bench.audit.tables import Table, near, number, read_table
 from seqgap.bench.audit.verdict import Outcome, judge, some
 from seqgap.bench.machine.ceilings import Ceilings, bound
-from seqgap.bench.plan.cells import Cell
+from seqgap.bench.model.cell import Cell
 from seqgap.bench.results.run import Run
 
 # What environment.json has to hold, but for the timer, the threading layer and the ceilings, which are
@@ -79,7 +79,7 @@ def bounds(run: Run) -> Outcome:
         return judge(["no usable ceilings of this machine"])
     wrong, fractions = [], []
     for cell, found in run.measured.items():
-        least, _ = bound(cell, cell.lookup()[1], ceilings)
+        least, _ = bound(cell, cell.cost, ceilings)
         for row in found.rows:
             fractions.append((row.fraction, str(cell)))
             if not row.ceiling or not near(row.fraction, least / row.median):

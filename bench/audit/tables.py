@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seqgap.bench.analysis.gap import gaps
 from seqgap.bench.analysis.ranking import rankings
-from seqgap.bench.plan.cells import LADDER
+from seqgap.bench.plan.options import LADDER
 from seqgap.bench.results.run import Run
 
 GAPS, PEERS = "gap.csv", "peers.csv"

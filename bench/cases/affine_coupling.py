@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from seqgap.bench.model.case import EXP_FLOPS, Cost
 from seqgap.bench.model.flow import Direction, flow, likelihood
-from seqgap.bench.model.registry import EXP_FLOPS
 from seqgap.kernels import affine_coupling
 
 
@@ -80,24 +80,20 @@ def jax_inverse(jax: Any, x: Any, params: Any) -> tuple[Any, Any]:
     return jax.numpy.concatenate([x[:, :kept], moved], 1), -s.sum(1)
 
 
-def _flops(dim: int) -> float:
-    return (dim // 2) * (EXP_FLOPS + 7)  # two conditioners, the sum of s, scale and shift
-
-
-def _exps(dim: int) -> float:
-    return dim // 2
+def _cost(dim: int) -> Cost:
+    half = dim // 2  # two conditioners, the sum of s, scale and shift
+    return Cost(flops=half * (EXP_FLOPS + 7), exps=half, parameters=4 * half)
 
 
 CASE = flow(
     "affine_coupling",
     affine_coupling.random_params,
-    Direction(lambda dim: 1, _flops, numpy_forward, torch_forward, jax_forward, exps=_exps),
-    Direction(lambda dim: 1, _flops, numpy_inverse, torch_inverse, jax_inverse, exps=_exps),
-    takes_dim=True,
+    Direction(_cost, numpy_forward, torch_forward, jax_forward),
+    Direction(_cost, numpy_inverse, torch_inverse, jax_inverse),
     more=likelihood(
         affine_coupling.random_params,
         lambda params, dim, seed, count: affine_coupling.sample(count, params, seed, dim=dim),
         steps=20,
-        flops=_flops,
+        flops=lambda dim: _cost(dim).flops,
     ),
 )

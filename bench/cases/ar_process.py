@@ -6,6 +6,7 @@ import numba
 import numpy as np
 from scipy.signal import lfilter, lfiltic
 
+from seqgap.bench.model.case import Cost
 from seqgap.bench.model.flow import Direction, flow
 from seqgap.kernels import ar_process
 
@@ -185,19 +186,18 @@ def jax_inverse(jax: Any, x: Any, tables: Tables) -> tuple[Any, Any]:
     return z / tables.scale, jax.numpy.full(len(x), -tables.log_det)
 
 
-def _flops(dim: int) -> float:
-    return 6 * dim  # two coefficients, bias and scale
+def _cost(dim: int) -> Cost:
+    return Cost(flops=6 * dim, parameters=4)  # two coefficients, bias and scale
 
 
 CASE = flow(
     "ar_process",
     ar_process.random_params,
     Direction(
-        lambda dim: dim, _flops, numpy_forward, torch_forward, jax_forward, scipy_forward, tables,
-        passes=numpy_passes, plain=plain_forward,
+        lambda dim: _cost(dim)._replace(depth=dim), numpy_forward, torch_forward, jax_forward, scipy_forward,
+        tables, passes=numpy_passes, plain=plain_forward,
     ),
-    Direction(lambda dim: 1, _flops, numpy_inverse, torch_inverse, jax_inverse, scipy_inverse, tables),
-    takes_dim=True,
+    Direction(_cost, numpy_inverse, torch_inverse, jax_inverse, scipy_inverse, tables),
     matched="inverse",
     strategies=("recurrence", "scan"),
 )  # fmt: skip

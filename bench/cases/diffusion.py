@@ -4,11 +4,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgap.bench.model import implementation as peers
-from seqgap.bench.model.registry import (
+from seqgap.bench.model import arrays
+from seqgap.bench.model.case import (
     NORMAL_FLOPS,
     Call,
     Case,
+    Cost,
     Dtype,
     Operation,
     Thunk,
@@ -195,8 +196,7 @@ def _betas(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
 
 def _tables(name: str) -> Operation:
     return Operation(
-        name, _betas, lambda dim: 1, lambda dim: 4 * dim, lambda dim: dim,
-        rounding(lambda dim: 16), timed=False,
+        name, _betas, lambda dim: Cost(1, 4 * dim, dim), rounding(lambda dim: 16), timed=False,
     )  # fmt: skip
 
 
@@ -204,40 +204,38 @@ CASE = Case(
     "diffusion",
     (
         Operation(
-            "noise", _noise, lambda dim: 1, lambda dim: 3 * dim, lambda dim: 3 * dim,
-            rounding(lambda dim: 4),
+            "noise", _noise, lambda dim: Cost(1, 3 * dim, 3 * dim, dim), rounding(lambda dim: 4),
             rows=(0, 0, 0, None), implementations={"numpy": _numpy_noise}
-            | peers.implementations(torch=torch_noise, jax=jax_noise, prepare=_levels),
+            | arrays.implementations(torch=torch_noise, jax=jax_noise, prepare=_levels),
         ),
         Operation(
-            "sample_noisy", _sample_noisy, lambda dim: 1, lambda dim: (3 + NORMAL_FLOPS) * dim,
-            lambda dim: 2 * dim, rounding(lambda dim: 20),
-            rows=(0, 0, None, None), implementations={"numpy": _numpy_sample_noisy}
-            | peers.implementations(
+            "sample_noisy", _sample_noisy,
+            lambda dim: Cost(1, (3 + NORMAL_FLOPS) * dim, 2 * dim, dim, normals=dim),
+            rounding(lambda dim: 20), rows=(0, 0, None, None), implementations={"numpy": _numpy_sample_noisy}
+            | arrays.implementations(
                 torch=torch_noise, jax=jax_noise, prepare=_levels_drawn,
                 draw=lambda call, dim: call.args[0].shape,
             ),
             noise=_drawn,
-            normals=lambda dim: dim,
         ),
         Operation(
-            "trajectory", _chain, lambda dim: _STEPS, lambda dim: 3 * _STEPS * dim,
-            lambda dim: (2 * _STEPS + 2) * dim, rounding(lambda dim: 3 * _STEPS),
+            "trajectory", _chain,
+            lambda dim: Cost(_STEPS, 3 * _STEPS * dim, (2 * _STEPS + 2) * dim, (_STEPS + 1) * dim),
+            rounding(lambda dim: 3 * _STEPS),
             rows=(0, 1, None), output_axis=1, implementations={"numpy": direct(numpy_trajectory)}
-            | peers.implementations(torch=torch_trajectory, jax=jax_trajectory, prepare=_steps),
-            written=lambda dim: (_STEPS + 1) * dim,
+            | arrays.implementations(torch=torch_trajectory, jax=jax_trajectory, prepare=_steps),
         ),
         Operation(
-            "reverse", _chain, lambda dim: _STEPS, lambda dim: 3 * _STEPS * dim,
-            lambda dim: (_STEPS + 2) * dim, rounding(lambda dim: 4 * _STEPS),
+            "reverse", _chain, lambda dim: Cost(_STEPS, 3 * _STEPS * dim, (_STEPS + 2) * dim, dim),
+            rounding(lambda dim: 4 * _STEPS),
             rows=(0, 1, None), implementations={"numpy": direct(numpy_reverse)}
-            | peers.implementations(torch=torch_reverse, jax=jax_reverse, prepare=_steps),
+            | arrays.implementations(torch=torch_reverse, jax=jax_reverse, prepare=_steps),
         ),
         Operation(
-            "reverse_naive", _naive, lambda dim: _STEPS, lambda dim: _STEPS * dim,
-            lambda dim: 2 * dim, rounding(lambda dim: 4 * _STEPS),
+            "reverse_naive", _naive, lambda dim: Cost(_STEPS, _STEPS * dim, 2 * dim, dim),
+            rounding(lambda dim: 4 * _STEPS),
             rows=(0, None), implementations={"numpy": direct(numpy_reverse_naive)}
-            | peers.implementations(torch=torch_reverse_naive, jax=jax_reverse_naive, prepare=_steps),
+            | arrays.implementations(torch=torch_reverse_naive, jax=jax_reverse_naive, prepare=_steps),
         ),
         _tables("linear_betas"),
         _tables("cosine_betas"),

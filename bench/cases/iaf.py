@@ -7,9 +7,7 @@ from seqgap.kernels import iaf
 CASE = flow(
     "iaf",
     iaf.random_params,
-    neural.at_once(neural.autoregressive, neural.MASKED_AT_ONCE, back=False),
-    neural.stepwise(neural.autoregressive, neural.MASKED_STEPS),
-    parameters=neural.masked_parameters,
-    weights=lambda dim: sum(neural.masked_weights(dim, 2)),
+    neural.at_once(neural.autoregressive, neural.masked_cost, back=False),
+    neural.stepwise(neural.autoregressive, neural.step_cost),
     steps=neural.steps,
 )

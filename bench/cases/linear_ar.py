@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from seqgap.bench.model.case import Cost
 from seqgap.bench.model.flow import Direction, flow, likelihood
 from seqgap.kernels import linear_ar
 
@@ -112,25 +113,27 @@ def jax_inverse(jax: Any, x: Any, tables: Tables) -> tuple[Any, Any]:
     return x @ tables.matrix + tables.offset, jax.numpy.full(len(x), -tables.log_det)
 
 
-def _flops(dim: int) -> float:
-    return dim * (dim - 1) + 3 * dim
+def _cost(dim: int) -> Cost:
+    return Cost(
+        flops=dim * (dim - 1) + 3 * dim,
+        parameters=dim * (dim + 2),
+        weights=dim * (dim - 1) / 2 + 2 * dim,  # below the diagonal, bias, scale
+    )
 
 
 CASE = flow(
     "linear_ar",
     linear_ar.random_params,
     Direction(
-        lambda dim: dim, _flops, numpy_forward, torch_forward, jax_forward, scipy_forward, tables,
-        passes=numpy_passes, plain=plain_forward,
+        lambda dim: _cost(dim)._replace(depth=dim), numpy_forward, torch_forward, jax_forward, scipy_forward,
+        tables, passes=numpy_passes, plain=plain_forward,
     ),
-    Direction(lambda dim: 1, _flops, numpy_inverse, torch_inverse, jax_inverse, tables=tables),
+    Direction(_cost, numpy_inverse, torch_inverse, jax_inverse, tables=tables),
     matched="inverse",
-    parameters=lambda dim: dim * (dim + 2),
-    weights=lambda dim: dim * (dim - 1) / 2 + 2 * dim,  # below the diagonal, bias, scale
     more=likelihood(
         linear_ar.random_params,
         lambda params, dim, seed, count: linear_ar.sample(count, params, seed),
         steps=20,
-        flops=_flops,
+        flops=lambda dim: _cost(dim).flops,
     ),
 )  # fmt: skip

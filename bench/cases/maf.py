@@ -20,11 +20,9 @@ def sweeps(z: Any, params: maf.Params, count: int) -> tuple[Any, Any]:
 CASE = flow(
     "maf",
     maf.random_params,
-    neural.stepwise(neural.autoregressive, neural.MASKED_STEPS, numpy_passes),
-    neural.at_once(neural.autoregressive, neural.MASKED_AT_ONCE, back=False),
+    neural.stepwise(neural.autoregressive, neural.step_cost, numpy_passes),
+    neural.at_once(neural.autoregressive, neural.masked_cost, back=False),
     matched="iaf.forward",
     strategies=("naive", "jacobi"),
-    parameters=neural.masked_parameters,
-    weights=lambda dim: sum(neural.masked_weights(dim, 2)),
     steps=neural.steps,
 )

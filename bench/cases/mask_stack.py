@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqgap.bench.model.case import EXP_FLOPS, Cost
 from seqgap.bench.model.flow import Direction, flow
-from seqgap.bench.model.registry import EXP_FLOPS
 from seqgap.kernels import mask_stack
 
 _LAYERS = 4  # of random_params
@@ -119,21 +119,14 @@ def jax_inverse(jax: Any, x: Any, tables: Any) -> tuple[Any, Any]:
     return z, -terms.sum(0)
 
 
-def _flops(dim: int) -> float:
-    return _LAYERS * (1.5 * dim + EXP_FLOPS + 7)  # mean of one half, fused multiply-add of the other
-
-
-def _exps(dim: int) -> float:
-    return _LAYERS
+def _cost(dim: int) -> Cost:
+    flops = _LAYERS * (1.5 * dim + EXP_FLOPS + 7)  # mean of one half, fused multiply-add of the other
+    return Cost(_LAYERS, flops, exps=_LAYERS, parameters=_LAYERS * (dim + 4))
 
 
 CASE = flow(
     "mask_stack",
     mask_stack.random_params,
-    Direction(
-        lambda dim: _LAYERS, _flops, numpy_forward, torch_forward, jax_forward, tables=tables, exps=_exps
-    ),
-    Direction(
-        lambda dim: _LAYERS, _flops, numpy_inverse, torch_inverse, jax_inverse, tables=tables, exps=_exps
-    ),
+    Direction(_cost, numpy_forward, torch_forward, jax_forward, tables=tables),
+    Direction(_cost, numpy_inverse, torch_inverse, jax_inverse, tables=tables),
 )

@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from seqgap.bench.model import implementation as peers
-from seqgap.bench.model.registry import (
+from seqgap.bench.model import arrays
+from seqgap.bench.model.case import (
     COUNT,
     EXACT,
     NORMAL_FLOPS,
     Call,
     Case,
+    Cost,
     Dtype,
     Operation,
     Thunk,
@@ -31,7 +32,7 @@ def _as_drawn(library: Any, normals: Any) -> Any:
     return normals
 
 
-_PEERS = peers.implementations(
+_PEERS = arrays.implementations(
     torch=_as_drawn, jax=_as_drawn, prepare=lambda call, dim, dtype: (), draw=lambda call, dim: call.args[:2]
 )
 
@@ -46,14 +47,14 @@ CASE = Case(
     "normal",
     (
         Operation(
-            "standard_normal", _normals, lambda dim: 1, lambda dim: NORMAL_FLOPS * dim,
-            lambda dim: dim, rounding(lambda dim: 16),
+            "standard_normal", _normals,
+            lambda dim: Cost(flops=NORMAL_FLOPS * dim, elements=dim, written=dim, normals=dim),
+            rounding(lambda dim: 16),
             rows=(COUNT, None, None), implementations={"numpy": _numpy} | _PEERS,
-            noise=lambda output, call: output, normals=lambda dim: dim,
+            noise=lambda output, call: output,
         ),
         Operation(
-            "philox4x32", _words, lambda dim: 1, lambda dim: 0, lambda dim: 8, EXACT,
-            rows=(0, None), timed=False,
+            "philox4x32", _words, lambda dim: Cost(elements=8, written=4), EXACT, rows=(0, None), timed=False,
         ),
     ),
 )  # fmt: skip

@@ -85,7 +85,8 @@ def run(out: Path | None, resume: Path | None, **choices: Any) -> None:
 
 def _start(out: Path | None, chosen: dict[str, Any]) -> "RunFolder":
     from seqgap.bench.measure.parent import start
-    from seqgap.bench.plan.cells import plan, profile
+    from seqgap.bench.plan.cells import plan
+    from seqgap.bench.plan.options import profile
     from seqgap.kernels._core.jit import threads_available
 
     if "batch" in chosen:

@@ -9,7 +9,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from seqgap.bench.plan.cells import Options
+    from seqgap.bench.plan.options import Options
 
 _LONGEST = 1.0  # expected seconds of one call above which a rung is left out
 
@@ -52,18 +52,19 @@ def ladder(
 
 def _options(case: str | None, dim: int, batch: tuple[int, ...], dtype: str, processes: int) -> "Options":
     """The options of a run that has the ladders' cells; UsageError where there can be none."""
-    from seqgap.bench.analysis import ladder
-    from seqgap.bench.plan.cells import LADDER, Options
+    from seqgap.bench.model.registry import matched_pairs
+    from seqgap.bench.plan import rungs
+    from seqgap.bench.plan.options import LADDER, Options
     from seqgap.kernels._core.jit import threads_available
 
-    pairs = [pair for pair in ladder.matched_pairs() if case in (None, pair.sequential.split(".")[0])]
+    pairs = [pair for pair in matched_pairs() if case in (None, pair.sequential.split(".")[0])]
     if not pairs:
-        known = ", ".join(pair.sequential.split(".")[0] for pair in ladder.matched_pairs())
+        known = ", ".join(pair.sequential.split(".")[0] for pair in matched_pairs())
         raise click.UsageError(f"--case: expected one of {known}, got {case!r}")
     options = Options(
         profile=LADDER,
         case=tuple(name for pair in pairs for name in (pair.sequential, pair.parallel)),
-        impl=tuple(dict.fromkeys(step.impl for step in (*ladder.LADDER, *ladder.MASKED))),
+        impl=tuple(dict.fromkeys(step.impl for step in (*rungs.LADDER, *rungs.MASKED))),
         dim=(dim,),
         batch=batch,
         threads=tuple(sorted({1, threads_available()})),

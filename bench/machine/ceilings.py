@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from seqgap.bench.model.registry import EXP_FLOPS, NORMAL_FLOPS, Operation
-from seqgap.bench.plan.cells import DTYPES, Cell
+from seqgap.bench.model.case import EXP_FLOPS, NORMAL_FLOPS, Cost
+from seqgap.bench.model.cell import DTYPES, Cell
 
 DRAM = "DRAM"
 PRIVATE = ("L1", "L2")  # caches that each core has for itself; further levels are shared
@@ -99,7 +99,7 @@ def _positive(value: Any) -> float:
     return value
 
 
-def bound(cell: Cell, operation: Operation, ceilings: Ceilings) -> tuple[float, str]:
+def bound(cell: Cell, cost: Cost, ceilings: Ceilings) -> tuple[float, str]:
     """(seconds, name): the largest of the times that one call of the cell cannot beat.
 
     call: of a compiled function with its arrays. chain: the dependent steps, once for the batch, because
@@ -110,42 +110,39 @@ def bound(cell: Cell, operation: Operation, ceilings: Ceilings) -> tuple[float, 
     """
     limits = {
         "call": ceilings.call_arrays,
-        "chain": operation.depth(cell.dim) * ceilings.fma_latency[cell.dtype],
+        "chain": cost.depth * ceilings.fma_latency[cell.dtype],
     }
-    parts = _arithmetic(cell, operation, ceilings)
+    parts = _arithmetic(cell, cost, ceilings)
     limits[max(parts, key=lambda name: parts[name])] = sum(parts.values())
-    seconds, level = memory_seconds(cell, operation, ceilings)
+    seconds, level = memory_seconds(cell, cost, ceilings)
     limits[f"bandwidth {level}"] = seconds
     name = max(limits, key=lambda name: limits[name])
     return limits[name], name
 
 
-def _arithmetic(cell: Cell, operation: Operation, ceilings: Ceilings) -> dict[str, float]:
+def _arithmetic(cell: Cell, cost: Cost, ceilings: Ceilings) -> dict[str, float]:
     """Seconds of each kind of arithmetic, spread over the threads."""
-    exps, normals = operation.exps(cell.dim), operation.normals(cell.dim)
-    flops = max(0.0, operation.flops(cell.dim) - EXP_FLOPS * exps - NORMAL_FLOPS * normals)
+    flops = max(0.0, cost.flops - EXP_FLOPS * cost.exps - NORMAL_FLOPS * cost.normals)
     share = cell.batch / cell.threads
     return {
         "arithmetic": share * flops / ceilings.fma_flops[cell.dtype],
-        "exp": share * exps * ceilings.exp[cell.dtype],
-        "normals": share * normals * ceilings.normal[cell.dtype],
+        "exp": share * cost.exps * ceilings.exp[cell.dtype],
+        "normals": share * cost.normals * ceilings.normal[cell.dtype],
     }
 
 
-def working_bytes(cell: Cell, operation: Operation) -> float:
+def working_bytes(cell: Cell, cost: Cost) -> float:
     """Bytes that one call has to touch: elements of the batch, and parameters that it must read."""
-    elements = cell.batch * operation.elements(cell.dim) + operation.weights(cell.dim)
-    return np.dtype(cell.dtype).itemsize * elements
+    return np.dtype(cell.dtype).itemsize * (cell.batch * cost.elements + cost.weights)
 
 
-def memory_seconds(cell: Cell, operation: Operation, ceilings: Ceilings) -> tuple[float, str]:
+def memory_seconds(cell: Cell, cost: Cost, ceilings: Ceilings) -> tuple[float, str]:
     """(seconds, level) of moving what the call has to, at the level that holds all of it."""
     itemsize = np.dtype(cell.dtype).itemsize
-    elements, weights = operation.elements(cell.dim), operation.weights(cell.dim)
-    held = _holding(working_bytes(cell, operation), cell.threads, ceilings)
-    written = operation.written(cell.dim) / elements
-    seconds = itemsize * cell.batch * elements / _rate(held, written, cell.threads, ceilings)
-    return seconds + itemsize * weights / _rate(held, 0.0, cell.threads, ceilings), held.level
+    held = _holding(working_bytes(cell, cost), cell.threads, ceilings)
+    written = cost.written / cost.elements
+    seconds = itemsize * cell.batch * cost.elements / _rate(held, written, cell.threads, ceilings)
+    return seconds + itemsize * cost.weights / _rate(held, 0.0, cell.threads, ceilings), held.level
 
 
 def _holding(size: float, threads: int, ceilings: Ceilings) -> Bandwidth:

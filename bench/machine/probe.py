@@ -23,8 +23,8 @@ import psutil
 
 from seqgap.bench.machine import kernels as probes
 from seqgap.bench.machine.ceilings import DRAM, PRIVATE, Bandwidth, Ceilings
-from seqgap.bench.model.registry import Thunk
-from seqgap.bench.plan.cells import DTYPES
+from seqgap.bench.model.case import Thunk
+from seqgap.bench.model.cell import DTYPES
 from seqgap.kernels._core.jit import threads_available
 
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")

@@ -15,9 +15,10 @@ from threadpoolctl import ThreadpoolController
 
 from seqgap.bench.machine.ceilings import Ceilings, bound
 from seqgap.bench.measure.gate import check
-from seqgap.bench.model import implementation as peers
-from seqgap.bench.model.registry import Thunk
-from seqgap.bench.plan.cells import Cell, Options
+from seqgap.bench.model import arrays
+from seqgap.bench.model.case import Thunk
+from seqgap.bench.model.cell import Cell
+from seqgap.bench.plan.options import Options
 from seqgap.bench.results.rows import Row
 from seqgap.kernels._core.cache import LOADING
 
@@ -36,7 +37,7 @@ def measure(cell: Cell, options: Options, timer: Timer) -> Row:
     not timed; a call that takes too long, as skipped.
     """
     try:
-        with _limited(cell.threads), peers.settings(cell.impl, cell.threads):
+        with _limited(cell.threads), arrays.settings(cell.impl, cell.threads):
             return _measured(cell, options, timer)
     except ImportError as error:
         return Row(cell, "failed", reason=str(error))
@@ -93,7 +94,7 @@ def with_fraction(row: Row, ceilings: Ceilings | None) -> Row:
     """The row with its fraction of the ceiling, as measured: noise can bring it above 1."""
     if row.status != "ok" or ceilings is None:
         return row
-    seconds, name = bound(row.cell, row.cell.lookup()[1], ceilings)
+    seconds, name = bound(row.cell, row.cell.cost, ceilings)
     return replace(row, fraction=seconds / row.median, ceiling=name)
 
 

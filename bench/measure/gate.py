@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from seqgap.bench.model.registry import Call, Case, Dtype, Operation
+from seqgap.bench.model.case import Call, Case, Dtype, Operation
 
 _SMALLEST_P = 1e-9  # a right sampler fails this once in a billion checks
 _CHECK_FLOPS = 15_000  # of plain Python for the check before a timing: about a millisecond
@@ -116,7 +116,7 @@ def _rows_to_check(operation: Operation, output: Any, dim: int) -> list[tuple[in
     if operation.rows is None:
         return [(0, 0)]
     batch = np.shape(_leaves(output)[0])[operation.output_axis]
-    count = max(1, min(_CHECK_ROWS, int(_CHECK_FLOPS / max(operation.flops(dim), 1))))
+    count = max(1, min(_CHECK_ROWS, int(_CHECK_FLOPS / max(operation.cost(dim).flops, 1))))
     if batch <= 2 * count:
         return [(0, batch)]
     return [(0, count), (batch - count, batch)]

@@ -23,9 +23,10 @@ from seqgap.bench.analysis.scaling import write_csv as write_shapes
 from seqgap.bench.machine.environment import environment
 from seqgap.bench.machine.probe import measure_machine
 from seqgap.bench.measure.cell import with_fraction
+from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.registry import compared
-from seqgap.bench.plan.cells import Cell, Options, expected_seconds, too_slow
-from seqgap.bench.plan.order import planned
+from seqgap.bench.plan.cells import expected_seconds, planned, too_slow
+from seqgap.bench.plan.options import Options
 from seqgap.bench.report.ladder import print_ladders
 from seqgap.bench.report.plots import draw
 from seqgap.bench.report.tables import (

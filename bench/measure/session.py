@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from seqgap.bench.machine.probe import timer_step
-from seqgap.bench.plan.cells import Cell, Options
+from seqgap.bench.model.cell import Cell
+from seqgap.bench.plan.options import Options
 from seqgap.bench.results.rows import Row
 
 PLUGIN = "seqgap-session"

@@ -9,8 +9,10 @@ import pytest
 
 from seqgap.bench.measure.cell import measure
 from seqgap.bench.measure.session import PLUGIN, Session
-from seqgap.bench.model.registry import Thunk
-from seqgap.bench.plan.cells import Cell, plan, profile, too_slow
+from seqgap.bench.model.case import Thunk
+from seqgap.bench.model.cell import Cell
+from seqgap.bench.plan.cells import plan, too_slow
+from seqgap.bench.plan.options import profile
 from seqgap.bench.results.rows import Row
 from seqgap.kernels._core.jit import threads_available
 

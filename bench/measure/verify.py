@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from seqgap.bench.measure.gate import Difference, difference
-from seqgap.bench.model.registry import Case, Dtype, Operation, cases
+from seqgap.bench.model.case import Case, Dtype, Operation
+from seqgap.bench.model.registry import cases
 
 DIMS = (1, 2, 3, 8, 17, 64)
 BATCHES = (0, 1, 2, 5, 33)

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from seqgap.bench.measure.session import Session, SessionError, run
-from seqgap.bench.plan.cells import Cell, Options
+from seqgap.bench.model.cell import Cell
+from seqgap.bench.plan.options import Options
 from seqgap.bench.plan.order import Block, blocks
 from seqgap.bench.results.rows import Probe, Row, RunFolder, read_probes
 from seqgap.bench.results.run import DISTURBED

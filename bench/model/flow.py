@@ -1,18 +1,20 @@
 """The operations of a family with the four verbs, derived from its two directions."""
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from seqgap.bench.model import implementation as peers
-from seqgap.bench.model.registry import (
+from seqgap.bench.model import arrays
+from seqgap.bench.model.case import (
     COUNT,
     DIFFERENCES,
     NORMAL_FLOPS,
     Call,
     Case,
+    Cost,
     Dtype,
     Operation,
     Setup,
@@ -20,6 +22,7 @@ from seqgap.bench.model.registry import (
     direct,
     rounding,
 )
+from seqgap.bench.model.implementation import implementation
 from seqgap.kernels.normal import standard_normal
 
 _LOG_2_PI = float(np.log(2 * np.pi))
@@ -29,27 +32,30 @@ Library: TypeAlias = Callable[[Any, Any, Any], tuple[Any, Any]]
 
 
 class Direction(NamedTuple):
-    """Cost of one direction for each sample, and how users of NumPy and other libraries would write it.
+    """What one direction costs, and how users of NumPy and other libraries would write it.
 
-    numpy takes (batch, params), and so do two that explain its gap to the kernel (`bench/ladder.py`):
-    passes, NumPy as samplers of masked flows go, and plain, compiled loops as one would first write them.
-    The others take the library, the batch, and what `tables` makes of the params: a user computes that
-    once for a model. All return (batch, log_det). unrolled: as in `peers.implementations`. models: of
-    libraries of flows, each makes of the params a function of the batch alone.
+    cost(dim): of a sample; its elements are filled in, D read and D + 1 written. numpy takes (batch, params),
+    and so do two that explain its gap to the kernel (`bench/plan/rungs.py`): passes, NumPy as samplers of
+    masked flows go, and plain, compiled loops as one would first write them. The others take the library,
+    the batch, and what `tables` makes of the params: a user computes that once for a model. All return
+    (batch, log_det). unrolled: as in `arrays.implementations`. models: of libraries of flows, each makes of
+    the params a function of the batch alone.
     """
 
-    depth: Callable[[int], float]
-    flops: Callable[[int], float]
+    cost: Callable[[int], Cost]
     numpy: Callable[[Any, Any], tuple[Any, Any]]
     torch: Library | None = None
     jax: Library | None = None
     scipy: Library | None = None
     tables: Callable[[Any, int], Any] = lambda params, dim: params
-    exps: Callable[[int], float] = lambda dim: 0  # exp evaluations among the flops
     passes: Callable[[Any, Any], tuple[Any, Any]] | None = None
     plain: Callable[[Any, Any], tuple[Any, Any]] | None = None
     unrolled: bool = False
     models: Mapping[str, Callable[[Any], Any]] = {}
+
+    def whole(self, dim: int) -> Cost:
+        """The cost with the elements."""
+        return self.cost(dim)._replace(elements=2 * dim + 1, written=dim)
 
     def prepare(self, call: Call, dim: int, dtype: Dtype) -> tuple[Any, Any]:
         """Arguments of the other libraries' functions, for a call of the kernel."""
@@ -62,21 +68,16 @@ def flow(
     forward: Direction,
     inverse: Direction,
     *,
-    takes_dim: bool = False,
     matched: str | None = None,
     strategies: tuple[str, ...] = (),
-    parameters: Callable[[int], float] = lambda dim: 4 * dim,
-    weights: Callable[[int], float] = lambda dim: 0,
     steps: Callable[[int], float] = lambda dim: dim + 16,
     more: tuple[Operation, ...] = (),
 ) -> Case:
     """A case with forward, inverse, log_prob, sample and random_params.
 
-    random_params(dim, seed, dtype=...) is that of the kernels. takes_dim: `sample` needs dim, because
-    Params do not fix it. matched: the operation, here or stem.operation, that
-    is the parallel direction of forward. strategies: of forward.
-    parameters(dim): how many numbers Params hold, weights(dim): how many of them every call must read.
-    steps(dim): operations on the longest path of a value, for the tolerance.
+    random_params(dim, seed, dtype=...) is that of the kernels. matched: the operation, here or
+    stem.operation, that is the parallel direction of forward. strategies: of forward. steps(dim): operations
+    on the longest path of a value, for the tolerance.
     """
     allowed = rounding(steps)
 
@@ -85,8 +86,8 @@ def flow(
         return Call((standard_normal(count, dim, seed, dtype=dtype), params))
 
     def draw(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
-        kwargs = {"first_row": 0, **({"dim": dim} if takes_dim else {})}
-        return Call((count, random_params(dim, seed, dtype=dtype), seed), kwargs)
+        sizes = {"dim": dim} if "dim" in inspect.signature(case.kernel("sample")).parameters else {}
+        return Call((count, random_params(dim, seed, dtype=dtype), seed), {"first_row": 0, **sizes})
 
     def numpy_log_prob(x: Any, params: Any) -> Any:
         z, log_det = inverse.numpy(x, params)
@@ -100,46 +101,41 @@ def flow(
     def noise(output: Any, call: Call) -> Any:
         return inverse.numpy(output, call.args[1])[0]
 
-    transform = functools.partial(
-        Operation,
-        inputs=batch,
-        elements=lambda dim: 2 * dim + 1,
-        tolerance=allowed,
-        rows=(0, None),
-        parameters=parameters,
-        weights=weights,
-    )
+    def density_cost(dim: int) -> Cost:
+        cost = inverse.cost(dim)
+        return cost._replace(flops=cost.flops + 2 * dim + 1, elements=dim + 1, written=1)
+
+    def sample_cost(dim: int) -> Cost:
+        cost = forward.cost(dim)
+        flops = cost.flops + NORMAL_FLOPS * dim
+        return cost._replace(flops=flops, normals=dim, elements=dim, written=dim)
+
     operations = (
-        transform(
-            "forward", depth=forward.depth, flops=forward.flops, exps=forward.exps,
-            implementations=_transforms(forward), strategies=strategies,
-        ),
-        transform(
-            "inverse", depth=inverse.depth, flops=inverse.flops, exps=inverse.exps,
-            implementations=_transforms(inverse),
+        Operation(
+            "forward", batch, forward.whole, allowed,
+            rows=(0, None), implementations=_transforms(forward), strategies=strategies,
         ),
         Operation(
-            "log_prob", batch, inverse.depth, lambda dim: inverse.flops(dim) + 2 * dim + 1,
-            lambda dim: dim + 1, allowed,
+            "inverse", batch, inverse.whole, allowed,
+            rows=(0, None), implementations=_transforms(inverse),
+        ),
+        Operation(
+            "log_prob", batch, density_cost, allowed,
             rows=(0, None), implementations={"numpy": direct(numpy_log_prob)} | _densities(inverse),
-            parameters=parameters,
-            exps=inverse.exps, written=lambda dim: 1, weights=weights,
         ),
         Operation(
-            "sample", draw, forward.depth, lambda dim: forward.flops(dim) + NORMAL_FLOPS * dim,
-            lambda dim: dim, allowed,
+            "sample", draw, sample_cost, allowed,
             rows=(COUNT, None, None), implementations={"numpy": numpy_sample} | _samplers(forward),
-            noise=noise, parameters=parameters,
-            exps=forward.exps, normals=lambda dim: dim, weights=weights,
+            noise=noise,
         ),
         Operation(
-            "random_params",
-            lambda dim, count, dtype, seed: Call((dim, seed), {"dtype": dtype}),
-            lambda dim: 1, lambda dim: 0, lambda dim: 0, allowed, timed=False,
+            "random_params", lambda dim, count, dtype, seed: Call((dim, seed), {"dtype": dtype}),
+            lambda dim: Cost(parameters=dim), allowed, timed=False,
         ),
         *more,
     )  # fmt: skip
-    return Case(stem, operations, "forward", (("forward", matched),) if matched else ())
+    case = Case(stem, operations, "forward", (("forward", matched),) if matched else ())
+    return case
 
 
 Finish: TypeAlias = Callable[[Library], Callable[..., Any]]
@@ -153,18 +149,18 @@ def _transforms(direction: Direction) -> dict[str, Setup]:
 
 def _peers(
     direction: Direction,
-    draw: peers.Shape | None = None,
+    draw: arrays.Shape | None = None,
     **finish: Finish,
 ) -> dict[str, Setup]:
     """The other libraries' set-ups; finish[library](transform) is what the operation does with its result.
 
-    draw: as in `peers.implementations`, for the batch.
+    draw: as in `arrays.implementations`, for the batch.
     """
     first = 0 if draw is None else 1  # of the arguments, those after the batch
 
-    def setups(functions: Mapping[str, Library | None], prepare: peers.Prepare) -> dict[str, Setup]:
+    def setups(functions: Mapping[str, Library | None], prepare: arrays.Prepare) -> dict[str, Setup]:
         made = {library: finish[library](f) for library, f in functions.items() if f is not None}
-        return peers.implementations(
+        return arrays.implementations(
             scipy=made.get("scipy"), torch=made.get("torch"), jax=made.get("jax"),
             prepare=lambda *cell: prepare(*cell)[first:], draw=draw, unrolled=direction.unrolled,
         )  # fmt: skip
@@ -172,7 +168,7 @@ def _peers(
     functions = {"scipy": direction.scipy, "torch": direction.torch, "jax": direction.jax}
     found = setups(functions, direction.prepare)
     for name, build in direction.models.items():
-        library = peers.LIBRARY[name]
+        library = implementation(name).built_on
         prepare = functools.partial(_with_model, build)
         found[name] = setups({library: lambda library, batch, model: model(batch)}, prepare)[library]
     return found
@@ -244,11 +240,11 @@ def likelihood(
 
     return (
         Operation(
-            "nll", scored, lambda dim: 1, flops, lambda dim: dim,
+            "nll", scored, lambda dim: Cost(1, flops(dim), dim),
             rounding(lambda dim: dim + 16), timed=False, smallest_batch=1,
         ),
         Operation(
-            "fit", fitted, lambda dim: steps, lambda dim: steps * flops(dim), lambda dim: dim,
+            "fit", fitted, lambda dim: Cost(steps, steps * flops(dim), dim),
             DIFFERENCES, timed=False, largest_dim=3, smallest_batch=5,
         ),
     )  # fmt: skip

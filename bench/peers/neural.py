@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from seqgap.bench.model.case import EXP_FLOPS, Cost
 from seqgap.bench.model.flow import Direction
-from seqgap.bench.model.registry import EXP_FLOPS
 from seqgap.bench.peers.flows import models
 
 # (xp, numbers (N, S, P), values (N, S)) -> (values, log_det)
@@ -38,14 +38,6 @@ class Layer(NamedTuple):
     def kept(self) -> int:
         """How many features pass."""
         return len(self.order) - len(self.bias_out)
-
-
-class Costs(NamedTuple):
-    """Of one direction, for each sample: functions of D, as in `flows.Direction`."""
-
-    depth: Callable[[int], float]
-    flops: Callable[[int], float]
-    exps: Callable[[int], float]
 
 
 def autoregressive(params: Any) -> list[Layer]:
@@ -241,21 +233,25 @@ def _edges(xp: Any, logits: Any, bound: float) -> Any:
 
 def stepwise(
     layers: Callable[[Any], list[Layer]],
-    costs: Costs,
+    cost: Callable[[int], Cost],
     passes: Callable[[Any, Any], tuple[Any, Any]] | None = None,
 ) -> Direction:
     """The direction of masked affine layers that takes D steps, from the first layer on."""
     return Direction(
-        costs.depth, costs.flops, lambda z, params: by_feature(z, layers(params), affine_back),
+        cost, lambda z, params: by_feature(z, layers(params), affine_back),
         lambda torch, z, tables: torch_by_feature(torch, z, tables, affine_back),
         lambda jax, z, tables: jax_by_feature(jax, z, tables, affine_back),
         tables=lambda params, dim: tuple(layers(params)),
-        exps=costs.exps, passes=passes, unrolled=True, models=models(layers, back=True),
+        passes=passes, unrolled=True, models=models(layers, back=True),
     )  # fmt: skip
 
 
 def at_once(
-    layers: Callable[[Any], list[Layer]], costs: Costs, *, back: bool, bound: float | None = None
+    layers: Callable[[Any], list[Layer]],
+    cost: Callable[[int], Cost],
+    *,
+    back: bool,
+    bound: float | None = None,
 ) -> Direction:
     """A direction that takes one pass of each network: from the first layer on if back, else from the last.
 
@@ -268,10 +264,10 @@ def at_once(
         return tuple(layers(params)[:: 1 if back else -1])
 
     return Direction(
-        costs.depth, costs.flops, lambda batch, params: one_pass(np, batch, ordered(params), transform),
+        cost, lambda batch, params: one_pass(np, batch, ordered(params), transform),
         lambda torch, batch, tables: one_pass(torch, batch, tables, transform),
         lambda jax, batch, tables: one_pass(jax.numpy, batch, tables, transform),
-        tables=lambda params, dim: ordered(params), exps=costs.exps, models=models(layers, back, bound),
+        tables=lambda params, dim: ordered(params), models=models(layers, back, bound),
     )  # fmt: skip
 
 
@@ -280,26 +276,18 @@ def steps(dim: int) -> float:
     return dim + WIDTH + 16
 
 
-def network_flops(seen: float, outputs: float) -> float:
-    """Of one network with `seen` weights of its hidden layer and `outputs` of its output layer."""
-    return 2 * (seen + outputs) + WIDTH
-
-
-def masked_weights(dim: int, outputs: int) -> tuple[float, float]:
-    """How many weights of a MADE with cyclic degrees are not hidden: of the hidden layer, of the outputs."""
+def masked_cost(dim: int) -> Cost:
+    """Of an affine layer of a MADE with cyclic degrees in either direction, each weight used once."""
     degrees = np.arange(WIDTH) % max(1, dim - 1) + min(1, dim - 1)
-    return float(degrees.sum()), float(outputs * (dim - degrees).sum())
+    weights = float((degrees + 2 * (dim - degrees)).sum())  # those not hidden: two outputs for a feature
+    return Cost(
+        flops=2 * weights + WIDTH + dim * (EXP_FLOPS + 7),
+        exps=dim,
+        parameters=WIDTH * (dim + 2) + dim * (2 * WIDTH + 3),
+        weights=weights,
+    )
 
 
-def masked_flops(dim: int) -> float:
-    """Of an affine layer in either direction, each weight used once."""
-    return network_flops(*masked_weights(dim, 2)) + dim * (EXP_FLOPS + 7)
-
-
-def masked_parameters(dim: int) -> float:
-    """How many numbers the Params of `maf` hold for one layer."""
-    return WIDTH * (dim + 2) + dim * (2 * WIDTH + 3)
-
-
-MASKED_STEPS = Costs(depth=lambda dim: dim, flops=masked_flops, exps=lambda dim: dim)
-MASKED_AT_ONCE = Costs(depth=lambda dim: 1, flops=masked_flops, exps=lambda dim: dim)
+def step_cost(dim: int) -> Cost:
+    """The same, feature by feature."""
+    return masked_cost(dim)._replace(depth=dim)

@@ -4,17 +4,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from seqgap.bench.analysis import ladder
-from seqgap.bench.plan.cells import LADDER, Cell, Options, plan, too_slow
+from seqgap.bench.model.cell import Cell
+from seqgap.bench.plan.cells import planned, too_slow
+from seqgap.bench.plan.options import Options
 
 Block: TypeAlias = list[Cell]
-
-
-def planned(options: Options) -> list[Cell]:
-    """Every cell of a run: the combinations of its options and the ladders; or the ladders alone."""
-    if options.profile == LADDER:
-        return ladder.planned(options)
-    return list(dict.fromkeys([*plan(options), *ladder.of_run(options)]))
 
 
 def blocks(options: Options, process: int) -> list[Block]:

@@ -337,9 +337,10 @@ def print_cases(console: Console, dim: int) -> None:
     table.columns[-1].no_wrap = False  # of some operations there are ten
     for case in cases().values():
         for op in case.operations:
+            cost = op.cost(dim)
             table.add_row(
                 f"{case.stem}.{op.name}", "seq." if op.sequential else "par.",
-                f"{op.depth(dim):g}", f"{op.flops(dim):g}", f"{8 * op.elements(dim):g}",
+                *(f"{figure:g}" for figure in (cost.depth, cost.flops, 8 * cost.elements)),
                 ", ".join(op.implementation_names) + ("" if op.timed else " *"),
             )  # fmt: skip
     console.print(table)

@@ -17,7 +17,8 @@ import click
 import numpy as np
 
 from seqgap.bench.machine.ceilings import Ceilings
-from seqgap.bench.plan.cells import DTYPES, Cell, Options
+from seqgap.bench.model.cell import DTYPES, Cell
+from seqgap.bench.plan.options import Options
 
 ROWS, PROBES, ENVIRONMENT = "rows.jsonl", "probes.jsonl", "environment.json"
 SCHEMA = 2

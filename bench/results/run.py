@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqgap.bench.analysis.statistics import Interval, intervals
-from seqgap.bench.plan.cells import Cell, Options
+from seqgap.bench.model.cell import Cell
+from seqgap.bench.plan.options import Options
 from seqgap.bench.results.rows import (
     ROWS,
     Probe,

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from seqgap.bench.analysis.scaling import Crossing, Curve, crossings, slopes
 from seqgap.bench.analysis.statistics import Interval
+from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.registry import cases, compared, comparisons
-from seqgap.bench.plan.cells import Cell
 from seqgap.bench.report.plots.limits import draw_limits
 from seqgap.bench.report.plots.style import (
     FAINT,

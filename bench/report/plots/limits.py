@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from seqgap.bench.machine.ceilings import PRIVATE, Ceilings, memory_seconds, working_bytes
-from seqgap.bench.plan.cells import Cell
+from seqgap.bench.model.cell import Cell
 from seqgap.bench.report.plots.style import GREY, LIGHT
 
 CellsAt: TypeAlias = Callable[[int], Sequence[Cell]]  # D to the cells of a panel, which differ in operation
@@ -42,8 +42,7 @@ def ceilings_at(ceilings: Ceilings, cells_at: CellsAt, dims: Sequence[int]) -> d
     found = {
         "call of a compiled function": [ceilings.call_arrays / cell.batch] * len(dims),
         "bandwidth": [
-            min(memory_seconds(c, c.lookup()[1], ceilings)[0] for c in cells_at(dim)) / cell.batch
-            for dim in dims
+            min(memory_seconds(c, c.cost, ceilings)[0] for c in cells_at(dim)) / cell.batch for dim in dims
         ],
     }
     if cell.batch == 1:
@@ -55,7 +54,7 @@ def outgrown(ceilings: Ceilings, cells_at: CellsAt, dims: Sequence[int]) -> Iter
     """(level, D): the first D of which no operation fits into a level of the cache, where it is in range."""
 
     def least(dim: int) -> int:
-        return ceil(min(working_bytes(cell, cell.lookup()[1]) for cell in cells_at(dim)))
+        return ceil(min(working_bytes(cell, cell.cost) for cell in cells_at(dim)))
 
     threads = cells_at(dims[0])[0].threads
     between = range(dims[0], dims[-1] + 1)

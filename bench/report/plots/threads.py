@@ -9,8 +9,8 @@ from matplotlib.ticker import EngFormatter
 from scipy.optimize import lsq_linear
 
 from seqgap.bench.analysis.statistics import Interval, ratio_intervals
+from seqgap.bench.model.cell import DTYPES
 from seqgap.bench.model.registry import compared
-from seqgap.bench.plan.cells import DTYPES
 from seqgap.bench.report.plots.style import (
     COLOURS,
     FAINT,

@@ -1,0 +1,185 @@
+"""Implementations in the libraries that users would pick instead: SciPy, PyTorch and JAX.
+
+A case writes one function for each library, with the library as its first argument, so that a case
+loads without it: function(library, *arrays) where the arrays are the library's own. The set-ups here
+convert the arguments once, draw normals where the operation draws its own, and return the callable
+to time: no transfer, no compilation and no Python conversion is left in it.
+"""
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from seqgap.bench.model.case import Call, Dtype, Setup, Thunk
+from seqgap.bench.model.implementation import implementation
+
+Prepare: TypeAlias = Callable[[Call, int, Dtype], tuple[Any, ...]]
+Shape: TypeAlias = Callable[[Call, int], tuple[int, ...]]
+
+_JAX_THREADS: list[int] = []  # of JAX's client, once there is one
+
+
+def arguments(call: Call, dim: int, dtype: Dtype) -> tuple[Any, ...]:
+    """The positional arguments as they are."""
+    return call.args
+
+
+def implementations(
+    *,
+    scipy: Callable[..., Any] | None = None,
+    torch: Callable[..., Any] | None = None,
+    jax: Callable[..., Any] | None = None,
+    prepare: Prepare = arguments,
+    draw: Shape | None = None,
+    unrolled: bool = False,
+) -> dict[str, Setup]:
+    """The set-ups of the functions that are given, by name of the implementation.
+
+    prepare(call, dim, dtype): arguments of the functions, with what a user of the library computes
+    once for a model. draw(call, dim): shape of the normals to draw anew in each call, which come
+    before the arguments; their seed is the last argument of the call. unrolled: the function loops over D,
+    which torch.compile would unroll, for minutes, so that implementation is left out.
+    """
+    found: dict[str, Setup] = {}
+    if scipy is not None:
+        found["scipy"] = functools.partial(_scipy, scipy, prepare, draw)
+    if torch is not None:
+        found["torch"] = functools.partial(_torch, torch, prepare, draw, False)
+        if not unrolled:
+            found["torch-compile"] = functools.partial(_torch, torch, prepare, draw, True)
+    if jax is not None:
+        found["jax"] = functools.partial(_jax, jax, prepare, draw)
+    return found
+
+
+def _scipy(
+    function: Callable[..., Any], prepare: Prepare, draw: Shape | None, call: Call, dim: int, dtype: Dtype
+) -> Thunk:
+    import scipy
+
+    run = functools.partial(function, scipy)
+    args = prepare(call, dim, dtype)
+    if draw is None:
+        return functools.partial(run, *args)
+    normals, shape = np.random.default_rng(call.args[-1]).standard_normal, draw(call, dim)
+    return lambda: run(normals(shape, dtype), *args)
+
+
+def _torch(
+    function: Callable[..., Any],
+    prepare: Prepare,
+    draw: Shape | None,
+    compiled: bool,
+    call: Call,
+    dim: int,
+    dtype: Dtype,
+) -> Thunk:
+    import torch
+
+    run: Callable[..., Any] = functools.partial(function, torch)
+    if compiled:
+        torch.compiler.reset()  # it compiles a function for 8 sizes only
+        run = torch.compile(run, dynamic=False, fullgraph=True)
+    args = _converted(prepare(call, dim, dtype), torch.tensor)
+    if draw is None:
+        return functools.partial(run, *args)
+    torch.manual_seed(call.args[-1])
+    shape, kind = draw(call, dim), getattr(torch, dtype.name)
+    # Drawn outside the compiled part, whose own generator took twice as long.
+    return lambda: run(torch.randn(shape, dtype=kind), *args)
+
+
+def _jax(
+    function: Callable[..., Any], prepare: Prepare, draw: Shape | None, call: Call, dim: int, dtype: Dtype
+) -> Thunk:
+    import jax
+
+    wait = jax.block_until_ready
+    args = _converted(prepare(call, dim, dtype), jax.numpy.array)
+    if draw is None:
+        run = jax.jit(functools.partial(function, jax))
+        return lambda: wait(run(*args))
+    shape = draw(call, dim)
+
+    @jax.jit  # type: ignore[untyped-decorator]  # jax is not followed for types
+    def step(key: Any, *args: Any) -> Any:
+        following, own = jax.random.split(key)
+        return following, function(jax, jax.random.normal(own, shape, dtype), *args)
+
+    # The default generator: XLA's own ("rbg") took three times as long on a CPU.
+    key = jax.random.key(np.uint64(call.args[-1]))
+
+    def thunk() -> Any:
+        nonlocal key
+        key, output = wait(step(key, *args))
+        return output
+
+    return thunk
+
+
+def _converted(value: Any, convert: Callable[[Any], Any]) -> Any:
+    """`value` with its arrays converted, in tuples too."""
+    if isinstance(value, np.ndarray | np.generic):
+        return convert(np.asarray(value))
+    if isinstance(value, tuple):
+        items = (_converted(item, convert) for item in value)
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    return value
+
+
+def settings(name: str, threads: int) -> AbstractContextManager[None]:
+    """A library's settings for a cell, undone at the end: threads, float64, no gradients."""
+    known = {"torch": _torch_settings, "jax": _jax_settings}.get(implementation(name).runs_in)
+    return known(threads) if known else nullcontext()
+
+
+@contextmanager
+def _torch_settings(threads: int) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _jax_settings(threads: int) -> Iterator[None]:
+    import jax
+
+    if [threads] != _JAX_THREADS:
+        _start_jax(threads)
+    with jax.default_device(jax.devices("cpu")[0]), jax.enable_x64(True):
+        yield
+
+
+def _start_jax(threads: int) -> None:
+    """A CPU client with that many threads, in place of the one before.
+
+    It reads NPROC when it starts; with --xla_cpu_multi_thread_eigen=false JAX 0.10 still used all.
+    """
+    import jax
+    from jax.extend.backend import clear_backends
+
+    clear_backends()
+    before = os.environ.get("NPROC")
+    os.environ["NPROC"] = str(threads)
+    try:
+        jax.devices("cpu")
+    finally:
+        _restore("NPROC", before)
+    _JAX_THREADS[:] = [threads]
+
+
+def _restore(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value

@@ -1,0 +1,202 @@
+"""What a case is made of: calls, costs, tolerances, operations.
+
+A case module `bench/cases/<stem>.py` holds one `CASE`. Every operation names a public function of
+`seqgap.kernels.<stem>` and its twin in `seqgap.reference.<stem>`; verification, tests and timings
+are driven from here, so a new family needs no other edit.
+"""
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+Dtype: TypeAlias = np.dtype[Any]
+Thunk: TypeAlias = Callable[[], Any]
+
+COUNT = -1  # row axis of an argument that is itself the number of rows
+
+# Floating-point operations, counted from the polynomials of kernels/_core/vecmath.py in float64; a fused
+# multiply-add counts as two. The integer work of the generator is not counted.
+EXP_FLOPS = 31
+NORMAL_FLOPS = 31
+
+
+@dataclass(frozen=True)
+class Call:
+    """Arguments of one call."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+Setup: TypeAlias = Callable[[Call, int, Dtype], Thunk]
+
+
+def direct(function: Callable[..., Any]) -> Setup:
+    """The set-up of a function that takes the same arguments as the kernel."""
+    return lambda call, dim, dtype: functools.partial(function, *call.args, **call.kwargs)
+
+
+class Cost(NamedTuple):
+    """What an operation needs at least at one size, for each sample; parameters are shared by the batch."""
+
+    depth: float = 1  # longest chain of dependent steps
+    flops: float = 0  # floating-point operations
+    elements: float = 0  # array elements read or written
+    written: float = 0  # of the elements: those written
+    exps: float = 0  # of the flops: exp evaluations
+    normals: float = 0  # of the flops: normals drawn
+    parameters: float = 0  # array elements shared by the batch
+    weights: float = 0  # of the parameters: those that a call must read
+
+
+class Tolerance(NamedTuple):
+    """Largest allowed |compiled - reference| / max(1, largest |reference|), and why."""
+
+    of: Callable[[int, Dtype], float]
+    reason: str
+
+
+def rounding(steps: Callable[[int], float]) -> Tolerance:
+    """At most `steps(D)` roundings, each off by one unit of the dtype."""
+    return Tolerance(
+        lambda dim, dtype: steps(dim) * float(np.finfo(dtype).eps),
+        "rounding: as many units of the dtype (eps) as there are operations on the longest path of a"
+        " value, plus 16 for exp, log, sin and cos; the models are conditioned not to amplify them",
+    )
+
+
+EXACT = Tolerance(lambda dim, dtype: 0.0, "exact: integers, every bit equal")
+DIFFERENCES = Tolerance(
+    lambda dim, dtype: 1e-4,
+    "differences: the reference takes gradients by central differences of step 1e-4",
+)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One public function, what it costs for each sample, and how to call it.
+
+    inputs(dim, batch, dtype, seed) makes a call. cost: of a size, which is D unless `axis` says otherwise.
+    rows: for each positional argument the axis that counts rows, None, or COUNT; rows is None where a result
+    belongs to the whole batch. implementations: further set-ups, name to ((call, dim, dtype) -> zero-argument
+    callable); `python` and `numba` are always there. noise(output, call): for set-ups that draw from
+    a generator of their own, the normals they must have drawn.
+    """
+
+    name: str
+    inputs: Callable[[int, int, Dtype, int], Call]
+    cost: Callable[[int], Cost]
+    tolerance: Tolerance
+    rows: tuple[int | None, ...] | None = None
+    output_axis: int = 0
+    implementations: Mapping[str, Setup] = field(default_factory=dict)
+    noise: Callable[[Any, Call], Any] | None = None
+    timed: bool = True
+    strategies: tuple[str, ...] = ()  # of the kernel, each timed as numba-<strategy> when asked for
+    axis: str = "D"  # what a size counts
+    largest_dim: int | None = None  # above it the reference is too slow to verify
+    smallest_batch: int = 0
+
+    @property
+    def implementation_names(self) -> list[str]:
+        """Slowest expected first: python, others, numba."""
+        return ["python", *self.implementations, *(f"numba-{s}" for s in self.strategies), "numba"]
+
+    @functools.cached_property
+    def sequential(self) -> bool:
+        """Whether the dependent steps grow with the size."""
+        return self.cost(1024).depth > self.cost(2).depth
+
+    def part(self, call: Call, start: int, stop: int) -> Call:
+        """The same call for rows start to stop - 1 alone; only where `rows` is given."""
+        assert self.rows is not None
+        args: list[Any] = []
+        for argument, axis in zip(call.args, self.rows, strict=True):
+            if axis == COUNT:
+                args.append(stop - start)
+            elif axis is None or np.ndim(argument) == 0:
+                args.append(argument)
+            else:
+                args.append(np.take(argument, range(start, stop), axis))
+        kwargs = dict(call.kwargs)
+        if "first_row" in kwargs:
+            kwargs["first_row"] += start
+        return Call(tuple(args), kwargs)
+
+
+@dataclass(frozen=True)
+class Case:
+    """The operations of one family.
+
+    sampler: the operation that stands for the family in family comparisons, if any. matched: pairs
+    (sequential, parallel) of operations with the same weights and the same arithmetic; the parallel one
+    may be another case's, as stem.operation.
+    """
+
+    stem: str
+    operations: tuple[Operation, ...]
+    sampler: str | None = None
+    matched: tuple[tuple[str, str], ...] = ()
+
+    def operation(self, name: str) -> Operation:
+        """The operation of that name; KeyError where there is none."""
+        return {operation.name: operation for operation in self.operations}[name]
+
+    def kernel(self, name: str) -> Callable[..., Any]:
+        """The compiled function of an operation."""
+        function: Callable[..., Any] = getattr(twin("kernels", self.stem), name)
+        return function
+
+    def reference(self, name: str) -> Callable[..., Any]:
+        """The plain-Python function of an operation."""
+        function: Callable[..., Any] = getattr(twin("reference", self.stem), name)
+        return function
+
+    def plain(self, name: str, call: Call, dtype: Dtype) -> Call:
+        """`call` for the reference: lists for arrays, the reference's classes for the kernel's.
+
+        Lists carry no dtype, so references that draw normals take it as an argument of its own.
+        """
+        args = tuple(plain_value(value) for value in call.args)
+        kwargs = {key: plain_value(value) for key, value in call.kwargs.items()}
+        if "dtype" in inspect.signature(self.reference(name)).parameters:
+            kwargs.setdefault("dtype", dtype.name)
+        return Call(args, kwargs)
+
+    def setup(self, name: str, implementation: str, threads: int = 1) -> Setup:
+        """How an implementation of an operation is prepared; KeyError where there is none."""
+        if implementation == "python":
+            return lambda call, dim, dtype: functools.partial(
+                self.reference(name), *(plain := self.plain(name, call, dtype)).args, **plain.kwargs
+            )
+        if implementation == "numba":
+            return direct(functools.partial(self.kernel(name), threads=threads))
+        strategy = implementation.removeprefix("numba-")
+        if strategy in self.operation(name).strategies:
+            return direct(functools.partial(self.kernel(name), threads=threads, strategy=strategy))
+        return self.operation(name).implementations[implementation]
+
+
+def plain_value(value: Any) -> Any:
+    """A value for the references: a list for an array, a name for a dtype, the twin of a family's class."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, np.dtype):
+        return value.name
+    package, _, stem = type(value).__module__.rpartition(".")
+    if package != "seqgap.kernels":
+        return value
+    counterpart = getattr(twin("reference", stem), type(value).__name__)
+    wanted = len(inspect.signature(counterpart).parameters)
+    fields = tuple(value) if isinstance(value, tuple) else tuple(vars(value).values())
+    return counterpart(*(plain_value(item) for item in fields[:wanted]))
+
+
+def twin(package: str, stem: str) -> Any:
+    """The module of a family in `kernels` or `reference`."""
+    return importlib.import_module(f"seqgap.{package}.{stem}")

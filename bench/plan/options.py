@@ -1,0 +1,105 @@
+"""The options of a run, and the profiles: the options that have a name."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from seqgap.bench.model.cell import DTYPES
+from seqgap.bench.model.registry import compared, implementation_names
+
+_LARGEST_SIZE = 2**24  # of a dimension or a batch
+LADDER = "ladder"  # the profile of what measures ladders alone
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything that decides which cells a run has; stored with it, so that it can be resumed."""
+
+    profile: str = "quick"
+    case: tuple[str, ...] = ("*",)
+    impl: tuple[str, ...] = ("python", "numpy", "numba")
+    dim: tuple[int, ...] = (2, 8, 64, 256, 1024)
+    batch: tuple[int, ...] = (1, 1024)
+    map: tuple[int, ...] = (32,)  # further batch sizes, of the matched pairs alone: for the map of the gap
+    threads: tuple[int, ...] = (1,)
+    ladder_threads: int = 1  # the most that the ladders have
+    dtype: tuple[str, ...] = ("float64",)
+    seed: int = 25
+    processes: int = 3  # fresh ones, each measuring every cell
+    seconds: float = 0.004  # of timing for each cell in each process
+    longest: float = 0.1  # expected seconds of one call above which a cell is left out
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "Options":
+        """The options of `to_json`, of any machine; TypeError or ValueError where they cannot be."""
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+        for key, value in values.items():
+            if type(value) is not type(getattr(cls(), key, None)):
+                raise TypeError(f"{key}: not an option")
+        options = cls(**values)
+        options.validate(_LARGEST_SIZE)
+        return options
+
+    def validate(self, threads: int) -> None:
+        """Raise ValueError naming the first option that no run on so many threads can have."""
+        known = implementation_names()
+        sizes = (lambda v: type(v) is int and 1 <= v <= _LARGEST_SIZE, f"integers from 1 to {_LARGEST_SIZE}")
+        duration = (lambda v: 0 < v < float("inf"), "a positive number of seconds")
+        thread_counts = (lambda v: type(v) is int and 1 <= v <= threads, f"integers from 1 to {threads}")
+        allowed: dict[str, tuple[Callable[[Any], bool], str]] = {
+            "case": (lambda v: isinstance(v, str), "patterns"),
+            "impl": (lambda v: v in known, f"some of {', '.join(known)}"),
+            "dim": sizes,
+            "batch": sizes,
+            "map": sizes,
+            "threads": thread_counts,
+            "ladder_threads": thread_counts,
+            "dtype": (lambda v: v in DTYPES, f"some of {', '.join(DTYPES)}"),
+            "seed": (lambda v: 0 <= v < 2**64, "an integer from 0 to 2**64 - 1"),
+            "processes": (lambda v: type(v) is int and 1 <= v <= 1000, "an integer from 1 to 1000"),
+            "seconds": duration,
+            "longest": duration,
+        }
+        for name, (right, expected) in allowed.items():
+            value = getattr(self, name)
+            values = value if isinstance(value, tuple) else (value,)
+            wrong = [v for v in values if not right(v)]
+            if wrong or not (values or name == "map"):
+                raise ValueError(f"{name}: expected {expected}, got {wrong[0] if wrong else 'none'!r}")
+
+
+def profile(name: str, threads: int) -> Options:
+    """The options of a profile on a machine with that many threads.
+
+    Only `full` has the operations that take part in no comparison: they and their compilation would take
+    most of the two minutes that quick may take.
+    """
+    quick = Options(case=tuple(sorted(compared())), ladder_threads=threads)
+    if name == "smoke":
+        return replace(
+            quick,
+            profile=name,
+            processes=2,
+            dim=(2, 16),
+            batch=(1, 64),
+            map=(),
+            seconds=0.005,
+            longest=0.02,
+        )
+    if name == "full":
+        return replace(
+            quick,
+            profile=name,
+            case=("*",),
+            processes=5,
+            dim=tuple(2**k for k in range(1, 11)),
+            map=(4, 32, 256),
+            threads=tuple(sorted({1, threads})),
+            dtype=("float64", "float32"),
+            seconds=0.015,
+        )
+    return quick

@@ -1,0 +1,110 @@
+"""The rungs of a ladder: what has to be measured to split the gap of a matched pair into its causes."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import NamedTuple
+
+from seqgap.bench.model.cell import Cell, matches
+from seqgap.bench.model.registry import Comparison, cases, matched_pairs
+from seqgap.bench.plan.options import Options
+
+LARGEST_DIM = 64  # above it plain Python and full passes of a batch take too long to be on the ladder
+
+
+class Step(NamedTuple):
+    """One rung before it is measured; cause: what it removes of the rung before. {threads} is filled in."""
+
+    name: str
+    cause: str
+    impl: str
+    all_threads: bool = False
+    parallel: bool = False  # of the parallel direction
+
+
+LADDER = (
+    Step("plain Python", "", "python"),
+    Step("NumPy, D full passes", "interpreter", "numpy-passes"),
+    Step("NumPy, D steps", "redundant work", "numpy"),
+    Step("compiled, plain loops", "call overhead", "numba-plain"),
+    Step("compiled, best", "vector width, checks", "numba"),
+    Step("compiled, {threads} threads", "threads", "numba", all_threads=True),
+    Step("parallel direction", "true data dependence", "numba", all_threads=True, parallel=True),
+)
+# Of masked networks, where D full passes are what libraries do, and a strategy of the compiled sampler too.
+MASKED = (
+    Step("plain Python", "", "python"),
+    Step("NumPy, D full passes", "interpreter", "numpy-passes"),
+    Step("compiled, D full passes", "call overhead", "numba-naive"),
+    Step("compiled, incremental", "redundant work", "numba"),
+    *LADDER[-2:],
+)
+BEST = "numba"  # the implementation that a ladder cannot do without
+
+
+def ladder_dim(dims: Iterable[int]) -> int:
+    """The dimension of a run's ladder: the largest not above LARGEST_DIM, else the smallest."""
+    known = sorted(dims)
+    if not known:
+        raise ValueError("dims: expected at least one")
+    return max((dim for dim in known if dim <= LARGEST_DIM), default=known[0])
+
+
+def rungs_of(pair: Comparison, dtype: str, dim: int, batch: int, threads: int) -> list[tuple[Step, Cell]]:
+    """The rungs of a matched pair on a machine, or in a run, with so many threads.
+
+    Without those that the operation has no implementation for; with one thread, without the rung of threads.
+    """
+    found = []
+    for step in steps_of(pair):
+        if needless(step, threads):
+            continue
+        stem, operation = (pair.parallel if step.parallel else pair.sequential).split(".")
+        if step.impl in cases()[stem].operation(operation).implementation_names:
+            used = threads if step.all_threads else 1
+            found.append((step, Cell(stem, operation, step.impl, dtype, dim, batch, used)))
+    return found
+
+
+def steps_of(pair: Comparison) -> tuple[Step, ...]:
+    """The ladder of a matched pair: MASKED where its sampler has the strategy of full passes, else LADDER."""
+    stem, operation = pair.sequential.split(".")
+    return MASKED if "naive" in cases()[stem].operation(operation).strategies else LADDER
+
+
+def needless(step: Step, threads: int) -> bool:
+    """Whether a rung is the one before, since there is one thread."""
+    return threads == 1 and step.all_threads and not step.parallel
+
+
+def cells(pair: Comparison, dtype: str, dim: int, batch: int, threads: int) -> list[Cell]:
+    """What has to be measured for a ladder."""
+    return [cell for _, cell in rungs_of(pair, dtype, dim, batch, threads)]
+
+
+def planned(options: Options) -> list[Cell]:
+    """The cells of every ladder of the options, those that share D and N next to each other.
+
+    A pair takes part where both of its operations fit the options' patterns; the options' largest number of
+    threads is that of the ladder.
+    """
+    return [
+        cell
+        for dtype in options.dtype
+        for batch in options.batch
+        for dim in options.dim
+        for pair in matched_pairs()
+        if matches(pair.sequential, options.case) and matches(pair.parallel, options.case)
+        for cell in cells(pair, dtype, dim, batch, max(options.threads))
+    ]
+
+
+def of_run(options: Options) -> list[Cell]:
+    """The ladders that a run has besides its own cells: at `ladder_dim`, smallest and largest N.
+
+    None where one of the implementations that everybody knows was not asked for.
+    """
+    if not {"python", "numpy", BEST} <= set(options.impl):
+        return []
+    batch = tuple(sorted({min(options.batch), max(options.batch)}))
+    dim, threads = (ladder_dim(options.dim),), (options.ladder_threads,)
+    return planned(replace(options, dim=dim, batch=batch, threads=threads))
