@@ -1,21 +1,21 @@
-"""z = scale x + shift of one feature, and the numbers behind it."""
+"""z = scale x + shift of one feature, with (shift, scale before its function) from the network."""
 
 import math
 
 from seqgap.reference._plain import Vector, exp
-from seqgap.reference._stack import Transform, sigmoid, softplus
+from seqgap.reference._stack import sigmoid, softplus
 
 
 def outputs_of(scale: str) -> int:
-    """How many numbers the network makes for each feature."""
+    """How many parameters the network makes for a feature."""
     return 1 if scale == "additive" else 2
 
 
-def _scale(name: str, numbers: Vector) -> tuple[float, float]:
+def _scale(name: str, theta: Vector) -> tuple[float, float]:
     """(scale, its logarithm)."""
     if name == "additive":
         return 1.0, 0.0
-    u = numbers[1]
+    u = theta[1]
     if name == "softclip":
         log_scale = u / (1 + abs(u / math.log(1e-3)))
         return exp(log_scale), log_scale
@@ -23,21 +23,13 @@ def _scale(name: str, numbers: Vector) -> tuple[float, float]:
     return scale, math.log(scale)
 
 
-def affine(name: str) -> Transform:
+def affine(name: str, theta: Vector, x: float) -> tuple[float, float]:
     """Data to latent."""
-
-    def apply(numbers: Vector, value: float) -> tuple[float, float]:
-        scale, log_scale = _scale(name, numbers)
-        return value * scale + numbers[0], log_scale
-
-    return apply
+    scale, log_scale = _scale(name, theta)
+    return x * scale + theta[0], log_scale
 
 
-def affine_back(name: str) -> Transform:
+def affine_back(name: str, theta: Vector, z: float) -> tuple[float, float]:
     """Latent to data."""
-
-    def undo(numbers: Vector, value: float) -> tuple[float, float]:
-        scale, log_scale = _scale(name, numbers)
-        return (value - numbers[0]) / scale, -log_scale
-
-    return undo
+    scale, log_scale = _scale(name, theta)
+    return (z - theta[0]) / scale, -log_scale

@@ -1,4 +1,4 @@
-"""What the references share: float32 rounding, and writing into a caller's `out`."""
+"""What the references share: lists for arrays, float32 rounding, functions with IEEE's ends, descent."""
 
 import math
 import struct
@@ -25,26 +25,9 @@ def exp(value: float) -> float:
         return math.inf
 
 
-def clamp(value: float, limit: float) -> float:
-    """`value` held to [-limit, limit]; NaN stays NaN."""
-    return -limit if value < -limit else (limit if value > limit else value)
-
-
-def deliver(rows: Matrix, out: Matrix | None) -> Matrix:
-    """`rows`, written into the lists of `out` where one is given."""
-    if out is None:
-        return rows
-    for target, row in zip(out, rows, strict=True):
-        target[:] = row
-    return out
-
-
-def log_prob_rows(z: Matrix, log_det: Vector) -> Vector:
-    """log N(z; 0, I) + log_det of each row."""
-    return [
-        ld - sum(0.5 * value * value + HALF_LOG_2_PI for value in row)
-        for row, ld in zip(z, log_det, strict=True)
-    ]
+def clamp(log_scale: float) -> float:
+    """`log_scale` of a coupling held to [-5, 5]; NaN stays NaN."""
+    return -5.0 if log_scale < -5 else (5.0 if log_scale > 5 else log_scale)
 
 
 def descend(

@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from seqgap.reference._plain import Vector, exp
-from seqgap.reference._stack import Transform, softplus
+from seqgap.reference._stack import softplus
 
 _FLOOR = 1e-3  # of the widths, heights and slopes of "softplus"
 
@@ -49,12 +49,12 @@ def _edges(shares: Vector, bound: float) -> Vector:
     return [*edges, bound]
 
 
-def _bin(name: str, bound: float, numbers: Vector, value: float, by_height: bool) -> Bin:
+def _bin(name: str, bound: float, theta: Vector, value: float, by_height: bool) -> Bin:
     """The bin that holds `value`, which is within the bounds."""
-    bins = (len(numbers) + 1) // 3
-    xs = _edges(_shares(name, numbers[:bins]), bound)
-    ys = _edges(_shares(name, numbers[bins : 2 * bins]), bound)
-    slopes = [1.0, *(_slope(name, u) for u in numbers[2 * bins :]), 1.0]
+    bins = (len(theta) + 1) // 3
+    xs = _edges(_shares(name, theta[:bins]), bound)
+    ys = _edges(_shares(name, theta[bins : 2 * bins]), bound)
+    slopes = [1.0, *(_slope(name, u) for u in theta[2 * bins :]), 1.0]
     edges = ys if by_height else xs
     k = 0
     while k + 1 < bins and not value < edges[k + 1]:
@@ -70,35 +70,27 @@ def _log_slope(b: Bin, part: float) -> float:
     return math.log(above) + 2 * math.log(steep / below)
 
 
-def spline(name: str, bound: float) -> Transform:
+def spline(name: str, bound: float, theta: Vector, x: float) -> tuple[float, float]:
     """Data to latent, equation 4."""
-
-    def apply(numbers: Vector, value: float) -> tuple[float, float]:
-        if not -bound < value < bound:
-            return value, 0.0
-        b = _bin(name, bound, numbers, value, by_height=False)
-        part, steep = (value - b.x) / b.width, b.height / b.width
-        above = b.height * (steep * part**2 + b.low * part * (1 - part))
-        below = steep + (b.high + b.low - 2 * steep) * part * (1 - part)
-        return b.y + above / below, _log_slope(b, part)
-
-    return apply
+    if not -bound < x < bound:
+        return x, 0.0
+    b = _bin(name, bound, theta, x, by_height=False)
+    part, steep = (x - b.x) / b.width, b.height / b.width
+    above = b.height * (steep * part**2 + b.low * part * (1 - part))
+    below = steep + (b.high + b.low - 2 * steep) * part * (1 - part)
+    return b.y + above / below, _log_slope(b, part)
 
 
-def spline_back(name: str, bound: float) -> Transform:
+def spline_back(name: str, bound: float, theta: Vector, z: float) -> tuple[float, float]:
     """Latent to data: the root of a quadratic, equations 6 to 8, in the form where nothing cancels."""
-
-    def undo(numbers: Vector, value: float) -> tuple[float, float]:
-        if not -bound < value < bound:
-            return value, 0.0
-        b = _bin(name, bound, numbers, value, by_height=True)
-        steep, up = b.height / b.width, value - b.y
-        bend = b.high + b.low - 2 * steep
-        qa, qb, qc = b.height * (steep - b.low) + up * bend, b.height * b.low - up * bend, -steep * up
-        square = qb**2 - 4 * qa * qc
-        root = math.sqrt(0.0 if square < 0 else square)
-        part = (root - qb) / (2 * qa) if qb < 0 else -2 * qc / (qb + root)
-        part = 0.0 if part < 0 else (1.0 if part > 1 else part)
-        return b.x + part * b.width, -_log_slope(b, part)
-
-    return undo
+    if not -bound < z < bound:
+        return z, 0.0
+    b = _bin(name, bound, theta, z, by_height=True)
+    steep, up = b.height / b.width, z - b.y
+    bend = b.high + b.low - 2 * steep
+    qa, qb, qc = b.height * (steep - b.low) + up * bend, b.height * b.low - up * bend, -steep * up
+    square = qb**2 - 4 * qa * qc
+    root = math.sqrt(0.0 if square < 0 else square)
+    part = (root - qb) / (2 * qa) if qb < 0 else -2 * qc / (qb + root)
+    part = 0.0 if part < 0 else (1.0 if part > 1 else part)
+    return b.x + part * b.width, -_log_slope(b, part)

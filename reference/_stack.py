@@ -7,10 +7,8 @@ from typing import Any, NamedTuple, TypeAlias
 from seqgap.reference._plain import Matrix, Vector, exp
 from seqgap.reference.normal import standard_normal
 
-Transform: TypeAlias = Callable[[Vector, float], tuple[float, float]]  # (numbers, value) -> (value, log_det)
-
-# weight_in, weight_hidden, weight_out, bias_hidden, bias_out
-Weights: TypeAlias = tuple[list[Matrix], list[list[Matrix]], list[list[Matrix]], list[Matrix], list[Matrix]]
+# (parameters of the transform, value) -> (value, log_det)
+Transform: TypeAlias = Callable[[Vector, float], tuple[float, float]]
 
 
 def sigmoid(u: float) -> float:
@@ -32,10 +30,10 @@ _ACTIVATIONS: dict[str, Callable[[float], float]] = {
 
 
 class Layer(NamedTuple):
-    """One layer: which features it keeps, in which order the others come, and its network."""
+    """A layer: its order of the features, of which the first `identity` pass as they are, and its network."""
 
     order: list[int]  # (D,)
-    kept: int
+    identity: int
     degrees: list[list[int]]  # (K, H)
     weight_in: Matrix  # (H, C)
     weight_hidden: list[Matrix]  # (K - 1, H, H)
@@ -47,31 +45,29 @@ class Layer(NamedTuple):
 
 
 def layers_of(
-    params: Any, orders: Sequence[list[int]], kept: Sequence[int], degrees: Sequence[list[list[int]]]
+    params: Any, orders: list[list[int]], identity: Sequence[int], degrees: list[list[list[int]]]
 ) -> list[Layer]:
     """The layers of `params`, in its order."""
+    p = params
+    networks = zip(p.weight_in, p.weight_hidden, p.weight_out, p.bias_hidden, p.bias_out, strict=True)
     return [
-        Layer(
-            orders[k], kept[k], degrees[k], params.weight_in[k], params.weight_hidden[k],
-            params.weight_out[k],
-            params.bias_hidden[k], params.bias_out[k], params.activation, params.residual,
-        )
-        for k in range(len(orders))
-    ]  # fmt: skip
+        Layer(*before, *network, p.activation, p.residual)
+        for before, network in zip(zip(orders, identity, degrees, strict=True), networks, strict=True)
+    ]
 
 
 class Conditioner:
-    """The network of a layer over `known`, its features in order; each unit is computed once, when needed."""
+    """The network of a layer over `features`, in its order; a unit is computed once, when it is needed."""
 
-    def __init__(self, layer: Layer, known: Vector) -> None:
-        self._layer, self._known = layer, known
+    def __init__(self, layer: Layer, features: Vector) -> None:
+        self._layer, self._features = layer, features
         self._units: dict[tuple[int, int], tuple[float, float]] = {}
 
-    def numbers(self, i: int) -> Vector:
-        """The outputs for feature i, of the units of degree at most i."""
+    def theta(self, i: int) -> Vector:
+        """The parameters of the transform of feature i, from the units of degree at most i."""
         layer, last = self._layer, len(self._layer.degrees) - 1
         seen = [(j, self._unit(last, j)[1]) for j, degree in enumerate(layer.degrees[last]) if degree <= i]
-        rows, biases = layer.weight_out[i - layer.kept], layer.bias_out[i - layer.kept]
+        rows, biases = layer.weight_out[i - layer.identity], layer.bias_out[i - layer.identity]
         return [
             bias + sum(row[j] * value for j, value in seen) for row, bias in zip(rows, biases, strict=True)
         ]
@@ -85,13 +81,13 @@ class Conditioner:
     def _computed(self, k: int, j: int) -> tuple[float, float]:
         layer, degree = self._layer, self._layer.degrees[k][j]
         if k == 0:
-            seen = list(zip(layer.weight_in[j][:degree], self._known, strict=False))
+            seen = list(zip(layer.weight_in[j][:degree], self._features, strict=False))
         else:
             weights, degrees = layer.weight_hidden[k - 1][j], layer.degrees[k - 1]
             seen = [
                 (w, self._unit(k - 1, m)[1])
-                for m, (w, other) in enumerate(zip(weights, degrees, strict=True))
-                if other <= degree
+                for m, (w, below) in enumerate(zip(weights, degrees, strict=True))
+                if below <= degree
             ]
         value = layer.bias_hidden[k][j] + sum(w * x for w, x in seen)
         if layer.residual and k > 0 and k % 2 == 0:  # the end of a block
@@ -100,71 +96,35 @@ class Conditioner:
         return value, value if plain else _ACTIVATIONS[layer.activation](value)
 
 
-def to_data(
-    rows: Matrix, layers: list[Layer], transform: Transform, strategy: str = "incremental"
-) -> tuple[Matrix, Vector]:
-    """Latent to data from the first layer on: (rows, log_det)."""
-    moved, log_det = [], []
-    sweep = _incremental if strategy == "incremental" else _sweeps
-    for row in rows:
-        features, total = row, 0.0
-        for layer in layers:
-            known, added = sweep([features[i] for i in layer.order], layer, transform, strategy)
-            features = _in_place(known, layer.order)
-            total += added
-        moved.append(features)
-        log_det.append(total)
-    return moved, log_det
+def to_data(row: Vector, layers: list[Layer], transform: Transform) -> tuple[Vector, float]:
+    """Latent to data from the first layer on, the features one after another: (row, log_det)."""
+    log_det = 0.0
+    for layer in layers:
+        row, added = _through(row, layer, transform, sequential=True)
+        log_det += added
+    return row, log_det
 
 
-def _incremental(given: Vector, layer: Layer, transform: Transform, _: str) -> tuple[Vector, float]:
-    known, total = given[: layer.kept], 0.0
-    conditioner = Conditioner(layer, known)
-    for i in range(layer.kept, len(given)):
-        value, added = transform(conditioner.numbers(i), given[i])
-        known.append(value)
-        total += added
-    return known, total
+def to_latent(row: Vector, layers: list[Layer], transform: Transform) -> tuple[Vector, float]:
+    """Data to latent from the last layer on: (row, log_det)."""
+    log_det = 0.0
+    for layer in reversed(layers):
+        row, added = _through(row, layer, transform, sequential=False)
+        log_det += added
+    return row, log_det
 
 
-def _sweeps(given: Vector, layer: Layer, transform: Transform, strategy: str) -> tuple[Vector, float]:
-    known, total = given[: layer.kept] + [0.0] * (len(given) - layer.kept), 0.0
-    for _ in range(layer.kept, len(given)):
-        before = known
-        known, total = _one_pass(given, before, layer, transform)
-        if strategy == "jacobi" and known == before:
-            break
-    return known, total
-
-
-def _one_pass(given: Vector, known: Vector, layer: Layer, transform: Transform) -> tuple[Vector, float]:
-    """All features of `given` transformed by what the network makes of `known`."""
-    conditioner = Conditioner(layer, known)
-    places = range(layer.kept, len(given))
-    moved = [transform(conditioner.numbers(i), given[i]) for i in places]
-    return given[: layer.kept] + [value for value, _ in moved], sum(added for _, added in moved)
-
-
-def to_latent(rows: Matrix, layers: list[Layer], transform: Transform) -> tuple[Matrix, Vector]:
-    """Data to latent from the last layer on: (rows, log_det)."""
-    moved, log_det = [], []
-    for row in rows:
-        features, total = row, 0.0
-        for layer in reversed(layers):
-            given = [features[i] for i in layer.order]
-            known, added = _one_pass(given, given, layer, transform)
-            features = _in_place(known, layer.order)
-            total += added
-        moved.append(features)
-        log_det.append(total)
-    return moved, log_det
-
-
-def _in_place(known: Vector, order: list[int]) -> Vector:
-    row = [0.0] * len(order)
-    for value, feature in zip(known, order, strict=True):
-        row[feature] = value
-    return row
+def _through(row: Vector, layer: Layer, transform: Transform, sequential: bool) -> tuple[Vector, float]:
+    """A feature depends on those before it: as the layer returns them (sequential), or as they came."""
+    source = [row[i] for i in layer.order]
+    target, log_det = source[: layer.identity], 0.0
+    conditioner = Conditioner(layer, target if sequential else source)
+    for i in range(layer.identity, len(source)):
+        value, added = transform(conditioner.theta(i), source[i])
+        target.append(value)
+        log_det += added
+    features = dict(zip(layer.order, target, strict=True))
+    return [features[i] for i in range(len(row))], log_det
 
 
 def alternating(dim: int, layers: int) -> list[list[int]]:
@@ -177,10 +137,20 @@ def cyclic(dim: int, width: int) -> list[int]:
     return sorted(j % max(1, dim - 1) + min(1, dim - 1) for j in range(width))
 
 
+class Weights(NamedTuple):
+    """Weights and biases of L networks of K hidden layers of H units."""
+
+    weight_in: list[Matrix]  # (L, H, C)
+    weight_hidden: list[list[Matrix]]  # (L, K - 1, H, H)
+    weight_out: list[list[Matrix]]  # (L, S, P, H)
+    bias_hidden: list[Matrix]  # (L, K, H)
+    bias_out: list[Matrix]  # (L, S, P)
+
+
 def random_network(
     shape: tuple[int, int, int], columns: int, features: int, outputs: int, seed: int
 ) -> Weights:
-    """Weights and biases for shape (L, K, H) from normals of `seed`; in float64 whatever the dtype."""
+    """Networks of shape (L, K, H) from normals of `seed`; in float64 whatever the dtype."""
     layers, depth, width = shape
 
     def draw(stream: int, size: float, *sizes: int) -> Any:
@@ -189,7 +159,7 @@ def random_network(
 
     inner = 1 / math.sqrt(width)
     weight_out = draw(3, 0.3 * inner, layers, features, outputs * width)
-    return (
+    return Weights(
         draw(1, 1 / math.sqrt(columns), layers, width, columns),
         draw(2, inner, layers, depth - 1, width, width),
         [[_nested(row, (outputs, width)) for row in layer] for layer in weight_out],
@@ -198,34 +168,31 @@ def random_network(
     )
 
 
-def hidden_weights(degrees: list[list[int]], made: Weights) -> Weights:
-    """`made` by `random_network` for autoregressive layers, with 0 for the weights that are not read.
+def masked(network: Weights, degrees: list[list[int]]) -> Weights:
+    """`network` of autoregressive layers with 0 for the weights that are not read.
 
     degrees: (K, H), those of every layer.
     """
-    weight_in, weight_hidden, weight_out, bias_hidden, bias_out = made
 
-    def kept(weights: Vector, seen: list[bool]) -> Vector:
-        return [w if s else 0.0 * w for w, s in zip(weights, seen, strict=True)]
+    def seen(weights: Vector, mask: list[bool]) -> Vector:
+        return [w if s else 0.0 * w for w, s in zip(weights, mask, strict=True)]
 
-    return (
-        [
-            [kept(row, [c < d for c in range(len(row))]) for row, d in zip(layer, degrees[0], strict=True)]
-            for layer in weight_in
+    return network._replace(
+        weight_in=[
+            [seen(row, [c < d for c in range(len(row))]) for row, d in zip(layer, degrees[0], strict=True)]
+            for layer in network.weight_in
         ],
-        [
+        weight_hidden=[
             [
-                [kept(row, [o <= d for o in before]) for row, d in zip(matrix, after, strict=True)]
-                for matrix, before, after in zip(layer, degrees[:-1], degrees[1:], strict=True)
+                [seen(row, [b <= d for b in below]) for row, d in zip(matrix, above, strict=True)]
+                for matrix, below, above in zip(layer, degrees[:-1], degrees[1:], strict=True)
             ]
-            for layer in weight_hidden
+            for layer in network.weight_hidden
         ],
-        [
-            [[kept(row, [d <= i for d in degrees[-1]]) for row in rows] for i, rows in enumerate(layer)]
-            for layer in weight_out
+        weight_out=[
+            [[seen(row, [d <= i for d in degrees[-1]]) for row in rows] for i, rows in enumerate(layer)]
+            for layer in network.weight_out
         ],
-        bias_hidden,
-        bias_out,
     )
 
 

@@ -3,15 +3,8 @@
 import math
 from typing import NamedTuple
 
-from seqgap.reference._plain import (
-    HALF_LOG_2_PI,
-    Matrix,
-    Vector,
-    clamp,
-    deliver,
-    descend,
-    log_prob_rows,
-)
+from seqgap.reference._family import Family
+from seqgap.reference._plain import HALF_LOG_2_PI, Matrix, Vector, clamp, descend
 from seqgap.reference.normal import standard_normal
 
 
@@ -30,62 +23,31 @@ def random_params(dim: int, seed: int, *, dtype: str = "float64") -> Params:
     return Params([0.4 * value for value in a_s], [0.3 * value for value in b_s], a_t, b_t)
 
 
-def _conditioners(kept: Vector, params: Params) -> list[tuple[float, float]]:
-    """(s, t) of each transformed entry; s is the clamped one, for the map and for log_det."""
-    return [
-        (clamp(a_s * value + b_s, 5.0), a_t * value + b_t)
-        for value, a_s, b_s, a_t, b_t in zip(kept, *params, strict=False)
+def _split(row: Vector, params: Params) -> tuple[Vector, Vector, list[tuple[float, float]]]:
+    """The identity entries, the transformed ones, and (s, t) of each; s is clamped, for log_det too."""
+    middle = len(row) - len(row) // 2
+    scale_shift = [
+        (clamp(a_s * value + b_s), a_t * value + b_t)
+        for value, a_s, b_s, a_t, b_t in zip(row, *params, strict=False)
     ]
+    return row[:middle], row[middle:], scale_shift
 
 
-def forward(
-    z: Matrix, params: Params, *, out: Matrix | None = None, threads: int = 1
-) -> tuple[Matrix, Vector]:
-    """Latent to data: (x, log_det)."""
-    rows, log_det = [], []
-    for row in z:
-        kept, rest = row[: len(row) - len(row) // 2], row[len(row) - len(row) // 2 :]
-        st = _conditioners(kept, params)
-        moved = [value * math.exp(s) + t for value, (s, t) in zip(rest, st, strict=True)]
-        rows.append(kept + moved)
-        log_det.append(sum(s for s, _ in st))
-    return deliver(rows, out), log_det
+def _to_data(z: Vector, params: Params) -> tuple[Vector, float]:
+    identity, rest, st = _split(z, params)
+    x = [value * math.exp(s) + t for value, (s, t) in zip(rest, st, strict=True)]
+    return identity + x, sum(s for s, _ in st)
 
 
-def inverse(
-    x: Matrix, params: Params, *, out: Matrix | None = None, threads: int = 1
-) -> tuple[Matrix, Vector]:
-    """Data to latent: (z, log_det)."""
-    rows, log_det = [], []
-    for row in x:
-        kept, rest = row[: len(row) - len(row) // 2], row[len(row) - len(row) // 2 :]
-        st = _conditioners(kept, params)
-        moved = [(value - t) * math.exp(-s) for value, (s, t) in zip(rest, st, strict=True)]
-        rows.append(kept + moved)
-        log_det.append(-sum(s for s, _ in st))
-    return deliver(rows, out), log_det
+def _to_latent(x: Vector, params: Params) -> tuple[Vector, float]:
+    identity, rest, st = _split(x, params)
+    z = [(value - t) * math.exp(-s) for value, (s, t) in zip(rest, st, strict=True)]
+    return identity + z, -sum(s for s, _ in st)
 
 
-def log_prob(x: Matrix, params: Params, *, threads: int = 1) -> Vector:
-    """log N(z; 0, I) + log_det of the inverse."""
-    return log_prob_rows(*inverse(x, params))
-
-
-def sample(
-    n: int,
-    params: Params,
-    seed: int,
-    *,
-    dim: int | None = None,
-    first_row: int = 0,
-    out: Matrix | None = None,
-    threads: int = 1,
-    dtype: str = "float64",
-) -> Matrix:
-    """Forward of the normals of `seed`."""
-    dim = max(1, 2 * len(params.a_s)) if dim is None else dim
-    z = standard_normal(n, dim, seed, first_row=first_row, dtype=dtype)
-    return deliver(forward(z, params)[0], out)
+family = Family(_to_data, _to_latent, lambda params: max(1, 2 * len(params.a_s)))
+forward, inverse = family.forward, family.inverse
+log_prob, sample = family.log_prob, family.sample
 
 
 def nll(x: Matrix, params: Params) -> float:

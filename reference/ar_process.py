@@ -3,10 +3,9 @@
 import math
 from typing import NamedTuple
 
-from seqgap.reference._plain import Matrix, Vector, deliver, log_prob_rows
+from seqgap.reference._family import Family
+from seqgap.reference._plain import Vector
 from seqgap.reference.normal import standard_normal
-
-_CHUNK = 8  # entries of the scan
 
 
 class Params(NamedTuple):
@@ -31,65 +30,22 @@ def _mean(x: Vector, t: int, params: Params) -> float:
     return mean
 
 
-def _recurrence(z: Vector, params: Params) -> Vector:
+def _to_data(z: Vector, params: Params) -> tuple[Vector, float]:
     x: Vector = []
     for t in range(len(z)):
         x.append(_mean(x, t, params) + params.scale * z[t])
-    return x
+    return x, len(z) * math.log(params.scale)
 
 
-def _scan(z: Vector, params: Params) -> Vector:
-    """Chunks from zero start values, then what the values before each chunk add to it."""
-    order = len(params.coefficients)
-    silent = Params(params.coefficients, 0.0, 1.0)
-    responses = []  # of _CHUNK steps without input, to each of the `order` values before
-    for lag in range(order):
-        steps = [1.0 if order - 1 - i == lag else 0.0 for i in range(order)]
-        for _ in range(_CHUNK):
-            steps.append(_mean(steps, len(steps), silent))
-        responses.append(steps[order:])
-    x: Vector = []
-    for start in range(0, len(z), _CHUNK):
-        chunk = _recurrence(z[start : start + _CHUNK], params)
-        before = x[::-1][:order]
-        for value, response in zip(before, responses, strict=False):
-            chunk = [entry + value * r for entry, r in zip(chunk, response, strict=False)]
-        x += chunk
-    return x
+def _to_latent(x: Vector, params: Params) -> tuple[Vector, float]:
+    z = [(x[t] - _mean(x, t, params)) / params.scale for t in range(len(x))]
+    return z, -len(x) * math.log(params.scale)
 
 
-def forward(
-    z: Matrix, params: Params, *, strategy: str = "auto", out: Matrix | None = None, threads: int = 1
-) -> tuple[Matrix, Vector]:
-    """Latent to data: (x, log_det); strategy "scan" in two passes, any other by the recurrence."""
-    one = _scan if strategy == "scan" else _recurrence
-    return deliver([one(row, params) for row in z], out), [len(row) * math.log(params.scale) for row in z]
+def _steps(params: Params) -> int:
+    raise TypeError("dim: expected the number of steps, which the coefficients leave open, got None")
 
 
-def inverse(
-    x: Matrix, params: Params, *, out: Matrix | None = None, threads: int = 1
-) -> tuple[Matrix, Vector]:
-    """Data to latent: (z, log_det)."""
-    rows = [[(row[t] - _mean(row, t, params)) / params.scale for t in range(len(row))] for row in x]
-    return deliver(rows, out), [-len(row) * math.log(params.scale) for row in x]
-
-
-def log_prob(x: Matrix, params: Params, *, threads: int = 1) -> Vector:
-    """log N(z; 0, I) + log_det of the inverse."""
-    return log_prob_rows(*inverse(x, params))
-
-
-def sample(
-    n: int,
-    params: Params,
-    seed: int,
-    *,
-    dim: int,
-    first_row: int = 0,
-    out: Matrix | None = None,
-    threads: int = 1,
-    dtype: str = "float64",
-) -> Matrix:
-    """Forward of the normals of `seed`."""
-    z = standard_normal(n, dim, seed, first_row=first_row, dtype=dtype)
-    return deliver(forward(z, params)[0], out)
+family = Family(_to_data, _to_latent, _steps)
+forward, inverse = family.forward, family.inverse
+log_prob, sample = family.log_prob, family.sample

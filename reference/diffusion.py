@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from seqgap.reference._plain import Matrix, Vector, deliver
+from seqgap.reference._plain import Matrix, Vector
 from seqgap.reference.normal import standard_normal
 
 
@@ -38,22 +38,17 @@ def cosine_betas(steps: int = 1000) -> Vector:
     return [min(1 - f[t] / f[t - 1], 0.999) for t in range(1, steps + 1)]
 
 
-def noise(
-    x0: Matrix,
-    eps: Matrix,
-    t: int | list[int],
-    schedule: Schedule,
-    *,
-    out: Matrix | None = None,
-    threads: int = 1,
-) -> Matrix:
+def _mixed(x: Vector, eps: Vector, signal: float, sigma: float) -> Vector:
+    return [signal * v + sigma * e for v, e in zip(x, eps, strict=True)]
+
+
+def noise(x0: Matrix, eps: Matrix, t: int | list[int], schedule: Schedule) -> Matrix:
     """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps."""
     times = [t] * len(x0) if isinstance(t, int) else t
-    rows = []
-    for row, e_row, step in zip(x0, eps, times, strict=True):
-        signal, sigma = math.sqrt(schedule.alpha_bar[step]), math.sqrt(schedule.variance[step])
-        rows.append([signal * x + sigma * e for x, e in zip(row, e_row, strict=True)])
-    return deliver(rows, out)
+    return [
+        _mixed(row, e_row, math.sqrt(schedule.alpha_bar[step]), math.sqrt(schedule.variance[step]))
+        for row, e_row, step in zip(x0, eps, times, strict=True)
+    ]
 
 
 def sample_noisy(
@@ -63,48 +58,27 @@ def sample_noisy(
     seed: int,
     *,
     first_row: int = 0,
-    out: Matrix | None = None,
-    threads: int = 1,
     dtype: str = "float64",
 ) -> Matrix:
     """`noise` with the normals of `seed`."""
     dim = len(x0[0]) if x0 else 1
-    eps = standard_normal(len(x0), dim, seed, first_row=first_row, dtype=dtype)
-    return noise(x0, eps, t, schedule, out=out)
+    return noise(x0, standard_normal(len(x0), dim, seed, first_row=first_row, dtype=dtype), t, schedule)
 
 
-def trajectory(
-    x0: Matrix,
-    eps: list[Matrix],
-    schedule: Schedule,
-    *,
-    out: list[Matrix] | None = None,
-    threads: int = 1,
-) -> list[Matrix]:
+def trajectory(x0: Matrix, eps: list[Matrix], schedule: Schedule) -> list[Matrix]:
     """All states x_0 to x_T."""
     states = [[list(row) for row in x0]]
     for beta, e_state in zip(schedule.betas, eps, strict=True):
         signal, sigma = math.sqrt(1 - beta), math.sqrt(beta)
-        states.append(
-            [
-                [signal * x + sigma * e for x, e in zip(row, e_row, strict=True)]
-                for row, e_row in zip(states[-1], e_state, strict=True)
-            ]
-        )
-    if out is None:
-        return states
-    for target, state in zip(out, states, strict=True):
-        deliver(state, target)
-    return out
+        pairs = zip(states[-1], e_state, strict=True)
+        states.append([_mixed(row, e_row, signal, sigma) for row, e_row in pairs])
+    return states
 
 
 def reverse(
     x_T: Matrix,  # noqa: N803  # the paper's symbol
     eps: list[Matrix],
     schedule: Schedule,
-    *,
-    out: Matrix | None = None,
-    threads: int = 1,
 ) -> Matrix:
     """Undo `trajectory` with its true noise: x_0."""
     rows = [list(row) for row in x_T]
@@ -114,18 +88,12 @@ def reverse(
             [(x - sigma * e) / signal for x, e in zip(row, e_row, strict=True)]
             for row, e_row in zip(rows, e_state, strict=True)
         ]
-    return deliver(rows, out)
+    return rows
 
 
-def reverse_naive(
-    x_T: Matrix,  # noqa: N803  # the paper's symbol
-    schedule: Schedule,
-    *,
-    out: Matrix | None = None,
-    threads: int = 1,
-) -> Matrix:
+def reverse_naive(x_T: Matrix, schedule: Schedule) -> Matrix:  # noqa: N803  # the paper's symbol
     """x_T / sqrt(alpha_bar_T) step by step, the noise ignored."""
     rows = [list(row) for row in x_T]
     for beta in reversed(schedule.betas):
         rows = [[x / math.sqrt(1 - beta) for x in row] for row in rows]
-    return deliver(rows, out)
+    return rows

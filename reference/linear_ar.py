@@ -3,15 +3,8 @@
 import math
 from typing import NamedTuple
 
-from seqgap.reference._plain import (
-    HALF_LOG_2_PI,
-    Matrix,
-    Vector,
-    deliver,
-    descend,
-    exp,
-    log_prob_rows,
-)
+from seqgap.reference._family import Family
+from seqgap.reference._plain import HALF_LOG_2_PI, Matrix, Vector, descend, exp
 from seqgap.reference.normal import standard_normal
 
 
@@ -32,56 +25,28 @@ def random_params(dim: int, seed: int, *, dtype: str = "float64") -> Params:
     return Params(weight, bias, [0.3 * value for value in log_scale])
 
 
-def forward(
-    z: Matrix, params: Params, *, out: Matrix | None = None, threads: int = 1
-) -> tuple[Matrix, Vector]:
-    """Latent to data: (x, log_det)."""
-    rows = []
-    for row in z:
-        x: Vector = []
-        for d in range(len(row)):
-            mean = params.bias[d]
-            for k in range(d):
-                mean += params.weight[d][k] * x[k]
-            x.append(mean + exp(params.log_scale[d]) * row[d])
-        rows.append(x)
-    return deliver(rows, out), [sum(params.log_scale)] * len(z)
+def _mean(x: Vector, d: int, params: Params) -> float:
+    mean = params.bias[d]
+    for k in range(d):
+        mean += params.weight[d][k] * x[k]
+    return mean
 
 
-def inverse(
-    x: Matrix, params: Params, *, out: Matrix | None = None, threads: int = 1
-) -> tuple[Matrix, Vector]:
-    """Data to latent: (z, log_det)."""
-    rows = []
-    for row in x:
-        z: Vector = []
-        for d in range(len(row)):
-            mean = params.bias[d]
-            for k in range(d):
-                mean += params.weight[d][k] * row[k]
-            z.append((row[d] - mean) * exp(-params.log_scale[d]))
-        rows.append(z)
-    return deliver(rows, out), [-sum(params.log_scale)] * len(x)
+def _to_data(z: Vector, params: Params) -> tuple[Vector, float]:
+    x: Vector = []
+    for d in range(len(z)):
+        x.append(_mean(x, d, params) + exp(params.log_scale[d]) * z[d])
+    return x, sum(params.log_scale)
 
 
-def log_prob(x: Matrix, params: Params, *, threads: int = 1) -> Vector:
-    """log N(z; 0, I) + log_det of the inverse."""
-    return log_prob_rows(*inverse(x, params))
+def _to_latent(x: Vector, params: Params) -> tuple[Vector, float]:
+    z = [(x[d] - _mean(x, d, params)) * exp(-params.log_scale[d]) for d in range(len(x))]
+    return z, -sum(params.log_scale)
 
 
-def sample(
-    n: int,
-    params: Params,
-    seed: int,
-    *,
-    first_row: int = 0,
-    out: Matrix | None = None,
-    threads: int = 1,
-    dtype: str = "float64",
-) -> Matrix:
-    """Forward of the normals of `seed`."""
-    z = standard_normal(n, len(params.bias), seed, first_row=first_row, dtype=dtype)
-    return deliver(forward(z, params)[0], out)
+family = Family(_to_data, _to_latent, lambda params: len(params.bias))
+forward, inverse = family.forward, family.inverse
+log_prob, sample = family.log_prob, family.sample
 
 
 def nll(x: Matrix, params: Params) -> float:
@@ -89,10 +54,7 @@ def nll(x: Matrix, params: Params) -> float:
     total = 0.0
     for row in x:
         for d in range(len(row)):
-            mean = params.bias[d]
-            for k in range(d):
-                mean += params.weight[d][k] * row[k]
-            r = (row[d] - mean) / math.exp(params.log_scale[d])
+            r = (row[d] - _mean(row, d, params)) / math.exp(params.log_scale[d])
             total += 0.5 * r * r + params.log_scale[d] + HALF_LOG_2_PI
     return total / len(x)
 

@@ -2,7 +2,7 @@
 
 import math
 
-from seqgap.reference._plain import Matrix, deliver, round32
+from seqgap.reference._plain import Matrix, round32
 
 
 def philox4x32(counter: list[list[int]], key: list[int]) -> list[list[int]]:
@@ -22,19 +22,10 @@ def _philox(counter: list[int], key: list[int]) -> list[int]:
 
 
 def standard_normal(
-    n: int,
-    dim: int,
-    seed: int,
-    *,
-    first_row: int = 0,
-    stream: int = 0,
-    dtype: str = "float64",
-    out: Matrix | None = None,
-    threads: int = 1,
+    n: int, dim: int, seed: int, *, first_row: int = 0, stream: int = 0, dtype: str = "float64"
 ) -> Matrix:
     """Rows first_row to first_row + n - 1 of N(0, 1) values; dtype names the layout of the words."""
-    rows = [_row(row, dim, seed, stream, str(dtype)) for row in range(first_row, first_row + n)]
-    return deliver(rows, out)
+    return [_row(row, dim, seed, stream, str(dtype)) for row in range(first_row, first_row + n)]
 
 
 def _row(row: int, dim: int, seed: int, stream: int, dtype: str) -> list[float]:

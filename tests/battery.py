@@ -6,7 +6,8 @@ takes one chunk of words at a time, keeps counts, and turns them into p-values a
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numba import njit
@@ -56,35 +57,56 @@ def weight(w: Any) -> Any:
     return np.int64((np.uint32(w * np.uint32(0x01010101))) >> np.uint32(24))
 
 
-class Test:
-    """Counts of one kind; `count(words, counts)` adds a chunk to them."""
+PValues: TypeAlias = Callable[[Any, int], dict[str, float]]  # (counts, chunks) -> p-values by name
 
-    __test__ = False
 
-    def __init__(
-        self, shape: tuple[int, ...], count: Callable[..., None], p: Callable[[Any, int], dict[str, float]]
-    ) -> None:
-        self.counts = np.zeros(shape, np.int64)
-        self.chunks = 0
-        self._count, self._p = count, p
+@dataclass
+class Counts:
+    """Counts over chunks: `count(words, counts)` adds a chunk."""
+
+    count: Callable[..., None]
+    p: PValues
+    counts: Any
+    chunks: int = 0
 
     def feed(self, words: Any) -> None:
         """Take one chunk."""
-        self._count(words, self.counts)
+        self.count(words, self.counts)
         self.chunks += 1
 
     def result(self) -> dict[str, float]:
         """p-values by name."""
-        return self._p(self.counts, self.chunks)
+        return self.p(self.counts, self.chunks)
 
 
-@jit
-def _bits(w: Any, c: Any) -> None:
-    for b in range(32):
-        total = 0
-        for i in range(w.shape[0]):
-            total += (w[i] >> np.uint32(b)) & np.uint32(1)
-        c[b] += total
+TESTS: list[Callable[[], Any]] = []  # each makes a fresh test, in the order of the results
+
+
+def counted(p: PValues, *shape: int) -> Callable[..., Callable[[], Counts]]:
+    """Makes of a counting function what starts its test."""
+
+    def register(count: Callable[..., None]) -> Callable[[], Counts]:
+        TESTS.append(lambda: Counts(count, p, np.zeros(shape, np.int64)))
+        return TESTS[-1]
+
+    return register
+
+
+def chi(*names: str, p: Any = None) -> PValues:
+    """Chi-square of the counts under each name; p: probabilities of the cells, equal where there are none."""
+
+    def of(counts: Any, chunks: int) -> dict[str, float]:
+        rows = counts.reshape(len(names), -1)
+        uniform = np.full(rows.shape[1], 1 / rows.shape[1])
+        cells = np.broadcast_to(uniform if p is None else p, rows.shape)
+        return {name: chi_square(*row) for name, *row in zip(names, rows, cells, strict=True)}
+
+    return of
+
+
+def tally(counts: Any, cells: Any) -> None:
+    """Add one to the count of each of the numbered cells."""
+    counts += np.bincount(cells, minlength=counts.size).reshape(counts.shape)
 
 
 def _bits_p(c: Any, chunks: int) -> dict[str, float]:
@@ -96,31 +118,53 @@ def _bits_p(c: Any, chunks: int) -> dict[str, float]:
     }
 
 
+@counted(_bits_p, 32)
 @jit
+def _bits(w: Any, c: Any) -> None:
+    for b in range(32):
+        total = 0
+        for i in range(w.shape[0]):
+            total += (w[i] >> np.uint32(b)) & np.uint32(1)
+        c[b] += total
+
+
+@counted(chi("16 high bits", "16 low bits"), 2, 65536)
 def _halves(w: Any, c: Any) -> None:
-    for i in range(w.shape[0]):
-        c[0, w[i] >> np.uint32(16)] += 1
-        c[1, w[i] & np.uint32(0xFFFF)] += 1
+    tally(c[0], w >> 16)
+    tally(c[1], w & 0xFFFF)
 
 
-@jit
+def _pairs(values: Any) -> Iterator[tuple[Any, Any]]:
+    """Neighbours, and those four apart; each value in one pair."""
+    yield values[::2], values[1::2]
+    first, second = values.reshape(-1, 2, 4).swapaxes(0, 1)
+    yield first.ravel(), second.ravel()
+
+
+_PAIRED = [f"pairs {apart}, {half} bits" for apart in ("of words", "4 apart") for half in ("high", "low")]
+
+
+@counted(chi(*_PAIRED), 4, 65536)
 def _serial(w: Any, c: Any) -> None:
-    byte, top = np.uint32(255), np.uint32(24)
-    for i in range(0, w.shape[0], 2):
-        c[0, w[i] >> top, w[i + 1] >> top] += 1
-        c[1, w[i] & byte, w[i + 1] & byte] += 1
-    for i in range(0, w.shape[0], 8):
-        for j in range(4):
-            c[2, w[i + j] >> top, w[i + 4 + j] >> top] += 1
-            c[3, w[i + j] & byte, w[i + 4 + j] & byte] += 1
+    for k, (a, b) in enumerate(_pairs(w)):
+        tally(c[2 * k], a >> 24 << 8 | b >> 24)
+        tally(c[2 * k + 1], (a & 255) << 8 | b & 255)
 
 
-@jit
+@counted(chi("triples of words"), 64**3)
 def _triples(w: Any, c: Any) -> None:
-    for i in range(0, w.shape[0] - 2, 3):
-        c[w[i] >> np.uint32(26), w[i + 1] >> np.uint32(26), w[i + 2] >> np.uint32(26)] += 1
+    tally(c, (w[: w.size // 3 * 3].reshape(-1, 3) >> 26) @ (4096, 64, 1))
 
 
+def _lags_p(name: str, lags: Any) -> Callable[[Any, int], dict[str, float]]:
+    def p(c: Any, chunks: int) -> dict[str, float]:
+        bits = 32.0 * chunks * (CHUNK - lags)
+        return {name: normal_scores((c - bits / 2) / np.sqrt(bits / 4))}
+
+    return p
+
+
+@counted(_lags_p("bits at lags 1 to 32", 1), 32)
 @jit
 def _bit_lags(w: Any, c: Any) -> None:
     n = w.shape[0]
@@ -135,59 +179,37 @@ def _bit_lags(w: Any, c: Any) -> None:
 WORD_LAGS = np.array([*range(2, 33), 48, 64, 96, 128, 256, 512, 1024])
 
 
+@counted(_lags_p("words at lags 2 to 1024", WORD_LAGS), len(WORD_LAGS))
 @jit
 def _word_lags(w: Any, c: Any) -> None:
-    n = w.shape[0]
-    for k in range(WORD_LAGS.shape[0]):
-        lag = WORD_LAGS[k]
+    for k, lag in enumerate(WORD_LAGS):
         total = 0
-        for i in range(n - lag):
+        for i in range(w.shape[0] - lag):
             total += weight(w[i] ^ w[i + lag])
         c[k] += total
 
 
-def _lags_p(name: str, lags: Any) -> Callable[[Any, int], dict[str, float]]:
-    def p(c: Any, chunks: int) -> dict[str, float]:
-        bits = 32.0 * chunks * (CHUNK - lags)
-        return {name: normal_scores((c - bits / 2) / np.sqrt(bits / 4))}
-
-    return p
-
-
 WEIGHTS = stats.binom.pmf(np.arange(33), 32, 0.5)
 LOW, HIGH = 11, 21  # weights below and above are taken as one
-PAIR_WEIGHTS = np.concatenate([[WEIGHTS[: LOW + 1].sum()], WEIGHTS[LOW + 1 : HIGH], [WEIGHTS[HIGH:].sum()]])
+_CELLS = np.concatenate([[WEIGHTS[: LOW + 1].sum()], WEIGHTS[LOW + 1 : HIGH], [WEIGHTS[HIGH:].sum()]])
+PAIR_WEIGHTS = np.outer(_CELLS, _CELLS).ravel()
 
 
-@jit
+@counted(chi("weight of a word", p=WEIGHTS), 33)
 def _weights(w: Any, c: Any) -> None:
-    for i in range(w.shape[0]):
-        c[weight(w[i])] += 1
+    tally(c, np.bitwise_count(w))
 
 
-@jit
+@counted(chi("weights of neighbours", "weights of words 4 apart", p=PAIR_WEIGHTS), 2, PAIR_WEIGHTS.size)
 def _weight_pairs(w: Any, c: Any) -> None:
-    for k, lag in ((0, 1), (1, 4)):
-        for i in range(0, w.shape[0], 2 * lag):
-            for j in range(lag):
-                a = min(max(weight(w[i + j]), LOW), HIGH) - LOW
-                b = min(max(weight(w[i + lag + j]), LOW), HIGH) - LOW
-                c[k, a, b] += 1
+    classes = np.clip(np.bitwise_count(w), LOW, HIGH) - LOW
+    for k, (a, b) in enumerate(_pairs(classes)):
+        tally(c[k], len(_CELLS) * a + b)
 
 
-@jit
+@counted(chi("weight of a block", p=stats.binom.pmf(np.arange(129), 128, 0.5)), 129)
 def _block_weights(w: Any, c: Any) -> None:
-    for i in range(0, w.shape[0], 4):
-        c[weight(w[i]) + weight(w[i + 1]) + weight(w[i + 2]) + weight(w[i + 3])] += 1
-
-
-@jit
-def _poker(w: Any, c: Any) -> None:
-    for i in range(w.shape[0]):
-        seen = np.uint32(0)
-        for digit in range(8):
-            seen |= np.uint32(1) << ((w[i] >> np.uint32(4 * digit)) & np.uint32(15))
-        c[weight(seen)] += 1
+    tally(c, np.bitwise_count(w).reshape(-1, 4).sum(axis=1, dtype=np.int64))
 
 
 def stirling(n: int, k: int) -> int:
@@ -197,65 +219,74 @@ def stirling(n: int, k: int) -> int:
 
 POKER = [math.perm(16, r) * stirling(8, r) / 16**8 for r in range(9)]
 
+
+@counted(chi("poker", p=POKER), 9)
+@jit
+def poker(w: Any, c: Any) -> None:
+    for i in range(w.shape[0]):
+        seen = np.uint32(0)
+        for digit in range(8):
+            seen |= np.uint32(1) << ((w[i] >> np.uint32(4 * digit)) & np.uint32(15))
+        c[weight(seen)] += 1
+
+
 GAPS, COUPONS, RUNS = 60, 70, 7
+GAP = np.array([0.125 * 0.875**r for r in range(GAPS)] + [0.875**GAPS])
+COUPON = [0.0] * 8 + [math.factorial(8) * stirling(r - 1, 7) / 8**r for r in range(8, COUPONS)]
+COUPON.append(1 - sum(COUPON))
+RUN = [0.0] + [r / math.factorial(r + 1) for r in range(1, RUNS)] + [1 / math.factorial(RUNS)]
 
 
+@counted(chi("gaps, high bits", "gaps, low bits", p=GAP), 2, GAPS + 1)
 @jit
 def _gaps(w: Any, c: Any) -> None:
     """A fixed number of gaps, so that the end of a chunk does not prefer short ones."""
     for k in range(2):
         shift, mask = np.uint32(29 if k == 0 else 0), np.uint32(7)
-        length, found, wanted = 0, 0, np.int64(w.shape[0] / 8 * 0.95)
+        length, closed, enough = 0, 0, np.int64(w.shape[0] / 8 * 0.95)
         for i in range(w.shape[0]):
             if (w[i] >> shift) & mask:
                 length += 1
             else:
                 c[k, min(length, GAPS)] += 1
                 length = 0
-                found += 1
-                if found == wanted:
+                closed += 1
+                if closed == enough:
                     break
 
 
-GAP = np.array([0.125 * 0.875**r for r in range(GAPS)] + [0.875**GAPS])
-
-
+@counted(chi("coupon collector", p=COUPON), COUPONS + 1)
 @jit
 def _coupons(w: Any, c: Any) -> None:
-    seen, length, found, wanted = 0, 0, 0, np.int64(w.shape[0] / 21.75 * 0.95)
+    seen, length, closed, enough = 0, 0, 0, np.int64(w.shape[0] / 21.75 * 0.95)
     for i in range(w.shape[0]):
         seen |= 1 << (w[i] >> np.uint32(29))
         length += 1
         if seen == 255:
             c[min(length, COUPONS)] += 1
             seen, length = 0, 0
-            found += 1
-            if found == wanted:
+            closed += 1
+            if closed == enough:
                 break
 
 
-COUPON = [0.0] * 8 + [math.factorial(8) * stirling(r - 1, 7) / 8**r for r in range(8, COUPONS)]
-COUPON.append(1 - sum(COUPON))
-
-
+@counted(chi("runs up", p=RUN), RUNS + 1)
 @jit
 def _runs(w: Any, c: Any) -> None:
     """Rising runs; the word after each is left out, which makes their lengths independent (Knuth)."""
-    length, found, wanted, i = 1, 0, np.int64(w.shape[0] / 2.72 * 0.95), 1
-    while i < w.shape[0] and found < wanted:
+    length, closed, enough, i = 1, 0, np.int64(w.shape[0] / 2.72 * 0.95), 1
+    while i < w.shape[0] and closed < enough:
         if w[i] > w[i - 1]:
             length += 1
             i += 1
         else:
             c[min(length, RUNS)] += 1
-            found += 1
+            closed += 1
             length = 1
             i += 2
 
 
-RUN = [0.0] + [r / math.factorial(r + 1) for r in range(1, RUNS)] + [1 / math.factorial(RUNS)]
-
-
+@counted(chi("orders of five"), 120)
 @jit
 def _orders(w: Any, c: Any) -> None:
     for i in range(0, w.shape[0] - 4, 5):
@@ -268,6 +299,7 @@ def _orders(w: Any, c: Any) -> None:
         c[index] += 1
 
 
+@counted(chi("largest of eight"), 1024)
 @jit
 def _largest(w: Any, c: Any) -> None:
     for i in range(0, w.shape[0], 8):
@@ -289,6 +321,12 @@ def _equal_spacings(days: Any) -> Any:
     return np.sum(spacings[1:] == spacings[:-1])
 
 
+def _birthdays_p(c: Any, chunks: int) -> dict[str, float]:
+    mean = chunks * 16 * BIRTHDAYS**3 / 2**34
+    return {f"birthday spacings, {name}": poisson(c[k], mean) for k, name in ((0, "words"), (1, "swapped"))}
+
+
+@counted(_birthdays_p, 2)
 @jit
 def _birthdays(w: Any, c: Any) -> None:
     """16 years of 2**32 days in a chunk, as many of the words with their halves swapped."""
@@ -301,34 +339,15 @@ def _birthdays(w: Any, c: Any) -> None:
             c[k] += _equal_spacings(days)
 
 
-def _birthdays_p(c: Any, chunks: int) -> dict[str, float]:
-    mean = chunks * 16 * BIRTHDAYS**3 / 2**34
-    return {f"birthday spacings, {name}": poisson(c[k], mean) for k, name in ((0, "words"), (1, "swapped"))}
-
-
-def _long_birthdays(w: Any, c: Any) -> None:
-    days = np.sort(w.view(np.uint64))
-    spacings = np.sort(np.diff(days))
-    c[0] += np.sum(spacings[1:] == spacings[:-1])
-
-
 def _long_birthdays_p(c: Any, chunks: int) -> dict[str, float]:
     return {"birthday spacings, 64 bits": poisson(c[0], chunks * (CHUNK / 2) ** 3 / 2**66)}
 
 
-@jit
-def _collisions(w: Any, c: Any) -> None:
-    """2**20 pairs of 13 bits into 2**26 cells: of the high bits, then of the low ones."""
-    for k in range(2):
-        table = np.zeros(2**20, np.uint64)
-        for i in range(k * 2**21, (k + 1) * 2**21, 2):
-            if k == 0:
-                cell = (w[i] >> np.uint32(19)) << np.uint32(13) | (w[i + 1] >> np.uint32(19))
-            else:
-                cell = (w[i] & np.uint32(8191)) << np.uint32(13) | (w[i + 1] & np.uint32(8191))
-            bit = np.uint64(1) << np.uint64(cell & np.uint32(63))
-            c[k] += (table[cell >> np.uint32(6)] & bit) != np.uint64(0)
-            table[cell >> np.uint32(6)] |= bit
+@counted(_long_birthdays_p, 1)
+def _long_birthdays(w: Any, c: Any) -> None:
+    days = np.sort(w.view(np.uint64))
+    spacings = np.sort(np.diff(days))
+    c[0] += np.sum(spacings[1:] == spacings[:-1])
 
 
 def _collisions_p(c: Any, chunks: int) -> dict[str, float]:
@@ -342,6 +361,22 @@ def _collisions_p(c: Any, chunks: int) -> dict[str, float]:
         f"collisions, {name} bits": float(stats.norm.sf(z))
         for name, z in zip(("high", "low"), scores, strict=True)
     }
+
+
+@counted(_collisions_p, 2)
+@jit
+def _collisions(w: Any, c: Any) -> None:
+    """2**20 pairs of 13 bits into 2**26 cells: of the high bits, then of the low ones."""
+    for k in range(2):
+        table = np.zeros(2**20, np.uint64)
+        for i in range(k * 2**21, (k + 1) * 2**21, 2):
+            if k == 0:
+                cell = (w[i] >> np.uint32(19)) << np.uint32(13) | (w[i + 1] >> np.uint32(19))
+            else:
+                cell = (w[i] & np.uint32(8191)) << np.uint32(13) | (w[i + 1] & np.uint32(8191))
+            bit = np.uint64(1) << np.uint64(cell & np.uint32(63))
+            c[k] += (table[cell >> np.uint32(6)] & bit) != np.uint64(0)
+            table[cell >> np.uint32(6)] |= bit
 
 
 @jit
@@ -367,6 +402,16 @@ def _rank(rows: Any, columns: Any) -> Any:
     return rank
 
 
+def rank_probabilities(n: int) -> list[float]:
+    """That a random n x n matrix lacks 0, 1, 2, 3 or more of its full rank."""
+    found = []
+    for r in range(n, n - 3, -1):
+        product = math.prod((1 - 2.0 ** (i - n)) ** 2 / (1 - 2.0 ** (i - r)) for i in range(r))
+        found.append(2.0 ** (-((n - r) ** 2)) * product)
+    return [*found, 1 - sum(found)]
+
+
+@counted(chi("rank 32 x 32", "rank 512 x 512", p=[rank_probabilities(n) for n in (32, 512)]), 2, 4)
 @jit
 def _ranks(w: Any, c: Any) -> None:
     """A quarter of the words as matrices of 32 x 32, and 32 matrices of 512 x 512."""
@@ -376,15 +421,6 @@ def _ranks(w: Any, c: Any) -> None:
     large = w[: 32 * 8192].copy().reshape(32, 512, 16)
     for i in range(32):
         c[1, min(512 - _rank(large[i], 512), 3)] += 1
-
-
-def rank_probabilities(n: int) -> list[float]:
-    """That a random n x n matrix lacks 0, 1, 2, 3 or more of its full rank."""
-    found = []
-    for r in range(n, n - 3, -1):
-        product = math.prod((1 - 2.0 ** (i - n)) ** 2 / (1 - 2.0 ** (i - r)) for i in range(r))
-        found.append(2.0 ** (-((n - r) ** 2)) * product)
-    return [*found, 1 - sum(found)]
 
 
 @jit
@@ -420,16 +456,6 @@ def linear_complexity(bits: Any) -> Any:
     return length
 
 
-@jit
-def _complexities(w: Any, c: Any) -> None:
-    """Sequences of 512 values of one bit; each position 64 times in a chunk."""
-    bits = np.empty(512, np.uint32)
-    for k in range(2048):
-        for i in range(512):
-            bits[i] = (w[k * 512 + i] >> np.uint32(k & 31)) & np.uint32(1)
-        c[min(max(linear_complexity(bits) - 256, -4), 5) + 4] += 1
-
-
 def _complexity_probabilities() -> list[float]:
     n = 512
     by_length = [2.0 ** (min(2 * n - 2 * length, 2 * length - 1) - n) for length in range(1, n + 1)]
@@ -440,7 +466,18 @@ def _complexity_probabilities() -> list[float]:
     return found
 
 
-class Spectrum(Test):
+@counted(chi("linear complexity", p=_complexity_probabilities()), 10)
+@jit
+def _complexities(w: Any, c: Any) -> None:
+    """Sequences of 512 values of one bit; each position 64 times in a chunk."""
+    bits = np.empty(512, np.uint32)
+    for k in range(2048):
+        for i in range(512):
+            bits[i] = (w[k * 512 + i] >> np.uint32(k & 31)) & np.uint32(1)
+        c[min(max(linear_complexity(bits) - 256, -4), 5) + 4] += 1
+
+
+class Spectrum:
     """Periodograms of 2**16 words, summed over all stretches."""
 
     LENGTH = 2**16
@@ -465,77 +502,12 @@ class Spectrum(Test):
         }
 
 
-def _uniform(name: str) -> Callable[[Any, int], dict[str, float]]:
-    return lambda c, chunks: {name: chi_square(c, np.full(c.size, 1 / c.size))}
-
-
-def _each_uniform(*names: str) -> Callable[[Any, int], dict[str, float]]:
-    return lambda c, chunks: {
-        name: chi_square(c[k], np.full(c[k].size, 1 / c[k].size)) for k, name in enumerate(names)
-    }
-
-
-def _known(name: str, p: Any) -> Callable[[Any, int], dict[str, float]]:
-    return lambda c, chunks: {name: chi_square(c, p)}
-
-
-def _each_known(*named: tuple[str, Any]) -> Callable[[Any, int], dict[str, float]]:
-    return lambda c, chunks: {name: chi_square(c[k], p) for k, (name, p) in enumerate(named)}
-
-
-def poker() -> Test:
-    """The poker test alone."""
-    return Test((9,), _poker, _known("poker", POKER))
-
-
-def tests() -> list[Test]:
-    """A fresh set of all."""
-    pairs = np.outer(PAIR_WEIGHTS, PAIR_WEIGHTS)
-    cells = len(PAIR_WEIGHTS)
-    return [
-        Test((32,), _bits, _bits_p),
-        Test((2, 65536), _halves, _each_uniform("16 high bits", "16 low bits")),
-        Test(
-            (4, 256, 256), _serial,
-            _each_uniform(
-                "pairs of words, high bits", "pairs of words, low bits",
-                "pairs 4 apart, high bits", "pairs 4 apart, low bits",
-            ),
-        ),
-        Test((64, 64, 64), _triples, _uniform("triples of words")),
-        Test((32,), _bit_lags, _lags_p("bits at lags 1 to 32", 1)),
-        Test((len(WORD_LAGS),), _word_lags, _lags_p("words at lags 2 to 1024", WORD_LAGS)),
-        Test((33,), _weights, _known("weight of a word", WEIGHTS)),
-        Test(
-            (2, cells, cells), _weight_pairs,
-            _each_known(("weights of neighbours", pairs), ("weights of words 4 apart", pairs)),
-        ),
-        Test(
-            (129,), _block_weights, _known("weight of a block", stats.binom.pmf(np.arange(129), 128, 0.5))
-        ),
-        poker(),
-        Test((2, GAPS + 1), _gaps, _each_known(("gaps, high bits", GAP), ("gaps, low bits", GAP))),
-        Test((COUPONS + 1,), _coupons, _known("coupon collector", COUPON)),
-        Test((RUNS + 1,), _runs, _known("runs up", RUN)),
-        Test((120,), _orders, _uniform("orders of five")),
-        Test((1024,), _largest, _uniform("largest of eight")),
-        Test((2,), _birthdays, _birthdays_p),
-        Test((1,), _long_birthdays, _long_birthdays_p),
-        Test((2,), _collisions, _collisions_p),
-        Test(
-            (2, 4), _ranks,
-            _each_known(
-                ("rank 32 x 32", rank_probabilities(32)), ("rank 512 x 512", rank_probabilities(512))
-            ),
-        ),
-        Test((10,), _complexities, _known("linear complexity", _complexity_probabilities())),
-        Spectrum(),
-    ]  # fmt: skip
+TESTS.append(Spectrum)
 
 
 def battery(chunks: Iterable[Any]) -> dict[str, float]:
     """p-values of all tests on chunks of CHUNK words."""
-    chosen = tests()
+    chosen = [start() for start in TESTS]
     for words in chunks:
         assert words.shape == (CHUNK,)
         for test in chosen:

@@ -7,7 +7,7 @@ are fixed, so that a result is the same on every run.
 import functools
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 from scipy import special, stats
 
-from battery import CHUNK, battery, jit, normal_scores, numbered, poker, weight
+from battery import CHUNK, battery, chi, jit, normal_scores, numbered, poker, tally, weight
 from seqgap.kernels._core import philox
 from seqgap.kernels.normal import standard_normal
 
@@ -124,43 +124,40 @@ def _describe(x: Any, sums: Any, cells: Any, tails: Any) -> None:
             tails[k] += size > k + 1
 
 
-def two_sided(p: float) -> float:
-    """Of a lower tail probability."""
-    return 2 * min(p, 1 - p)
+def _drawn(dtype: DTypeLike, chunks: int, rows: int, columns: int, seed: int) -> Iterator[Any]:
+    """Batches of so many rows, one after another, as float64."""
+    for first in range(0, chunks * rows, rows):
+        yield standard_normal(rows, columns, seed, first_row=first, dtype=dtype).astype(float)
 
 
 def distribution(dtype: DTypeLike, chunks: int) -> dict[str, float]:
     """Moments, histogram, Kolmogorov-Smirnov, tails: rows of 64."""
     sums, tails = np.zeros(8), np.zeros(6, np.int64)
     cells = np.zeros(int(2 * SPAN / WIDTH), np.int64)
-    out = np.empty((CHUNK // 64, 64), dtype)
-    for number in range(chunks):
-        standard_normal(*out.shape, SEED, first_row=number * len(out), dtype=dtype, out=out)
+    for x in _drawn(dtype, chunks, CHUNK // 64, 64, SEED):
         part = np.zeros(8)
-        _describe(out.ravel(), part, cells, tails)
+        _describe(x.ravel(), part, cells, tails)
         sums += part
-    n = chunks * CHUNK
-    found = {}
+    n, p_values = chunks * CHUNK, {}
     raw = [0.0 if k % 2 else float(special.factorial2(k - 1)) for k in range(1, 17)]
     for k in range(1, 9):
         z = (sums[k - 1] / n - raw[k - 1]) / math.sqrt((raw[2 * k - 1] - raw[k - 1] ** 2) / n)
-        found[f"moment {k}"] = 2 * float(stats.norm.sf(abs(z)))
+        p_values[f"moment {k}"] = 2 * float(stats.norm.sf(abs(z)))
     edges = np.arange(len(cells) + 1) * WIDTH - SPAN
     lower = special.ndtr(edges)
     upper = special.ndtr(-edges)
     p = np.where(edges[1:] > 0, upper[:-1] - upper[1:], lower[1:] - lower[:-1])
     usual = n * p >= 10
-    rest = np.array([cells[~usual].sum()]), np.array([n * p[~usual].sum()])
-    seen, expected = (np.append(a[usual], b) for a, b in zip((cells, n * p), rest, strict=True))
+    seen, expected = (np.append(a[usual], a[~usual].sum()) for a in (cells, n * p))
     score = np.sum((seen - expected) ** 2 / expected)
-    found["histogram"] = float(stats.chi2.sf(score, seen.size - 1))
+    p_values["histogram"] = float(stats.chi2.sf(score, seen.size - 1))
     largest = np.abs(np.cumsum(cells) / n - lower[1:]).max()
-    found["Kolmogorov-Smirnov"] = float(stats.kstwobign.sf(largest * math.sqrt(n)))
+    p_values["Kolmogorov-Smirnov"] = float(stats.kstwobign.sf(largest * math.sqrt(n)))
     for k in range(6):
         q = 2 * float(stats.norm.sf(k + 1))
-        middle = stats.binom.cdf(tails[k], n, q) - 0.5 * stats.binom.pmf(tails[k], n, q)
-        found[f"tail beyond {k + 1} sigma"] = two_sided(float(middle))
-    return found
+        middle = float(stats.binom.cdf(tails[k], n, q) - 0.5 * stats.binom.pmf(tails[k], n, q))
+        p_values[f"tail beyond {k + 1} sigma"] = 2 * min(middle, 1 - middle)
+    return p_values
 
 
 ROOT = math.sqrt(2 / math.pi)
@@ -187,81 +184,75 @@ def _lags(x: Any, along: Any, across: Any) -> None:
             across[lag - 1] += total
 
 
+def _correlations(batches: Iterable[Any]) -> dict[str, Any]:
+    """Sums of products at lags 1 to 32 (along rows, between rows), by form of the values."""
+    sums = {name: np.zeros((2, LAGS)) for name in FORMS}
+    for x in batches:
+        for name, form in FORMS.items():
+            _lags(form(x), *sums[name])
+    return sums
+
+
 def serial(dtype: DTypeLike, chunks: int) -> dict[str, float]:
     """Correlation at lags 1 to 32 along rows of 64, and between rows."""
-    rows, columns = CHUNK // 64, 64
-    along = {name: np.zeros(LAGS) for name in FORMS}
-    across = {name: np.zeros(LAGS) for name in FORMS}
-    for number in range(chunks):
-        x = standard_normal(rows, columns, SEED + 1, first_row=number * rows, dtype=dtype).astype(float)
-        for name, form in FORMS.items():
-            _lags(form(x), along[name], across[name])
-    lag = np.arange(1, LAGS + 1)
-    found = {}
-    for name in FORMS:
-        found[f"{name} along a row"] = normal_scores(along[name] / np.sqrt(chunks * rows * (columns - lag)))
-        found[f"{name} between rows"] = normal_scores(across[name] / np.sqrt(chunks * columns * (rows - lag)))
-    return found
+    rows, columns, lag = CHUNK // 64, 64, np.arange(1, LAGS + 1)
+    counts = {"along a row": rows * (columns - lag), "between rows": columns * (rows - lag)}
+    return {
+        f"{name} {where}": normal_scores(total / np.sqrt(chunks * count))
+        for name, sums in _correlations(_drawn(dtype, chunks, rows, columns, SEED + 1)).items()
+        for total, (where, count) in zip(sums, counts.items(), strict=True)
+    }
 
 
 def odd(dtype: DTypeLike, chunks: int) -> dict[str, float]:
     """Odd D, whose last block is cut: correlation at lags 1 to 32 in the order of memory."""
-    found = {}
+    rows, p_values = CHUNK // 8, {}
     for dim in (1, 3, 5, 7):
-        rows = CHUNK // 8
-        sums = {name: np.zeros(LAGS) for name in FORMS}
-        for number in range(chunks):
-            x = standard_normal(rows, dim, SEED + 2, first_row=number * rows, dtype=dtype).reshape(1, -1)
-            for name, form in FORMS.items():
-                _lags(form(x.astype(float)), sums[name], np.zeros(LAGS))
-        for name in FORMS:
-            count = chunks * (rows * dim - np.arange(1, LAGS + 1))
-            found[f"{name}, D = {dim}"] = normal_scores(sums[name] / np.sqrt(count))
-    return found
+        count = chunks * (rows * dim - np.arange(1, LAGS + 1))
+        batches = (x.reshape(1, -1) for x in _drawn(dtype, chunks, rows, dim, SEED + 2))
+        for name, (along, _) in _correlations(batches).items():
+            p_values[f"{name}, D = {dim}"] = normal_scores(along / np.sqrt(count))
+    return p_values
 
 
 def cross(dtype: DTypeLike, chunks: int) -> dict[str, float]:
     """Correlation of 16 seeds, of seeds that differ above 32 bits, of streams, of neighbouring rows."""
     n = CHUNK // 16
-    kinds: dict[str, Callable[[int, int], Any]] = {
-        "seeds": lambda k, i: standard_normal(n, 1, k, first_row=i * n, dtype=dtype),
-        "high words of seeds": lambda k, i: standard_normal(n, 1, k << 32, first_row=i * n, dtype=dtype),
-        "streams": lambda k, i: standard_normal(n, 1, SEED, stream=k, first_row=i * n, dtype=dtype),
-        "rows": lambda k, i: standard_normal(1, n, SEED, first_row=16 * i + k, dtype=dtype),
-        "high words of rows": lambda k, i: standard_normal(
-            n, 1, SEED, first_row=(k << 32) + i * n, dtype=dtype
-        ),
+    draw = functools.partial(standard_normal, dtype=dtype)
+    sources: dict[str, Callable[[int, int], Any]] = {
+        "seeds": lambda k, i: draw(n, 1, k, first_row=i * n),
+        "high words of seeds": lambda k, i: draw(n, 1, k << 32, first_row=i * n),
+        "streams": lambda k, i: draw(n, 1, SEED, stream=k, first_row=i * n),
+        "rows": lambda k, i: draw(1, n, SEED, first_row=16 * i + k),
+        "high words of rows": lambda k, i: draw(n, 1, SEED, first_row=(k << 32) + i * n),
     }
-    found = {}
-    for kind, draw in kinds.items():
+    p_values = {}
+    for source, part in sources.items():
         sums = {name: np.zeros((16, 16)) for name in FORMS}
         for i in range(chunks):
-            x = np.stack([draw(k, i).ravel() for k in range(16)]).astype(float)
+            x = np.stack([part(k, i).ravel() for k in range(16)]).astype(float)
             for name, form in FORMS.items():
                 values = form(x)
                 sums[name] += values @ values.T
         pairs = np.triu_indices(16, 1)
         for name in FORMS:
-            found[f"{name}, {kind}"] = normal_scores(sums[name][pairs] / math.sqrt(chunks * n))
-    return found
+            p_values[f"{name}, {source}"] = normal_scores(sums[name][pairs] / math.sqrt(chunks * n))
+    return p_values
 
 
 def pairs(dtype: DTypeLike, chunks: int) -> dict[str, float]:
     """Neighbours (of one pair of the transform, and of two) in 64 x 64 cells; radius against angle."""
     counts = np.zeros((3, 64 * 64), np.int64)
-    for number in range(chunks):
-        x = standard_normal(CHUNK // 64, 64, SEED + 3, first_row=number * (CHUNK // 64), dtype=dtype)
-        u = np.minimum(special.ndtr(x.astype(float)) * 64, 63).astype(np.int64)
-        counts[0] += np.bincount((64 * u[:, ::2] + u[:, 1::2]).ravel(), minlength=4096)
-        counts[1] += np.bincount((64 * u[:, 1::4] + u[:, 2::4]).ravel(), minlength=4096)
-        a, b = x[:, ::2].astype(float), x[:, 1::2].astype(float)
+    for x in _drawn(dtype, chunks, CHUNK // 64, 64, SEED + 3):
+        u = np.minimum(special.ndtr(x) * 64, 63).astype(np.int64)
+        a, b = x[:, ::2], x[:, 1::2]
         radius = np.minimum(np.exp(-0.5 * (a * a + b * b)) * 64, 63).astype(np.int64)
         angle = np.minimum((np.arctan2(b, a) / (2 * np.pi) % 1) * 64, 63).astype(np.int64)
-        counts[2] += np.bincount((64 * radius + angle).ravel(), minlength=4096)
-    expected = counts.sum(axis=1, keepdims=True) / 4096
-    score = np.sum((counts - expected) ** 2 / expected, axis=1)
-    names = ("cos and sin of one pair", "sin and the next cos", "radius and angle")
-    return {name: float(stats.chi2.sf(s, 4095)) for name, s in zip(names, score, strict=True)}
+        joint = (u[:, ::2], u[:, 1::2]), (u[:, 1::4], u[:, 2::4]), (radius, angle)
+        for count, (first, second) in zip(counts, joint, strict=True):
+            tally(count, (64 * first + second).ravel())
+    names = "cos and sin of one pair", "sin and the next cos", "radius and angle"
+    return chi(*names)(counts, chunks)
 
 
 # Chunks of the full run, and the check.

@@ -59,13 +59,12 @@ def test_forward_undoes_it_and_every_strategy_has_the_same_bits(
 
 
 @EACH_NETWORK
-@pytest.mark.parametrize("strategy", ["incremental", "naive", "jacobi"])
-def test_forward_equals_the_reference(network: dict[str, Any], strategy: str) -> None:
-    dtype = np.dtype(np.float64)
+def test_forward_equals_the_reference(network: dict[str, Any]) -> None:
+    case, dtype = cases()["maf"], np.dtype(np.float64)
     for dim in (1, 2, 5):
         params, z = made(dim, dtype, network, batch=2)
         plain = plain_value(params)
-        expected = cases()["maf"].reference("forward")(z.tolist(), plain, strategy=strategy)
+        expected = case.reference("forward")(z.tolist(), plain)
         assert difference(maf.forward(z, params), expected, 1e-13, dtype).used <= 1
 
 

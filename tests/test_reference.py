@@ -1,7 +1,5 @@
 """Compiled against plain Python, over the whole registry."""
 
-import functools
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,19 +53,3 @@ def test_any_values(flow: Case, dtype: Dtype) -> None:
             assert difference(one, other, relative, dtype).used <= 1
 
     holds()
-
-
-def test_references_write_into_out(case: Case, row_operation: Operation) -> None:
-    """The references have `out` too; they fill the lists they are given."""
-    reference = case.reference(row_operation.name)
-    made = row_operation.inputs(3, 2, np.dtype(np.float64), 1)
-    plain = case.plain(row_operation.name, made, np.dtype(np.float64))
-    call = functools.partial(reference, *plain.args, **plain.kwargs)
-    expected = call()
-    if row_operation.name == "log_prob":
-        return
-    array = expected[0] if isinstance(expected, tuple) else expected
-    out = np.full(np.shape(array), np.nan).tolist()
-    result = call(out=out)
-    assert (result[0] if isinstance(result, tuple) else result) is out
-    assert out == array
