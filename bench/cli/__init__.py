@@ -65,7 +65,8 @@ def run(out: Path | None, resume: Path | None, **choices: Any) -> None:
 
     Every finished cell is on disk at once; --resume DIR goes on where a run was stopped.
     """
-    from seqgap.bench.measure.parent import measure_run, report, stoppable
+    from seqgap.bench.measure.parent import measure_run, stoppable
+    from seqgap.bench.report.summary import report
 
     chosen = {key: value for key, value in choices.items() if value not in (None, ())}
     console = make_console()
