@@ -12,6 +12,7 @@ from synthetic import SMALL, write_run
 from seqgap.bench.machine.environment import environment
 from seqgap.bench.measure import parent as running
 from seqgap.bench.plan.options import Options
+from seqgap.bench.report import summary
 from seqgap.bench.results.rows import RunFolder, read_probes, read_rows
 
 ONE = Options(case=("normal",), impl=("numpy",), dim=(2,), batch=(1,), processes=2, seconds=0.002)
@@ -81,8 +82,8 @@ def test_every_table_is_written(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     path = write_run(tmp_path / "run", SMALL)
-    monkeypatch.setattr(running, "draw", lambda *_: [path / "made.png"])
-    assert running.report(Console(width=160), path)
+    monkeypatch.setattr(summary, "draw", lambda *_: [path / "made.png"])
+    assert summary.report(Console(width=160), path)
     first = capsys.readouterr()
     for name in ("gap.csv", "peers.csv", "shapes.csv"):
         assert (path / name).exists()
@@ -104,6 +105,6 @@ def test_a_report_of_damaged_rows_says_so(
     path = write_run(tmp_path / "run", SMALL)
     with open(path / "rows.jsonl", "a", encoding="utf-8") as file:
         file.write("{}\n")
-    monkeypatch.setattr(running, "draw", lambda *_: [])
-    assert not running.report(Console(width=160), path)
+    monkeypatch.setattr(summary, "draw", lambda *_: [])
+    assert not summary.report(Console(width=160), path)
     assert "rows.jsonl:" in capsys.readouterr().err

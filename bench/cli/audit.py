@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seqgap.bench.cli.console import make_console
+
 if TYPE_CHECKING:
     from seqgap.bench.audit import Finding
 
@@ -35,8 +37,6 @@ def _show(found: "list[Finding]") -> None:
     from rich import box
     from rich.markup import escape
     from rich.table import Table
-
-    from seqgap.bench.cli import make_console
 
     console = make_console()
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 1, 0))

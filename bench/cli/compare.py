@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqgap.bench.cli.console import make_console
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -77,7 +79,6 @@ def _print_text(old: "Run", new: "Run", found: "Sequence[Change]", margin: float
     from collections import Counter
 
     from seqgap.bench.analysis.compare import CORRECTION, VERDICTS
-    from seqgap.bench.cli import make_console
 
     changed = [change for change in found if change.verdict in ("slower", "faster")]
     if changed:

@@ -2,9 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+
+from seqgap.bench.cli.console import make_console
+from seqgap.bench.cli.options import dated, numbers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,17 +17,11 @@ if TYPE_CHECKING:
 _LONGEST = 1.0  # expected seconds of one call above which a rung is left out
 
 
-def _sizes(context: Any, parameter: Any, text: str) -> tuple[int, ...] | None:
-    from seqgap.bench.cli import _numbers
-
-    return _numbers(context, parameter, text)
-
-
 @click.command()
 @click.option("--case", metavar="STEM", help="Only the matched pair of this case. [default: all]")
 @click.option("--dim", type=int, default=64, show_default=True, metavar="D", help="Dimension.")
 @click.option(
-    "--batch", callback=_sizes, default="1,1024", show_default=True, metavar="N,...", help="Batch sizes."
+    "--batch", callback=numbers, default="1,1024", show_default=True, metavar="N,...", help="Batch sizes."
 )
 @click.option("--dtype", default="float64", show_default=True, metavar="NAME", help="float64 or float32.")
 @click.option(
@@ -40,7 +37,6 @@ def ladder(
     rung removes one cause, and its factor is what that cause costs. N = 1 is about latency, a large N about
     throughput. Writes a result folder, with the table as ladder.csv and a picture of it.
     """
-    from seqgap.bench.cli import dated, make_console
     from seqgap.bench.measure.parent import measure_run, start, stoppable
 
     options = _options(case, dim, batch, dtype, processes)

@@ -1,4 +1,4 @@
-"""A run: fresh processes one after another, their rows stored as they come, and the report at the end."""
+"""A run: fresh processes one after another, their rows stored as they come."""
 
 import json
 import subprocess
@@ -13,46 +13,15 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from seqgap.bench.analysis.gap import gaps
-from seqgap.bench.analysis.gap import write_csv as write_gaps
-from seqgap.bench.analysis.ladder import ladders
-from seqgap.bench.analysis.ranking import rankings
-from seqgap.bench.analysis.ranking import write_csv as write_peers
-from seqgap.bench.analysis.scaling import costs, crossings
-from seqgap.bench.analysis.scaling import write_csv as write_shapes
 from seqgap.bench.machine.environment import environment
 from seqgap.bench.machine.probe import measure_machine
 from seqgap.bench.measure.cell import with_fraction
 from seqgap.bench.model.cell import Cell
-from seqgap.bench.model.registry import compared
 from seqgap.bench.plan.cells import expected_seconds, planned, too_slow
 from seqgap.bench.plan.options import Options
-from seqgap.bench.report.ladder import print_ladders
-from seqgap.bench.report.plots import draw
-from seqgap.bench.report.tables import (
-    print_costs,
-    print_crossings,
-    print_fractions,
-    print_gaps,
-    print_other_rows,
-    print_peers,
-    tell_damaged,
-)
-from seqgap.bench.results.rows import (
-    ENVIRONMENT,
-    PROBES,
-    ROWS,
-    Probe,
-    Row,
-    RunFolder,
-    make_empty,
-    parse_item,
-    read_ceilings,
-)
-from seqgap.bench.results.run import read_run
+from seqgap.bench.results.rows import Probe, Row, RunFolder, make_empty, parse_item, read_ceilings
 
 MEASURING = "Measuring the ceilings of this machine, about 5 s ..."
-GAPS, PEERS, SHAPES = "gap.csv", "peers.csv", "shapes.csv"
 _LOG = "worker.log"
 
 
@@ -161,32 +130,3 @@ def _error(folder: RunFolder, code: int, errors: IO[bytes]) -> WorkerError:
     log.write_text(text, encoding="utf-8")
     last = (text.strip().splitlines() or [f"exit code {code}"])[-1]
     return WorkerError(f"the measurement ended early: {last}; see {log}")
-
-
-def report(console: Console, path: Path) -> bool:
-    """Tables and pictures of a run, from its files; False if a cell was wrong or a line damaged."""
-    run = read_run(path)
-    found = gaps(run)
-    write_gaps(found, path / GAPS)
-    print_gaps(console, found)
-    ranked = rankings(run)
-    write_peers(ranked, path / PEERS)
-    print_peers(console, ranked)
-    print_ladders(console, ladders(run))
-    print_crossings(console, crossings(run))
-    print_costs(console, [cost for cost in costs(run) if cost.curve.name in compared()])
-    print_fractions(console, run)
-    print_other_rows(console, run)
-    write_shapes(run, path / SHAPES)
-    written = draw([path], path) if run.measured else []
-    names = [
-        ROWS,
-        PROBES,
-        ENVIRONMENT,
-        "gap.csv",
-        "peers.csv",
-        "shapes.csv",
-        *(picture.name for picture in written),
-    ]
-    click.echo(f"Written to {path}: {', '.join(names)}")
-    return not tell_damaged(run) and all(row.status != "failed" for row in run.left_out)

@@ -1,0 +1,26 @@
+"""`seqgap machine`."""
+
+import json
+
+import click
+
+from seqgap.bench.cli.console import make_console
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object, in seconds, bytes/s and flop/s.")
+def machine(as_json: bool) -> None:
+    """Measure this machine's ceilings: bandwidths, arithmetic, call overheads. About 5 seconds.
+
+    Each is the best of several repetitions, on one core unless said.
+    """
+    from seqgap.bench.machine.probe import measure_machine
+    from seqgap.bench.measure.parent import MEASURING
+    from seqgap.bench.report.tables import print_ceilings
+
+    click.echo(MEASURING, err=True)
+    found = measure_machine(parallel=True)
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=1))
+    else:
+        print_ceilings(make_console(), found)

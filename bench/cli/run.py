@@ -1,0 +1,92 @@
+"""`seqgap run`."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seqgap.bench.cli.console import make_console
+from seqgap.bench.cli.options import dated, installed, numbers, words
+
+if TYPE_CHECKING:
+    from seqgap.bench.results.rows import RunFolder
+
+
+@click.command()
+@click.option(
+    "--profile",
+    type=click.Choice(["smoke", "quick", "full"]),
+    help="Which sizes; full has all operations. [default: quick]",
+)
+@click.option(
+    "--case", multiple=True, metavar="GLOB", help="Only matching stems or stem.operations; repeatable."
+)
+@click.option("--impl", callback=words, metavar="NAMES", help="Implementations, such as python,numpy,numba.")
+@click.option("--dim", callback=numbers, metavar="D,...", help="Dimensions.")
+@click.option("--batch", callback=numbers, metavar="N,...", help="Batch sizes.")
+@click.option("--threads", callback=numbers, metavar="T,...", help="Thread counts.")
+@click.option("--processes", type=int, metavar="P", help="Fresh processes that each measure every cell.")
+@click.option("--dtype", callback=words, metavar="NAMES", help="float64,float32 or one of them.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**64 - 1), help="Seed of inputs and parameters. [default: 25]"
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Result folder. [default: seqgap-results/DATE]")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Finish the run in DIR.")
+def run(out: Path | None, resume: Path | None, **choices: Any) -> None:
+    """Time the cases, print the gap table, draw the curves.
+
+    Every finished cell is on disk at once; --resume DIR goes on where a run was stopped.
+    """
+    from seqgap.bench.measure.parent import measure_run, stoppable
+    from seqgap.bench.report.summary import report
+
+    chosen = {key: value for key, value in choices.items() if value not in (None, ())}
+    console = make_console()
+    if resume is not None:
+        given = [f"--{key}" for key in [*chosen, *(["out"] if out else [])]]
+        if given:
+            raise click.UsageError(f"--resume takes its options from DIR; drop {', '.join(given)}")
+        folder = _resume(resume)
+    else:
+        folder = _start(out, chosen)
+    with stoppable(folder):
+        measure_run(console, folder)
+        complete = report(console, folder.path)
+    if not complete:
+        sys.exit(1)
+
+
+def _start(out: Path | None, chosen: dict[str, Any]) -> "RunFolder":
+    from seqgap.bench.measure.parent import start
+    from seqgap.bench.plan.cells import plan
+    from seqgap.bench.plan.options import profile
+    from seqgap.kernels._core.jit import threads_available
+
+    if "batch" in chosen:
+        chosen["map"] = ()
+    if "threads" in chosen:
+        chosen["ladder_threads"] = max(chosen["threads"])
+    options = replace(profile(chosen.pop("profile", "quick"), threads_available()), **chosen)
+    try:
+        options.validate(threads_available())
+    except ValueError as error:
+        raise click.UsageError(f"--{error}") from None
+    options = replace(options, impl=installed(options.impl))
+    if not plan(options):
+        if not plan(replace(options, impl=("numba",))):
+            raise click.UsageError(f"--case: nothing matches {' '.join(options.case)}; see seqgap list")
+        raise click.UsageError("--impl: python runs on one thread; choose another or --threads 1")
+    return start(options, out or dated())
+
+
+def _resume(path: Path) -> "RunFolder":
+    from seqgap.bench.machine.environment import environment
+    from seqgap.bench.results.rows import ResultError, RunFolder, read_environment
+
+    here, there = environment(), read_environment(path)
+    for key in ("machine", "versions"):
+        if here[key] != there.get(key):
+            raise ResultError(f"{path}: measured with other {key}; start a new run")
+    return RunFolder.resume(path)
