@@ -23,4 +23,4 @@ def plan(family: ModuleType, verb: str, params: Any, dim: int, dtype: Any = "flo
         raise TypeError(f"family: expected a module with forward and inverse, got {family!r}")
     direction = check.choice("verb", verb, ("forward", "inverse"))
     (run,) = verbs.directions(params, check.dtype(dtype), check.count("dim", dim, 1))[direction]
-    return run
+    return run.__call__

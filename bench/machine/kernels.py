@@ -10,8 +10,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from seqgap.kernels._core.jit import RowKernel, jit, jit_exact
+from seqgap.kernels._core.jit import jit, jit_exact
 from seqgap.kernels._core.philox import fill
+from seqgap.kernels._core.rows import RowKernel
 from seqgap.kernels._core.simd import fma
 from seqgap.kernels._core.vecmath import exp
 

@@ -1,6 +1,7 @@
 """A flow: parameters of families one after another over a standard normal base, and its file."""
 
 import importlib
+import importlib.util
 import os
 import zipfile
 from pathlib import Path

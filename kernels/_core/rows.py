@@ -44,11 +44,12 @@ class _Pool:
 os.register_at_fork(after_in_child=_Pool.forget)
 
 
-def in_parts(work: Callable[[int, int], None], threads: int, count: int, dim: int, worth: int) -> None:
-    """work(lo, hi) for rows 0 to count - 1 of width `dim`, in equal parts on at most `threads` threads.
+def in_parts(work: Callable[[int, int], None], threads: int, shape: tuple[int, ...], worth: int) -> None:
+    """work(lo, hi) for all rows of a batch of this shape, in equal parts on at most `threads` threads.
 
     No part has less than `worth` elements. An error in any part is raised.
     """
+    count, dim = shape
     parts = min(threads, count * dim // worth)
     if parts < 2:
         work(0, count)
@@ -74,7 +75,7 @@ class RowKernel:
         if threads == 1:
             self.rows(0, count, *arrays)
         else:
-            in_parts(lambda lo, hi: self.rows(lo, hi, *arrays), threads, count, dim, self._worth)
+            in_parts(lambda lo, hi: self.rows(lo, hi, *arrays), threads, (count, dim), self._worth)
 
 
 class Step(NamedTuple):
@@ -98,7 +99,7 @@ def transform(steps: Sequence[Step], source: Array, target: Array, log_det: Arra
     def part(lo: int, hi: int) -> None:
         _run(steps, source[lo:hi], target[lo:hi], log_det[lo:hi])
 
-    in_parts(part, threads, *source.shape, _worth(steps))
+    in_parts(part, threads, source.shape, _worth(steps))
 
 
 def score(steps: Sequence[Step], x: Array, density: Array, threads: int) -> None:
@@ -106,7 +107,7 @@ def score(steps: Sequence[Step], x: Array, density: Array, threads: int) -> None
     if threads == 1:
         _score(steps, x, density)
     else:
-        in_parts(lambda lo, hi: _score(steps, x[lo:hi], density[lo:hi]), threads, *x.shape, _worth(steps))
+        in_parts(lambda lo, hi: _score(steps, x[lo:hi], density[lo:hi]), threads, x.shape, _worth(steps))
 
 
 def _score(steps: Sequence[Step], x: Array, density: Array) -> None:
@@ -122,7 +123,7 @@ def draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64, t
     if threads == 1:
         _draw(steps, x, key, first_row)
     else:
-        in_parts(lambda lo, hi: _draw(steps, x[lo:hi], key, first_row + lo), threads, *x.shape, WORTH_HEAVY)
+        in_parts(lambda lo, hi: _draw(steps, x[lo:hi], key, first_row + lo), threads, x.shape, WORTH_HEAVY)
 
 
 def _draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64) -> None:
@@ -156,7 +157,8 @@ def _worth(steps: Sequence[Step]) -> int:
 
 
 def _chunk_rows(batch: Array) -> int:
-    rows, dim = batch.shape
+    """How many rows of a batch go through all steps at a time."""
+    rows, dim = int(batch.shape[0]), int(batch.shape[1])
     return min(rows, _TOGETHER * max(1, _CHUNK // (_TOGETHER * dim * batch.itemsize)))
 
 
