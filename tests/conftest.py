@@ -19,10 +19,11 @@ from seqgap.bench.model.registry import cases
 FIRST = "PYTEST_XDIST_WORKER" not in os.environ
 
 # Before Numba is loaded: the kernels that the tests and their subprocesses compile are shared, and
-# nothing comes from or goes to the user's folder.
-COMPILED = tempfile.TemporaryDirectory(prefix="seqgap-tests-") if FIRST else None
-if COMPILED:
-    os.environ["NUMBA_CACHE_DIR"] = COMPILED.name
+# nothing comes from or goes to the user's folder. SEQGAP_TEST_CACHE names a folder to keep them in.
+KEPT = os.environ.get("SEQGAP_TEST_CACHE")
+COMPILED = tempfile.TemporaryDirectory(prefix="seqgap-tests-") if FIRST and not KEPT else None
+if FIRST:
+    os.environ["NUMBA_CACHE_DIR"] = KEPT or (COMPILED.name if COMPILED else "")
 _PROCESSES = 4  # at most: each compiles
 
 # The first examples compile kernels, so there is no deadline; the same examples in every run.
