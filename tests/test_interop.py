@@ -28,6 +28,7 @@ def libraries() -> tuple[Any, Any, Any, Any]:
         import nflows.transforms
         import torch
         import zuko
+    torch.set_num_threads(1)  # more wait for each other in loops, on cores that other tests use
     return torch, zuko, nflows.flows, nflows.transforms
 
 

@@ -128,16 +128,13 @@ def test_a_feature_depends_on_those_before_it_alone() -> None:
         assert changed[place:].sum() > (7 - place) / 2
 
 
-@EACH_NETWORK
-def test_the_inverse_flow_is_the_same_flow_the_other_way(network: dict[str, Any], dtype: Dtype) -> None:
-    params, z = made(6, dtype, network)
-    other = iaf.Params(*params)
-    pairs = ((iaf.forward, maf.inverse), (iaf.inverse, maf.forward))
-    for one, two in pairs:
-        for left, right in zip(one(z, other), two(z, params), strict=True):
-            assert left.tobytes() == right.tobytes()
-    drawn = iaf.random_params(6, 3, dtype=dtype, **network)
+def test_the_inverse_flow_is_the_same_flow_the_other_way() -> None:
+    params, z = made(6, np.dtype(np.float64), NETWORKS[1])
+    drawn = iaf.random_params(6, 3, **NETWORKS[1])
     assert all(np.array_equal(a, b) for a, b in zip(drawn, params, strict=True))
+    for one, two in ((iaf.forward, maf.inverse), (iaf.inverse, maf.forward)):
+        for left, right in zip(one(z, drawn), two(z, params), strict=True):
+            assert left.tobytes() == right.tobytes()
 
 
 def test_read_only_params_and_batches_are_taken(dtype: Dtype) -> None:
