@@ -10,15 +10,17 @@ import pytest
 
 DIGITS = Path(__file__).parent.parent / "examples" / "digits.py"
 MISSING = [name for name in ("sklearn", "torch", "zuko") if importlib.util.find_spec(name) is None]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"pip install 'seqgap[examples]': {', '.join(MISSING)}")
+
+
+def digits(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(DIGITS), *arguments], capture_output=True, text=True)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(bool(MISSING), reason=f"pip install 'seqgap[examples]' for {', '.join(MISSING)}")
 def test_digits_trains_loads_and_compares(tmp_path: Path) -> None:
     """Both flows are likelier than what they start from, and the same in both libraries."""
-    done = subprocess.run(
-        [sys.executable, str(DIGITS), str(tmp_path / "made")], capture_output=True, text=True, timeout=280
-    )
+    done = digits(str(tmp_path / "made"))
     assert done.returncode == 0, done.stderr
     rows = [line.split("│")[1:-1] for line in done.stdout.splitlines() if line.startswith("│ ")][:2]
     for name, (flow, zuko, seqgap, relative, samples) in zip(("MAF", "NSF"), rows, strict=True):
@@ -34,7 +36,5 @@ def test_digits_trains_loads_and_compares(tmp_path: Path) -> None:
 
 
 def test_digits_without_a_folder_says_how() -> None:
-    if MISSING:
-        pytest.skip(f"pip install 'seqgap[examples]' for {', '.join(MISSING)}")
-    done = subprocess.run([sys.executable, str(DIGITS)], capture_output=True, text=True, timeout=250)
+    done = digits()
     assert (done.returncode, done.stderr) == (1, "usage: python examples/digits.py FOLDER\n")
