@@ -1,6 +1,6 @@
 """Inverse autoregressive flow: the layers of maf the other way round."""
 
-from functools import partial
+from typing import Any
 
 from seqgap.reference import maf
 
@@ -11,21 +11,9 @@ class Params(maf.Params):
     __slots__ = ()
 
 
-def random_params(
-    dim: int,
-    seed: int,
-    *,
-    layers: int = 1,
-    depth: int = 1,
-    width: int = 128,
-    activation: str = "relu",
-    scale: str = "softclip",
-    residual: bool = False,
-    dtype: str = "float64",
-) -> Params:
-    """Those of maf; in float64 whatever the dtype."""
-    draw = partial(maf.random_params, dim, seed, layers=layers, depth=depth, width=width)
-    return Params(*draw(activation=activation, scale=scale, residual=residual))
+def random_params(dim: int, seed: int, **options: Any) -> Params:
+    """Those of maf.random_params, with its options."""
+    return Params(*maf.random_params(dim, seed, **options))
 
 
 family = maf.family.reversed()

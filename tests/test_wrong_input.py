@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqgap.bench.model.registry import Case, Operation
+from seqgap.bench.model.case import Case, Operation
 from seqgap.kernels import (
     affine_coupling,
     ar_process,
@@ -204,7 +204,7 @@ def test_maf() -> None:
     refused_fields(TypeError, forward, params, "residual", "no", np.zeros(2, bool))
     refused_fields(ValueError, forward, maf.random_params(3, 1, depth=2), "residual", True)
     refused(ValueError, "strategy", forward, Z, params, strategy="fast")
-    refused(TypeError, "strategy", forward, Z, params, strategy=None)
+    refused(TypeError, "strategy", forward, Z, params, strategy=1)
     refused(ValueError, "bias_out", maf.sample, 4, params._replace(bias_out=np.zeros((1, 0, 2))), 0)
     for name, value in (("layers", 0), ("width", 0), ("scale", "exp")):
         refused(ValueError, name, maf.random_params, 3, 1, **{name: value})
