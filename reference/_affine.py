@@ -2,8 +2,8 @@
 
 import math
 
-from seqgap.reference._plain import Vector, exp
-from seqgap.reference._stack import sigmoid, softplus
+from seqgap.reference._plain import Vector, exp, softplus
+from seqgap.reference._stack import sigmoid
 
 
 def outputs_of(scale: str) -> int:

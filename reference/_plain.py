@@ -1,4 +1,4 @@
-"""What the references share: lists for arrays, float32 rounding, functions with IEEE's ends, descent."""
+"""What the references share: lists for arrays, float32 rounding, functions as IEEE has them, descent."""
 
 import math
 import struct
@@ -23,6 +23,11 @@ def exp(value: float) -> float:
         return math.exp(value)
     except OverflowError:
         return math.inf
+
+
+def softplus(value: float) -> float:
+    """log(1 + exp(value)), NaN of NaN."""
+    return (0.0 if value < 0 else value) + math.log1p(exp(-abs(value)))
 
 
 def clamp(log_scale: float) -> float:

@@ -3,8 +3,7 @@
 import math
 from typing import NamedTuple
 
-from seqgap.reference._plain import Vector, exp
-from seqgap.reference._stack import softplus
+from seqgap.reference._plain import Vector, exp, softplus
 
 _FLOOR = 1e-3  # of the widths, heights and slopes of "softplus"
 

@@ -16,11 +16,6 @@ def sigmoid(u: float) -> float:
     return 1 / (1 + exp(-u))
 
 
-def softplus(u: float) -> float:
-    """log(1 + exp(u)), NaN of NaN."""
-    return (0.0 if u < 0 else u) + math.log1p(exp(-abs(u)))
-
-
 _ACTIVATIONS: dict[str, Callable[[float], float]] = {
     "relu": lambda u: 0.0 if u < 0 else u,
     "tanh": math.tanh,
