@@ -10,7 +10,7 @@ import pytest
 
 from seqgap.bench.model.case import Call, Case, Dtype, Operation
 from seqgap.kernels._core.jit import threads_available
-from seqgap.kernels._core.rows import RowKernel
+from seqgap.kernels._core.rows import WORTH_LIGHT, RowKernel
 
 TWO_THREADS = pytest.mark.skipif(threads_available() < 2, reason="this machine gives Numba one thread")
 
@@ -38,7 +38,7 @@ def with_first(made: Call, first: Any) -> Call:
 @pytest.mark.float32_is_slow
 @pytest.mark.dims(1, 3, 64, 1000)
 def test_bits_do_not_depend_on_threads(case: Case, row_operation: Operation, dtype: Dtype, dim: int) -> None:
-    for batch in (1, 70_001 // dim):
+    for batch in (1, 2 * WORTH_LIGHT // dim + 5):
         made = row_operation.inputs(dim, batch, dtype, 5)
         one = run(case, row_operation, made, threads=1)
         assert_same_bits(run(case, row_operation, made, threads=2), one)

@@ -37,7 +37,8 @@ def mismatches(kernel: ModuleType, reference: ModuleType) -> list[str]:
     for name in sorted({*names} - {*found}):
         left, right = (inspect.signature(getattr(side, name)).parameters for side in (kernel, reference))
         positional, keywords = zip(*map(by_kind, (left, right)), strict=True)
-        wrong = (keywords[0] & DRAWN) - keywords[1] | keywords[1] - keywords[0] - DRAWN
+        known = keywords[1] if any(p.kind is p.VAR_KEYWORD for p in left.values()) else keywords[0]
+        wrong = (keywords[0] & DRAWN) - keywords[1] | keywords[1] - known - DRAWN
         if positional[0] != positional[1] or wrong:
             found.append(f"{name}({', '.join(left)}) against ({', '.join(right)})")
     return found
@@ -45,7 +46,7 @@ def mismatches(kernel: ModuleType, reference: ModuleType) -> list[str]:
 
 def by_kind(parameters: Mapping[str, inspect.Parameter]) -> tuple[list[str], set[str]]:
     """Positional parameters, and keywords."""
-    keywords = {name for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    keywords = {name for name, p in parameters.items() if p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD)}
     return [name for name in parameters if name not in keywords], keywords
 
 
