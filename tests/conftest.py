@@ -1,18 +1,20 @@
 """Settings and helpers shared by the tests."""
 
+import inspect
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from command import SMALL, seqgap
 from hypothesis import settings
 
-from seqgap.bench.model.case import Case, Operation
+from seqgap.bench.model.case import COUNT, DTYPES, Case, Operation
 from seqgap.bench.model.registry import cases
 
 # Whether pytest-xdist did not start this process, but is to start others.
@@ -30,39 +32,80 @@ _PROCESSES = 4  # at most: each compiles
 settings.register_profile("seqgap", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("seqgap")
 
+Subject = tuple[Case, Operation]
 OPERATIONS = [(case, operation) for case in cases().values() for operation in case.operations]
-FLOWS = [case for case in cases().values() if {"forward", "inverse"} <= {o.name for o in case.operations}]
+ROWS = [(case, operation) for case, operation in OPERATIONS if operation.rows and operation.timed]
+BATCHES = [(case, operation) for case, operation in ROWS if operation.rows and operation.rows[0] == 0]
 
 
-def _name(value: Case | Operation) -> str:
-    return value.stem if isinstance(value, Case) else value.name
+def takes_out(case: Case, operation: Operation) -> bool:
+    return "out" in inspect.signature(case.kernel(operation.name)).parameters
+
+
+def with_verbs(*verbs: str) -> list[Subject]:
+    """The cases that have all of these operations, each with the first."""
+    found = [case for case in cases().values() if {*verbs} <= {o.name for o in case.operations}]
+    return [(case, case.operation(verbs[0])) for case in found]
+
+
+SUBJECTS = {  # what a test is about, by the argument that it takes
+    "operation": OPERATIONS,
+    "row_operation": ROWS,
+    "writing_operation": [(case, o) for case, o in ROWS if takes_out(case, o)],
+    "transform": [(case, o) for case, o in BATCHES if takes_out(case, o)],
+    "mapping": [(case, o) for case, o in BATCHES if not o.noise],
+    "float_operation": [(case, o) for case, o in BATCHES if o.dtypes == DTYPES],
+    "drawing_operation": [(case, o) for case, o in ROWS if o.noise or COUNT in (o.rows or ())],
+    "numpy_drawing": [(case, o) for case, o in ROWS if o.noise and "numpy" in o.implementations],
+    "flow": with_verbs("forward", "inverse", "log_prob", "sample"),
+    "distribution": with_verbs("log_prob", "sample"),
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every operation, row-wise operation, flow and dtype of the registry, by argument name."""
-    names = metafunc.fixturenames
-    if "operation" in names:
-        metafunc.parametrize(("case", "operation"), OPERATIONS, ids=_name)
-    if "row_operation" in names:
-        chosen = [(c, o) for c, o in OPERATIONS if o.rows is not None and o.timed]
-        metafunc.parametrize(("case", "row_operation"), chosen, ids=_name)
-    if "drawing_operation" in names:
-        chosen = [(c, o) for c, o in OPERATIONS if o.noise is not None]
-        metafunc.parametrize(("case", "drawing_operation"), chosen, ids=_name)
-    if "flow" in names:
-        metafunc.parametrize("flow", FLOWS, ids=lambda case: case.stem)
-    if "dtype" in names:
-        second = pytest.mark.slow if metafunc.definition.get_closest_marker("float32_is_slow") else ()
-        dtypes = [np.dtype(np.float64), pytest.param(np.dtype(np.float32), marks=second)]
-        metafunc.parametrize("dtype", dtypes, ids=str)
+    """Every subject of the registry, with each dtype that it has and the sizes nearest to those of `dims`."""
+    names, marker = metafunc.fixturenames, metafunc.definition.get_closest_marker
+    slow = pytest.mark.slow if marker("float32_is_slow") else ()
+    subject, dims = next((name for name in SUBJECTS if name in names), ""), marker("dims")
+    if not subject:
+        if "dtype" in names:
+            second = pytest.param(np.dtype(DTYPES[1]), marks=slow)
+            metafunc.parametrize("dtype", [np.dtype(DTYPES[0]), second], ids=str)
+        return
+    keys = [key for key in ("case", subject, "dtype", "dim" if dims else "") if key in names]
+    params = []
+    for case, operation in SUBJECTS[subject]:
+        for dtype in operation.dtypes if "dtype" in keys else operation.dtypes[:1]:
+            for dim in _sizes(operation, dims) if dims else [0]:
+                value = operation if "case" in keys else case
+                values = {"case": case, subject: value, "dtype": np.dtype(dtype), "dim": dim}
+                marks = [pytest.mark.xdist_group(case.stem), *([slow] if slow and dtype == DTYPES[1] else [])]
+                chosen = [values[key] for key in keys]
+                params.append(pytest.param(*chosen, marks=marks, id="-".join(map(_label, chosen))))
+    metafunc.parametrize(keys, params)
+
+
+def _sizes(operation: Operation, dims: pytest.Mark) -> list[int]:
+    near = operation.near(dims.args)
+    return [dim for dim in near if dim in dims.args] if dims.kwargs.get("exact") else near
+
+
+def _label(value: Any) -> str:
+    return value.stem if isinstance(value, Case) else getattr(value, "name", str(value))
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What is about one family goes to one process, which compiles its kernels; else a file goes to one."""
+    if not item.get_closest_marker("xdist_group"):
+        item.add_marker(pytest.mark.xdist_group(item.path.stem.removeprefix("test_")))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """A process for each core, one file of tests at a time in each, unless -n or --pdb says otherwise."""
+    """A process for each core, one family or file at a time in each, unless -n or --pdb says otherwise."""
     if FIRST and config.getoption("numprocesses", 0) is None and not config.option.usepdb:
         config.option.numprocesses = min(os.cpu_count() or 1, _PROCESSES)
-        config.option.dist = "loadfile"
+        config.option.dist = "loadgroup"
 
 
 def pytest_unconfigure() -> None:

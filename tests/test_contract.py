@@ -1,5 +1,6 @@
 """The contract of the public functions: inputs, outputs, rows, chunks, threads, processes."""
 
+import copy
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -7,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqgap.bench.model.case import COUNT, Call, Case, Dtype, Operation
-from seqgap.bench.model.registry import cases
+from seqgap.bench.model.case import Call, Case, Dtype, Operation
 from seqgap.kernels._core.jit import threads_available
-from seqgap.kernels._core.rows import RowKernel
+from seqgap.kernels._core.rows import WORTH_LIGHT, RowKernel
 
 TWO_THREADS = pytest.mark.skipif(threads_available() < 2, reason="this machine gives Numba one thread")
 
@@ -29,53 +29,26 @@ def assert_same_bits(actual: Any, expected: Any) -> None:
         assert left.tobytes() == right.tobytes()
 
 
-def takes_out(case: Case, operation: Operation) -> bool:
-    return operation.name != "log_prob"
-
-
-THREADED = pytest.mark.parametrize(
-    ("dim", "batch"), [(1, 70_000), (3, 25_001), (64, 1033), (1000, 69), (5, 1)]
-)
-
-
-def assert_threads_do_not_matter(
-    case: Case, operation: Operation, dtype: Dtype, dim: int, batch: int
-) -> None:
-    made = operation.inputs(dim, batch, dtype, 5)
-    one = run(case, operation, made, threads=1)
-    assert_same_bits(run(case, operation, made, threads=2), one)
+def with_first(made: Call, first: Any) -> Call:
+    """The call with another first argument."""
+    return Call((first, *made.args[1:]), made.kwargs)
 
 
 @TWO_THREADS
-@THREADED
-def test_bits_do_not_depend_on_threads(case: Case, row_operation: Operation, dim: int, batch: int) -> None:
-    assert_threads_do_not_matter(case, row_operation, np.dtype(np.float64), dim, batch)
-
-
-@TWO_THREADS
-@THREADED
-@pytest.mark.slow
-def test_float32_draws_do_not_depend_on_threads(
-    case: Case, drawing_operation: Operation, dim: int, batch: int
-) -> None:
-    assert_threads_do_not_matter(case, drawing_operation, np.dtype(np.float32), dim, batch)
-
-
-@TWO_THREADS
-@THREADED
-@pytest.mark.slow
-def test_no_float32_bits_depend_on_threads(
-    case: Case, row_operation: Operation, dim: int, batch: int
-) -> None:
-    assert_threads_do_not_matter(case, row_operation, np.dtype(np.float32), dim, batch)
+@pytest.mark.float32_is_slow
+@pytest.mark.dims(1, 3, 64, 1000)
+def test_bits_do_not_depend_on_threads(case: Case, row_operation: Operation, dtype: Dtype, dim: int) -> None:
+    for batch in (1, 2 * WORTH_LIGHT // dim + 5):
+        made = row_operation.inputs(dim, batch, dtype, 5)
+        one = run(case, row_operation, made, threads=1)
+        assert_same_bits(run(case, row_operation, made, threads=2), one)
 
 
 @pytest.mark.float32_is_slow
-@pytest.mark.parametrize(("dim", "batch"), [(3, 50), (64, 23), (1030, 9)])
-def test_bits_do_not_depend_on_chunking(
-    case: Case, row_operation: Operation, dtype: Dtype, dim: int, batch: int
-) -> None:
+@pytest.mark.dims(3, 64, 1030)
+def test_bits_do_not_depend_on_chunking(case: Case, row_operation: Operation, dtype: Dtype, dim: int) -> None:
     """Every cut of a batch gives the rows of the whole."""
+    batch = 9 + 123 // dim
     made = row_operation.inputs(dim, batch, dtype, 6)
     whole = run(case, row_operation, made)
     for cuts in ([0, 1, 2, batch], [0, 5, batch - 1, batch], [0, batch // 2, batch]):
@@ -88,13 +61,19 @@ def test_bits_do_not_depend_on_chunking(
         assert_same_bits(tuple(joined) if isinstance(whole, tuple) else joined[0], whole)
 
 
-def test_rows_keep_their_bits_anywhere_in_a_batch(flow: Case, dtype: Dtype) -> None:
+@pytest.mark.dims(21)
+def test_rows_keep_their_bits_anywhere_in_a_batch(
+    case: Case, mapping: Operation, dtype: Dtype, dim: int
+) -> None:
     """The same row at each place of a vector block."""
-    for verb in ("forward", "inverse", "log_prob"):
-        z, params = flow.operation("forward").inputs(21, 1, dtype, 7).args
-        many = flow.kernel(verb)(np.repeat(z, 23, axis=0), params)
-        for array in arrays(many):
-            assert len({row.tobytes() for row in array}) == 1
+    made = mapping.inputs(dim, 1, dtype, 7)
+    assert mapping.rows is not None
+    many = [
+        argument if axis is None or not np.ndim(argument) else np.repeat(argument, 23, axis)
+        for argument, axis in zip(made.args, mapping.rows, strict=True)
+    ]
+    for array in arrays(run(case, mapping, Call(tuple(many), made.kwargs))):
+        assert len({row.tobytes() for row in np.moveaxis(array, mapping.output_axis, 0)}) == 1
 
 
 DIGESTS = """
@@ -121,165 +100,148 @@ def test_bits_do_not_depend_on_the_process(fresh_python: Callable[..., str]) -> 
     assert printed.splitlines() == here["found"]
 
 
-@pytest.mark.parametrize("batch", [0, 1, 7])
-@pytest.mark.parametrize("dim", [1, 2, 5])
-def test_out_is_written_completely(
-    case: Case, row_operation: Operation, dtype: Dtype, dim: int, batch: int
-) -> None:
-    if not takes_out(case, row_operation):
-        return
-    made = row_operation.inputs(dim, batch, dtype, 8)
-    expected = run(case, row_operation, made)
-    shape = arrays(expected)[0].shape
-    out = np.full(shape, np.nan, dtype)
-    result = run(case, row_operation, made, out=out)
-    assert arrays(result)[0] is out
-    assert_same_bits(result, expected)
-    assert np.all(np.isfinite(out))
-
-
-def test_out_may_be_the_input_but_not_overlap_it(case: Case, row_operation: Operation, dtype: Dtype) -> None:
-    made = row_operation.inputs(6, 9, dtype, 9)
-    first = made.args[0]
-    if not takes_out(case, row_operation) or not isinstance(first, np.ndarray):
-        return
-    expected = arrays(run(case, row_operation, made))
-    if expected[0].shape == first.shape:
-        again = first.copy()
-        result = arrays(run(case, row_operation, Call((again, *made.args[1:]), made.kwargs), out=again))
-        assert result[0] is again
-        assert again.tobytes() == expected[0].tobytes()
-    memory = np.zeros(expected[0].size + first.size, dtype)
-    overlapping = memory[first.size // 2 :][: first.size].reshape(first.shape)
-    out = memory[: expected[0].size].reshape(expected[0].shape)
-    with pytest.raises(ValueError, match="out: expected no overlap"):
-        run(case, row_operation, Call((overlapping, *made.args[1:]), made.kwargs), out=out)
-
-
-def test_inputs_are_left_alone(case: Case, row_operation: Operation) -> None:
-    made = row_operation.inputs(6, 9, np.dtype(np.float64), 10)
-    before = [np.array(a, copy=True) if isinstance(a, np.ndarray) else a for a in made.args]
-    run(case, row_operation, made)
-    for left, right in zip(made.args, before, strict=True):
-        if isinstance(left, np.ndarray):
-            np.testing.assert_array_equal(left, right)
-
-
-def test_nan_and_inf_stay_in_their_row(flow: Case, dtype: Dtype) -> None:
-    for verb in ("forward", "inverse", "log_prob"):
-        z, params = flow.operation("forward").inputs(10, 9, dtype, 11).args
-        clean = arrays(flow.kernel(verb)(z, params))
-        for bad in (np.nan, np.inf, -np.inf):
-            for row, column in ((0, 0), (4, 9), (8, 3)):
-                dirty = z.copy()
-                dirty[row, column] = bad
-                result = arrays(flow.kernel(verb)(dirty, params))
-                for left, right in zip(result, clean, strict=True):
-                    others = np.arange(9) != row
-                    assert left[others].tobytes() == right[others].tobytes()
-                assert not np.all(np.isfinite(result[0][row]))
-
-
-def test_nan_reaches_what_depends_on_it_and_no_more(flow: Case) -> None:
-    """Entry by entry as the reference has it."""
-    for verb in ("forward", "inverse"):
-        z, params = flow.operation("forward").inputs(6, 6, np.dtype(np.float64), 12).args
-        z[np.diag_indices(6)] = np.nan
-        made = Call((z, params))
-        actual, log_det = flow.kernel(verb)(*made.args)
-        plain = flow.plain(verb, made, z.dtype)
-        expected, expected_log_det = flow.reference(verb)(*plain.args)
-        np.testing.assert_array_equal(np.isnan(actual), np.isnan(expected))
-        np.testing.assert_array_equal(np.isnan(log_det), np.isnan(expected_log_det))
-
-
-def test_nan_in_diffusion_stays_in_its_entry() -> None:
-    case = cases()["diffusion"]
-    for name in ("noise", "sample_noisy", "trajectory", "reverse", "reverse_naive"):
-        operation = case.operation(name)
-        made = operation.inputs(5, 4, np.dtype(np.float64), 13)
-        made.args[0][2, 3] = np.nan
-        result = np.isnan(run(case, operation, made))
-        expected = np.zeros_like(result)
-        expected[..., 2, 3] = True
-        np.testing.assert_array_equal(result, expected)
-
-
-def views(array: Any) -> list[Any]:
-    """The same values with other strides, orders, byte orders and containers."""
-    padded = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
-    padded[..., ::2] = array
-    read_only = array.copy()
-    read_only.flags.writeable = False
-    found = [np.asfortranarray(array), padded[..., ::2], array[::-1].copy()[::-1], read_only]
-    return [*found, array.astype(array.dtype.newbyteorder()), array.view(np.ndarray)]
-
-
-@pytest.mark.float32_is_slow
-def test_strides_and_byte_orders_are_converted(case: Case, row_operation: Operation, dtype: Dtype) -> None:
-    made = row_operation.inputs(6, 9, dtype, 14)
-    expected = run(case, row_operation, made)
-    for index, argument in enumerate(made.args):
-        if not isinstance(argument, np.ndarray):
-            continue
-        for view in views(argument):
-            args = [*made.args[:index], view, *made.args[index + 1 :]]
-            assert_same_bits(run(case, row_operation, Call(tuple(args), made.kwargs)), expected)
-
-
-@pytest.mark.float32_is_slow
-def test_params_with_other_strides(flow: Case, dtype: Dtype) -> None:
-    z, params = flow.operation("forward").inputs(6, 9, dtype, 15).args
-    expected = flow.kernel("forward")(z, params)
-    for index, value in enumerate(params):
-        if np.ndim(value):
-            for view in views(value):
-                other = type(params)(*params[:index], view, *params[index + 1 :])
-                assert_same_bits(flow.kernel("forward")(z, other), expected)
-
-
-def test_lists_and_integers_become_float64(flow: Case) -> None:
-    params, integers = flow.kernel("random_params")(3, 1), [[1, -2, 3], [0, 5, -7]]
-    expected = flow.kernel("forward")(np.array(integers, float), params)
-    for given in (integers, np.array(integers), np.array(integers, np.int8), tuple(map(tuple, integers))):
-        result = flow.kernel("forward")(given, params)
-        assert result[0].dtype == result[1].dtype == np.float64
+@pytest.mark.dims(1, 2, 5)
+def test_out_is_written_completely(case: Case, writing_operation: Operation, dtype: Dtype, dim: int) -> None:
+    for batch in (0, 1, 7):
+        made = writing_operation.inputs(dim, batch, dtype, 8)
+        expected = run(case, writing_operation, made)
+        first = arrays(expected)[0]
+        out = np.full_like(first, np.nan if first.dtype.kind == "f" else np.iinfo(first.dtype).max)
+        result = run(case, writing_operation, made, out=out)
+        assert arrays(result)[0] is out
         assert_same_bits(result, expected)
 
 
-def test_the_dtype_of_the_batch_decides(flow: Case) -> None:
-    params = flow.kernel("random_params")(5, 1)
-    z = np.ones((4, 5), np.float32)
+@pytest.mark.dims(6)
+def test_out_may_be_the_input_but_not_overlap_it(
+    case: Case, transform: Operation, dtype: Dtype, dim: int
+) -> None:
+    made = transform.inputs(dim, 9, dtype, 9)
+    first, expected = made.args[0], arrays(run(case, transform, made))[0]
+    if expected.shape == first.shape:
+        again = first.copy()
+        result = arrays(run(case, transform, with_first(made, again), out=again))
+        assert result[0] is again
+        assert again.tobytes() == expected.tobytes()
+    memory = np.zeros(expected.size + first.size, dtype)
+    overlapping = memory[first.size // 2 :][: first.size].reshape(first.shape)
+    out = memory[: expected.size].reshape(expected.shape)
+    with pytest.raises(ValueError, match="out: expected no overlap"):
+        run(case, transform, with_first(made, overlapping), out=out)
+
+
+@pytest.mark.dims(6)
+def test_inputs_are_left_alone(case: Case, row_operation: Operation, dim: int) -> None:
+    made = row_operation.inputs(dim, 9, np.dtype(np.float64), 10)
+    before = copy.deepcopy(made.args)
+    run(case, row_operation, made)
+    for left, right in zip(made.args, before, strict=True):
+        if isinstance(left, np.ndarray | tuple):
+            np.testing.assert_equal(left, right)
+
+
+@pytest.mark.dims(10)
+def test_nan_and_inf_stay_in_their_row(
+    case: Case, float_operation: Operation, dtype: Dtype, dim: int
+) -> None:
+    made, axis = float_operation.inputs(dim, 9, dtype, 11), float_operation.output_axis
+    clean = arrays(run(case, float_operation, made))
+    for bad in (np.nan, np.inf, -np.inf):
+        for row, column in ((0, 0), (4, dim - 1), (8, dim // 3)):
+            dirty = made.args[0].copy()
+            dirty[row, column] = bad
+            result = arrays(run(case, float_operation, with_first(made, dirty)))
+            for left, right in zip(result, clean, strict=True):
+                assert np.delete(left, row, axis).tobytes() == np.delete(right, row, axis).tobytes()
+            assert not np.all(np.isfinite(np.take(result[0], row, axis)))
+
+
+@pytest.mark.dims(6)
+def test_nan_reaches_what_depends_on_it_and_no_more(case: Case, float_operation: Operation, dim: int) -> None:
+    """Entry by entry as the reference has it."""
+    made = float_operation.inputs(dim, dim, np.dtype(np.float64), 12)
+    np.fill_diagonal(made.args[0], np.nan)
+    plain = case.plain(float_operation.name, made, np.dtype(np.float64))
+    expected = case.reference(float_operation.name)(*plain.args, **plain.kwargs)
+    result = arrays(run(case, float_operation, made))
+    for left, right in zip(result, expected if isinstance(expected, tuple) else [expected], strict=True):
+        np.testing.assert_array_equal(np.isnan(left), np.isnan(right))
+
+
+def padded(array: Any) -> Any:
+    memory = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+    memory[..., ::2] = array
+    return memory[..., ::2]
+
+
+def read_only(array: Any) -> Any:
+    result = array.copy()
+    result.flags.writeable = False
+    return result
+
+
+VIEWS = {  # the same values with other strides, orders, byte orders and flags
+    "fortran": np.asfortranarray,
+    "padded": padded,
+    "reversed": lambda array: array[::-1].copy()[::-1],
+    "read-only": read_only,
+    "swapped": lambda array: array.astype(array.dtype.newbyteorder()),
+}
+
+
+def viewed(value: Any, view: Callable[[Any], Any]) -> Any:
+    """The value with each array in it seen that way."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        return view(value)
+    if isinstance(value, tuple):
+        items = [viewed(item, view) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    return value
+
+
+@pytest.mark.float32_is_slow
+@pytest.mark.dims(6)
+def test_strides_and_byte_orders_are_converted(
+    case: Case, row_operation: Operation, dtype: Dtype, dim: int
+) -> None:
+    made = row_operation.inputs(dim, 9, dtype, 14)
+    expected = run(case, row_operation, made)
+    for view in VIEWS.values():
+        assert_same_bits(run(case, row_operation, Call(viewed(made.args, view), made.kwargs)), expected)
+
+
+@pytest.mark.dims(3)
+def test_lists_and_integers_become_float64(flow: Case, dim: int) -> None:
+    z, params = flow.operation("forward").inputs(dim, 2, np.dtype(np.float64), 1).args
+    integers = np.rint(5 * z).astype(int)
+    expected = flow.kernel("forward")(integers.astype(float), params)
+    for values in (integers, integers.tolist(), integers.astype(np.int8), tuple(map(tuple, integers))):
+        assert_same_bits(flow.kernel("forward")(values, params), expected)
+    assert {array.dtype for array in expected} == {np.dtype(np.float64)}
+
+
+@pytest.mark.dims(5)
+def test_the_dtype_of_the_batch_decides(flow: Case, dim: int) -> None:
+    z, params = flow.operation("forward").inputs(dim, 4, np.dtype(np.float64), 1).args
     for verb in ("forward", "inverse", "log_prob"):
-        assert {array.dtype for array in arrays(flow.kernel(verb)(z, params))} == {np.dtype(np.float32)}
+        result = flow.kernel(verb)(z.astype(np.float32), params)
+        assert {array.dtype for array in arrays(result)} == {np.dtype(np.float32)}
 
 
-@pytest.mark.parametrize("dim", [1, 2, 5, 8])
+@pytest.mark.dims(1, 5)
 def test_empty_batches(case: Case, row_operation: Operation, dtype: Dtype, dim: int) -> None:
-    made = row_operation.inputs(dim, 0, dtype, 16)
-    one = row_operation.inputs(dim, 1, dtype, 16)
-    for threads in {1, threads_available()}:
-        result = arrays(run(case, row_operation, made, threads=threads))
-        for empty, single in zip(result, arrays(run(case, row_operation, one)), strict=True):
-            wanted = list(single.shape)
-            wanted[row_operation.output_axis if single.ndim > 1 else 0] = 0
-            assert empty.shape == tuple(wanted)
-            assert empty.dtype == dtype
+    empty, single = (
+        arrays(run(case, row_operation, row_operation.inputs(dim, n, dtype, 16))) for n in (0, 1)
+    )
+    for none, one in zip(empty, single, strict=True):
+        axis = row_operation.output_axis if one.ndim > 1 else 0
+        assert none.shape == np.delete(one, 0, axis).shape
+        assert none.dtype == one.dtype
+        assert one.dtype == dtype or one.dtype.kind != "f"
 
 
 @TWO_THREADS
-def test_thread_setting_is_restored(fresh_python: Callable[..., str]) -> None:
-    program = """
-import numba, numpy as np
-from seqgap.kernels import normal
-numba.set_num_threads(1)
-normal.standard_normal(5000, 64, 1, threads=2)
-print(numba.get_num_threads())
-"""
-    assert fresh_python(program) == "1\n"
-
-
-def test_one_thread_starts_no_thread_pool(fresh_python: Callable[..., str]) -> None:
+def test_one_thread_starts_no_thread_pool_and_more_are_given_back(fresh_python: Callable[..., str]) -> None:
     program = """
 import numba
 from seqgap.kernels import normal
@@ -288,8 +250,11 @@ try:
     print(numba.threading_layer())
 except ValueError:
     print("no pool")
+numba.set_num_threads(1)
+normal.standard_normal(5000, 64, 1, threads=2)
+print(numba.get_num_threads())
 """
-    assert fresh_python(program) == "no pool\n"
+    assert fresh_python(program) == "no pool\n1\n"
 
 
 @TWO_THREADS
@@ -307,18 +272,14 @@ with ThreadPoolExecutor(8) as pool:
         assert fresh_python(program, NUMBA_THREADING_LAYER=layer) == "True\n"
 
 
-def test_samplers_take_rows_from_far_away() -> None:
+@pytest.mark.dims(3)
+def test_samplers_take_rows_from_far_away(case: Case, drawing_operation: Operation, dim: int) -> None:
     """first_row up to the end of the 63-bit range."""
-    for case in cases().values():
-        for operation in case.operations:
-            if operation.rows is None or COUNT not in operation.rows:
-                continue
-            made = operation.inputs(3, 4, np.dtype(np.float64), 17)
-            last = 2**63 - 1 - 4
-            near, far = (run(case, operation, made, first_row=row) for row in (2**33, last))
-            assert near.tobytes() != far.tobytes()
-            tail = operation.part(Call(made.args, {**made.kwargs, "first_row": last}), 2, 4)
-            assert run(case, operation, tail).tobytes() == far[2:].tobytes()
+    made, last = drawing_operation.inputs(dim, 4, np.dtype(np.float64), 17), 2**63 - 1 - 4
+    near, far = (run(case, drawing_operation, made, first_row=row) for row in (2**33, last))
+    assert near.tobytes() != far.tobytes()
+    tail = drawing_operation.part(Call(made.args, {**made.kwargs, "first_row": last}), 2, 4)
+    assert run(case, drawing_operation, tail).tobytes() == far[2:].tobytes()
 
 
 FORKED = """

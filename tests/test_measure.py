@@ -1,19 +1,20 @@
 """Plans, the gate before a timing, gaps and their verdicts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from seqgap.bench.analysis.gap import gaps
 from seqgap.bench.measure import worker
 from seqgap.bench.measure.cell import _warm_up, measure
 from seqgap.bench.measure.gate import WrongResultError, check, difference
 from seqgap.bench.measure.session import Session
-from seqgap.bench.model.case import Case, Operation
+from seqgap.bench.model.case import Case, Noise, Operation
 from seqgap.bench.model.cell import Cell, matches
 from seqgap.bench.model.registry import cases, compared, comparisons
 from seqgap.bench.plan.cells import expected_seconds, plan, too_slow
@@ -106,24 +107,43 @@ def test_a_wrong_result_is_reported_and_never_timed(
     assert reason in row.reason
 
 
-OWN_NOISE = [(c, o) for c in cases().values() for o in c.operations if o.noise is not None]
-
-
-@pytest.mark.parametrize(("case", "drawing"), OWN_NOISE, ids=lambda v: getattr(v, "stem", None) or v.name)
+@pytest.mark.dims(6)
 def test_samplers_with_a_generator_of_their_own_are_gated_by_their_noise(
-    case: Case, drawing: Operation
+    case: Case, numpy_drawing: Operation, dim: int
 ) -> None:
     """The NumPy sampler passes; the same with noise of another spread, or shifted, does not."""
-    assert measure(Cell(case.stem, drawing.name, "numpy", "float64", 6, 500, 1), SEED, once).status == "ok"
-    call = drawing.inputs(6, 500, FLOAT64, 3)
-    output = drawing.implementations["numpy"](call, 6, FLOAT64)()
-    right = drawing.noise
+    cell = Cell(case.stem, numpy_drawing.name, "numpy", "float64", dim, 500, 1)
+    assert measure(cell, SEED, once).status == "ok"
+    call = numpy_drawing.inputs(dim, 500, FLOAT64, 3)
+    output = numpy_drawing.implementations["numpy"](call, dim, FLOAT64)()
+    right = numpy_drawing.noise
     assert right is not None
-    check(case, drawing, output, call, 6, FLOAT64, own_noise=True)
+    check(case, numpy_drawing, output, call, dim, FLOAT64, own_noise=True)
     for factor, shift in ((1.3, 0), (1, 0.3)):
-        wrong = replace(drawing, noise=lambda o, c, f=factor, s=shift: f * right(o, c) + s)
-        with pytest.raises(WrongResultError, match="not standard normal"):
-            check(case, wrong, output, call, 6, FLOAT64, own_noise=True)
+        noise = right._replace(of=lambda o, c, f=factor, s=shift: f * right.of(o, c) + s)
+        with pytest.raises(WrongResultError, match="has not the distribution"):
+            check(case, replace(numpy_drawing, noise=noise), output, call, dim, FLOAT64, own_noise=True)
+
+
+@pytest.mark.parametrize(
+    ("noise", "wrong"),
+    [
+        (Noise(lambda output, call: output, "uniform"), lambda x: x**1.2),
+        (Noise(lambda output, call: output, "gumbel_r", (1.0, 2.0)), lambda x: 1.1 * x),
+        (Noise(lambda output, call: output, "randint", (0, 3)), lambda x: np.where(x > 1, x // 2, x)),
+        (Noise(lambda output, call: output, "randint", (-2, 3)), lambda x: x + 1),
+        (Noise(lambda output, call: output, "bernoulli", (0.3,)), lambda x: 1 - x),
+        (Noise(lambda output, call: output, "poisson", (40.0,)), lambda x: 2 * (x // 2)),
+    ],
+)
+def test_noise_may_have_any_distribution(noise: Noise, wrong: Callable[[Any], Any]) -> None:
+    case, drawing = cases()["normal"], replace(cases()["normal"].operation("standard_normal"), noise=noise)
+    call = drawing.inputs(6, 5000, FLOAT64, 3)
+    law = getattr(stats, noise.law)(*noise.parameters)
+    right = law.rvs((5000, 6), np.random.default_rng(4))
+    check(case, drawing, right, call, 6, FLOAT64, own_noise=True)
+    with pytest.raises(WrongResultError, match=f"has not the distribution {noise.law}"):
+        check(case, drawing, wrong(right), call, 6, FLOAT64, own_noise=True)
 
 
 def test_every_numpy_implementation_equals_the_reference() -> None:

@@ -8,9 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from seqgap.bench.model import registry
 from seqgap.bench.model.case import Case
-from seqgap.bench.model.registry import cases, comparisons, stems
+from seqgap.bench.model.registry import cases, comparisons, matched_pairs, operation_of, stems
 
 MODULES = ("kernels", "reference", "bench", "bench.cases")
 DRAWN = {"dim", "first_row", "dtype"}  # keywords
@@ -38,7 +37,8 @@ def mismatches(kernel: ModuleType, reference: ModuleType) -> list[str]:
     for name in sorted({*names} - {*found}):
         left, right = (inspect.signature(getattr(side, name)).parameters for side in (kernel, reference))
         positional, keywords = zip(*map(by_kind, (left, right)), strict=True)
-        wrong = (keywords[0] & DRAWN) - keywords[1] | keywords[1] - keywords[0] - DRAWN
+        known = keywords[1] if any(p.kind is p.VAR_KEYWORD for p in left.values()) else keywords[0]
+        wrong = (keywords[0] & DRAWN) - keywords[1] | keywords[1] - known - DRAWN
         if positional[0] != positional[1] or wrong:
             found.append(f"{name}({', '.join(left)}) against ({', '.join(right)})")
     return found
@@ -46,7 +46,7 @@ def mismatches(kernel: ModuleType, reference: ModuleType) -> list[str]:
 
 def by_kind(parameters: Mapping[str, inspect.Parameter]) -> tuple[list[str], set[str]]:
     """Positional parameters, and keywords."""
-    keywords = {name for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    keywords = {name for name, p in parameters.items() if p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD)}
     return [name for name in parameters if name not in keywords], keywords
 
 
@@ -127,36 +127,28 @@ print(before == after, [n for n in sys.modules if n.startswith(("seqgap.bench", 
 
 
 def test_comparisons_are_of_sequential_and_parallel_operations() -> None:
-    found = comparisons()
-    matched = {(c.sequential, c.parallel) for c in found if c.kind == "matched"}
-    assert matched == {
-        ("linear_ar.forward", "linear_ar.inverse"),
-        ("ar_process.forward", "ar_process.inverse"),
-        ("maf.forward", "iaf.forward"),
-    }
-    family = {(c.sequential, c.parallel) for c in found if c.kind == "family"}
-    for stem in ("affine_coupling.forward", "mask_stack.forward", "diffusion.noise"):
-        assert ("linear_ar.forward", stem) in family
-    for comparison in found:
-        sides = [comparison.sequential.split("."), comparison.parallel.split(".")]
-        kinds = [cases()[stem].operation(name).sequential for stem, name in sides]
-        assert kinds == [True, False]
+    samplers = {f"{case.stem}.{case.sampler}" for case in cases().values() if case.sampler}
+    families = [(c.sequential, c.parallel) for c in comparisons() if c.kind == "family"]
+    assert {name for pair in families for name in pair} == samplers
+    assert len(families) == len(set(families))
+    for comparison in comparisons():
+        assert operation_of(comparison.sequential).sequential
+        assert not operation_of(comparison.parallel).sequential
 
 
 def test_costs_are_positive_and_grow() -> None:
     for case in cases().values():
         for operation in case.operations:
             if operation.timed:
-                small, large = operation.cost(8), operation.cost(64)
+                sizes = operation.sizes or (8, 64)
+                small, large = map(operation.cost, (min(sizes), max(sizes)))
                 assert 0 < small.depth <= large.depth
                 assert 0 < small.flops < large.flops
                 assert 0 < small.elements < large.elements
 
 
 def test_matched_pairs_count_the_same_arithmetic() -> None:
-    for comparison in comparisons():
-        if comparison.kind == "matched":
-            sides = [name.split(".") for name in (comparison.sequential, comparison.parallel)]
-            forward, inverse = (registry.cases()[stem].operation(name) for stem, name in sides)
-            for dim in (1, 2, 64):
-                assert forward.cost(dim).flops == inverse.cost(dim).flops
+    for pair in matched_pairs():
+        forward, inverse = operation_of(pair.sequential), operation_of(pair.parallel)
+        for dim in forward.near((1, 2, 64)):
+            assert forward.cost(dim).flops == inverse.cost(dim).flops

@@ -11,6 +11,7 @@ from seqgap.bench.model.case import (
     Case,
     Cost,
     Dtype,
+    Noise,
     Operation,
     Thunk,
     direct,
@@ -216,7 +217,7 @@ CASE = Case(
                 torch=torch_noise, jax=jax_noise, prepare=_levels_drawn,
                 draw=lambda call, dim: call.args[0].shape,
             ),
-            noise=_drawn,
+            noise=Noise(_drawn),
         ),
         Operation(
             "trajectory", _chain,

@@ -1,5 +1,6 @@
 """Inverse autoregressive flow: the layers of `maf`, sampled in one pass."""
 
+from seqgap.bench.model.case import rounding
 from seqgap.bench.model.flow import flow
 from seqgap.bench.peers import neural
 from seqgap.kernels import iaf
@@ -9,5 +10,5 @@ CASE = flow(
     iaf.random_params,
     neural.at_once(neural.autoregressive, neural.masked_cost, back=False),
     neural.stepwise(neural.autoregressive, neural.step_cost),
-    steps=neural.steps,
+    tolerance=rounding(neural.steps),
 )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from seqgap.bench.model.case import rounding
 from seqgap.bench.model.flow import flow
 from seqgap.bench.peers import neural
 from seqgap.kernels import maf
@@ -24,5 +25,5 @@ CASE = flow(
     neural.at_once(neural.autoregressive, neural.masked_cost, back=False),
     matched="iaf.forward",
     strategies=("naive", "jacobi"),
-    steps=neural.steps,
+    tolerance=rounding(neural.steps),
 )

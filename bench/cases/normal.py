@@ -13,6 +13,7 @@ from seqgap.bench.model.case import (
     Case,
     Cost,
     Dtype,
+    Noise,
     Operation,
     Thunk,
     rounding,
@@ -51,7 +52,7 @@ CASE = Case(
             lambda dim: Cost(flops=NORMAL_FLOPS * dim, elements=dim, written=dim, normals=dim),
             rounding(lambda dim: 16),
             rows=(COUNT, None, None), implementations={"numpy": _numpy} | _PEERS,
-            noise=lambda output, call: output,
+            noise=Noise(lambda output, call: output),
         ),
         Operation(
             "philox4x32", _words, lambda dim: Cost(elements=8, written=4), EXACT, rows=(0, None), timed=False,

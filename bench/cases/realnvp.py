@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seqgap.bench.model.case import EXP_FLOPS, Cost
+from seqgap.bench.model.case import EXP_FLOPS, Cost, rounding
 from seqgap.bench.model.flow import flow
 from seqgap.bench.peers import neural
 from seqgap.kernels import realnvp
@@ -30,5 +30,5 @@ CASE = flow(
     realnvp.random_params,
     neural.at_once(layers, _cost, back=True),
     neural.at_once(layers, _cost, back=False),
-    steps=neural.steps,
+    tolerance=rounding(neural.steps),
 )

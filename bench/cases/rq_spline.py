@@ -2,7 +2,7 @@
 
 import functools
 
-from seqgap.bench.model.case import EXP_FLOPS, Cost
+from seqgap.bench.model.case import EXP_FLOPS, Cost, rounding
 from seqgap.bench.model.flow import flow
 from seqgap.bench.peers import neural
 from seqgap.kernels import rq_spline
@@ -35,5 +35,5 @@ CASE = flow(
     neural.at_once(layers, _cost, back=True, bound=_BOUND),
     neural.at_once(layers, _cost, back=False, bound=_BOUND),
     strategies=("naive", "jacobi"),
-    steps=lambda dim: neural.steps(dim) + 6 * _OUTPUTS,  # the network, and the sums over the bins
+    tolerance=rounding(lambda dim: neural.steps(dim) + 6 * _OUTPUTS),  # the network, and sums over the bins
 )

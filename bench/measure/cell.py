@@ -108,7 +108,7 @@ def _first_call(cell: Cell, seed: int) -> tuple[Thunk, Row]:
         start = time.perf_counter()
         output = thunk()
         seconds = time.perf_counter() - start
-    own_noise = operation.noise is not None and cell.impl not in ("python", "numba")
+    own_noise = operation.noise is not None and cell.impl in operation.implementations
     if cell.impl != "python":  # the reference itself
         check(case, operation, output, call, cell.dim, dtype, own_noise=own_noise)
     return thunk, Row(cell, "ok", first_call=seconds, compile=fsum(compiling), load=fsum(loading))

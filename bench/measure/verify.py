@@ -11,7 +11,6 @@ from seqgap.bench.model.registry import cases
 
 DIMS = (1, 2, 3, 8, 17, 64)
 BATCHES = (0, 1, 2, 5, 33)
-DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
 _SEED = 2**63 + 5  # needs all 64 bits
 
 
@@ -35,20 +34,20 @@ class Verdict(NamedTuple):
 
 def count() -> int:
     """How many verdicts `verify` gives."""
-    return len(DTYPES) * sum(len(case.operations) for case in cases().values())
+    return sum(len(operation.dtypes) for case in cases().values() for operation in case.operations)
 
 
 def verify() -> Iterator[Verdict]:
     """One verdict for each operation and dtype."""
     for case in cases().values():
         for operation in case.operations:
-            for dtype in DTYPES:
-                yield _verdict(case, operation, dtype)
+            for dtype in operation.dtypes:
+                yield _verdict(case, operation, np.dtype(dtype))
 
 
 def differences(case: Case, operation: Operation, dtype: Dtype) -> Iterator[tuple[str, Difference]]:
     """(size, difference) for every size that the operation takes."""
-    for dim in DIMS:
+    for dim in operation.near(DIMS):
         if operation.largest_dim is not None and dim > operation.largest_dim:
             continue
         for batch in BATCHES:

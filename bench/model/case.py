@@ -8,7 +8,8 @@ are driven from here, so a new family needs no other edit.
 import functools
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -17,6 +18,7 @@ import numpy as np
 Dtype: TypeAlias = np.dtype[Any]
 Thunk: TypeAlias = Callable[[], Any]
 
+DTYPES = ("float64", "float32")
 COUNT = -1  # row axis of an argument that is itself the number of rows
 
 # Floating-point operations, counted from the polynomials of kernels/_core/vecmath.py in float64; a fused
@@ -77,15 +79,26 @@ DIFFERENCES = Tolerance(
 )
 
 
+class Noise(NamedTuple):
+    """What an operation draws, for set-ups that draw from a generator of their own.
+
+    of(output, call): the noise behind an output. law: its distribution, a name in scipy.stats with its
+    parameters; integers have one with a pmf.
+    """
+
+    of: Callable[[Any, Call], Any]
+    law: str = "norm"
+    parameters: tuple[float, ...] = ()
+
+
 @dataclass(frozen=True)
 class Operation:
     """One public function, what it costs for each sample, and how to call it.
 
-    inputs(dim, batch, dtype, seed) makes a call. cost: of a size, which is D unless `axis` says otherwise.
-    rows: for each positional argument the axis that counts rows, None, or COUNT; rows is None where a result
-    belongs to the whole batch. implementations: further set-ups, name to ((call, dim, dtype) -> zero-argument
-    callable); `python` and `numba` are always there. noise(output, call): for set-ups that draw from
-    a generator of their own, the normals they must have drawn.
+    inputs(size, batch, dtype, seed) makes a call; a size is D unless `axis` says otherwise. rows: for each
+    positional argument the axis that counts rows, None, or COUNT; rows is None where a result belongs to the
+    whole batch. implementations: further set-ups, name to ((call, size, dtype) -> zero-argument callable);
+    `python` and `numba` are always there.
     """
 
     name: str
@@ -95,10 +108,12 @@ class Operation:
     rows: tuple[int | None, ...] | None = None
     output_axis: int = 0
     implementations: Mapping[str, Setup] = field(default_factory=dict)
-    noise: Callable[[Any, Call], Any] | None = None
+    noise: Noise | None = None
     timed: bool = True
     strategies: tuple[str, ...] = ()  # of the kernel, each timed as numba-<strategy> when asked for
     axis: str = "D"  # what a size counts
+    sizes: tuple[int, ...] = ()  # all that it takes; none: every size from 1 on
+    dtypes: tuple[str, ...] = DTYPES  # those that `inputs` tells apart
     largest_dim: int | None = None  # above it the reference is too slow to verify
     smallest_batch: int = 0
 
@@ -110,7 +125,15 @@ class Operation:
     @functools.cached_property
     def sequential(self) -> bool:
         """Whether the dependent steps grow with the size."""
-        return self.cost(1024).depth > self.cost(2).depth
+        sizes = self.sizes or (2, 1024)
+        return self.cost(max(sizes)).depth > self.cost(min(sizes)).depth
+
+    def near(self, wanted: Iterable[int]) -> list[int]:
+        """The sizes to take where these are wanted: they themselves, or the nearest of those declared."""
+        if not self.sizes:
+            return list(dict.fromkeys(wanted))
+        nearest = (min(self.sizes, key=lambda size: abs(math.log(size / other))) for other in wanted)
+        return list(dict.fromkeys(nearest))
 
     def part(self, call: Call, start: int, stop: int) -> Call:
         """The same call for rows start to stop - 1 alone; only where `rows` is given."""

@@ -3,10 +3,10 @@
 import fnmatch
 from dataclasses import dataclass
 
+from seqgap.bench.model.case import DTYPES as DTYPES
 from seqgap.bench.model.case import Case, Cost, Operation
 from seqgap.bench.model.registry import cases
 
-DTYPES = ("float64", "float32")
 COLUMNS = ("operation", "impl", "dtype", "threads", "batch", "dim")  # of tables; operation: stem.operation
 
 

@@ -1,4 +1,4 @@
-"""The operations of a family with the four verbs, derived from its two directions."""
+"""The operations of a distribution, and those of a flow, derived from its two directions."""
 
 import functools
 import inspect
@@ -11,14 +11,17 @@ from seqgap.bench.model import arrays
 from seqgap.bench.model.case import (
     COUNT,
     DIFFERENCES,
+    DTYPES,
     NORMAL_FLOPS,
     Call,
     Case,
     Cost,
     Dtype,
+    Noise,
     Operation,
     Setup,
     Thunk,
+    Tolerance,
     direct,
     rounding,
 )
@@ -26,9 +29,60 @@ from seqgap.bench.model.implementation import implementation
 from seqgap.kernels.normal import standard_normal
 
 _LOG_2_PI = float(np.log(2 * np.pi))
+_ROUNDING = rounding(lambda dim: dim + 16)
+
+Library: TypeAlias = Callable[[Any, Any, Any], tuple[Any, Any]]  # (library, batch, tables)
 
 
-Library: TypeAlias = Callable[[Any, Any, Any], tuple[Any, Any]]
+class Verb(NamedTuple):
+    """log_prob or sample of a distribution; implementations and noise: as in `Operation`."""
+
+    cost: Callable[[int], Cost]
+    implementations: Mapping[str, Setup] = {}
+    noise: Noise | None = None
+
+
+def distribution(
+    stem: str,
+    random_params: Callable[..., Any],
+    data: Callable[[int, int, Dtype, int], Any],
+    log_prob: Verb,
+    sample: Verb,
+    *,
+    tolerance: Tolerance = _ROUNDING,
+    sizes: tuple[int, ...] = (),
+    dtypes: tuple[str, ...] = DTYPES,
+    before: tuple[Operation, ...] = (),
+    more: tuple[Operation, ...] = (),
+    sampler: str | None = None,
+    matched: tuple[tuple[str, str], ...] = (),
+) -> Case:
+    """A case with log_prob, sample and random_params, between the operations `before` and `more`.
+
+    random_params(dim, seed, dtype=...) is that of the kernels. data(dim, count, dtype, seed): a batch for
+    log_prob. sizes, dtypes: as in `Operation`. sampler, matched: as in `Case`.
+    """
+    operation = functools.partial(Operation, tolerance=tolerance, sizes=sizes, dtypes=dtypes)
+
+    def scored(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
+        return Call((data(dim, count, dtype, seed), random_params(dim, seed, dtype=dtype)))
+
+    def drawn(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
+        dims = {"dim": dim} if "dim" in inspect.signature(case.kernel("sample")).parameters else {}
+        return Call((count, random_params(dim, seed, dtype=dtype), seed), {"first_row": 0, **dims})
+
+    operations = (
+        operation("log_prob", scored, rows=(0, None), **log_prob._asdict()),
+        operation("sample", drawn, rows=(COUNT, None, None), **sample._asdict()),
+        operation(
+            "random_params",
+            lambda dim, count, dtype, seed: Call((dim, seed), {"dtype": dtype}),
+            lambda dim: Cost(),
+            timed=False,
+        ),
+    )
+    case = Case(stem, (*before, *operations, *more), sampler, matched)
+    return case
 
 
 class Direction(NamedTuple):
@@ -43,7 +97,7 @@ class Direction(NamedTuple):
     """
 
     cost: Callable[[int], Cost]
-    numpy: Callable[[Any, Any], tuple[Any, Any]]
+    numpy: Callable[[Any, Any], tuple[Any, Any]] | None = None
     torch: Library | None = None
     jax: Library | None = None
     scipy: Library | None = None
@@ -70,36 +124,25 @@ def flow(
     *,
     matched: str | None = None,
     strategies: tuple[str, ...] = (),
-    steps: Callable[[int], float] = lambda dim: dim + 16,
+    tolerance: Tolerance = _ROUNDING,
+    sizes: tuple[int, ...] = (),
     more: tuple[Operation, ...] = (),
 ) -> Case:
     """A case with forward, inverse, log_prob, sample and random_params.
 
     random_params(dim, seed, dtype=...) is that of the kernels. matched: the operation, here or
-    stem.operation, that is the parallel direction of forward. strategies: of forward. steps(dim): operations
-    on the longest path of a value, for the tolerance.
+    stem.operation, that is the parallel direction of forward. strategies: of forward.
     """
-    allowed = rounding(steps)
+    transform = functools.partial(Operation, rows=(0, None), tolerance=tolerance, sizes=sizes)
+
+    def normals(dim: int, count: int, dtype: Dtype, seed: int) -> Any:
+        return standard_normal(count, dim, seed, dtype=dtype)
 
     def batch(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
-        params = random_params(dim, seed, dtype=dtype)
-        return Call((standard_normal(count, dim, seed, dtype=dtype), params))
-
-    def draw(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
-        sizes = {"dim": dim} if "dim" in inspect.signature(case.kernel("sample")).parameters else {}
-        return Call((count, random_params(dim, seed, dtype=dtype), seed), {"first_row": 0, **sizes})
-
-    def numpy_log_prob(x: Any, params: Any) -> Any:
-        z, log_det = inverse.numpy(x, params)
-        return log_det - 0.5 * np.einsum("nd,nd->n", z, z) - 0.5 * _LOG_2_PI * z.shape[1]
-
-    def numpy_sample(call: Call, dim: int, dtype: Dtype) -> Thunk:
-        n, params, seed = call.args
-        draw_normals = np.random.default_rng(seed).standard_normal
-        return lambda: forward.numpy(draw_normals((n, dim), dtype=dtype), params)[0]
+        return Call((normals(dim, count, dtype, seed), random_params(dim, seed, dtype=dtype)))
 
     def noise(output: Any, call: Call) -> Any:
-        return inverse.numpy(output, call.args[1])[0]
+        return (inverse.numpy or case.kernel("inverse"))(output, call.args[1])[0]
 
     def density_cost(dim: int) -> Cost:
         cost = inverse.cost(dim)
@@ -110,113 +153,97 @@ def flow(
         flops = cost.flops + NORMAL_FLOPS * dim
         return cost._replace(flops=flops, normals=dim, elements=dim, written=dim)
 
-    operations = (
-        Operation(
-            "forward", batch, forward.whole, allowed,
-            rows=(0, None), implementations=_transforms(forward), strategies=strategies,
+    transforms = (
+        transform(
+            "forward", batch, forward.whole, implementations=_transforms(forward), strategies=strategies
         ),
-        Operation(
-            "inverse", batch, inverse.whole, allowed,
-            rows=(0, None), implementations=_transforms(inverse),
-        ),
-        Operation(
-            "log_prob", batch, density_cost, allowed,
-            rows=(0, None), implementations={"numpy": direct(numpy_log_prob)} | _densities(inverse),
-        ),
-        Operation(
-            "sample", draw, sample_cost, allowed,
-            rows=(COUNT, None, None), implementations={"numpy": numpy_sample} | _samplers(forward),
-            noise=noise,
-        ),
-        Operation(
-            "random_params", lambda dim, count, dtype, seed: Call((dim, seed), {"dtype": dtype}),
-            lambda dim: Cost(parameters=dim), allowed, timed=False,
-        ),
-        *more,
-    )  # fmt: skip
-    case = Case(stem, operations, "forward", (("forward", matched),) if matched else ())
+        transform("inverse", batch, inverse.whole, implementations=_transforms(inverse)),
+    )
+    case = distribution(
+        stem,
+        random_params,
+        normals,
+        Verb(density_cost, _densities(inverse)),
+        Verb(sample_cost, _samplers(forward), Noise(noise)),
+        tolerance=tolerance,
+        sizes=sizes,
+        before=transforms,
+        more=more,
+        sampler="forward",
+        matched=(("forward", matched),) if matched else (),
+    )
     return case
 
 
-Finish: TypeAlias = Callable[[Library], Callable[..., Any]]
+# (library's name, what transforms in it) -> what the operation does with the result
+_Finish: TypeAlias = Callable[[str, Library], Callable[..., Any]]
 
 
 def _transforms(direction: Direction) -> dict[str, Setup]:
     ours = {"numpy-passes": direction.passes, "numpy": direction.numpy, "numba-plain": direction.plain}
-    found = {name: direct(function) for name, function in ours.items() if function}
-    return found | _peers(direction, scipy=_same, torch=_same, jax=_same)
-
-
-def _peers(
-    direction: Direction,
-    draw: arrays.Shape | None = None,
-    **finish: Finish,
-) -> dict[str, Setup]:
-    """The other libraries' set-ups; finish[library](transform) is what the operation does with its result.
-
-    draw: as in `arrays.implementations`, for the batch.
-    """
-    first = 0 if draw is None else 1  # of the arguments, those after the batch
-
-    def setups(functions: Mapping[str, Library | None], prepare: arrays.Prepare) -> dict[str, Setup]:
-        made = {library: finish[library](f) for library, f in functions.items() if f is not None}
-        return arrays.implementations(
-            scipy=made.get("scipy"), torch=made.get("torch"), jax=made.get("jax"),
-            prepare=lambda *cell: prepare(*cell)[first:], draw=draw, unrolled=direction.unrolled,
-        )  # fmt: skip
-
-    functions = {"scipy": direction.scipy, "torch": direction.torch, "jax": direction.jax}
-    found = setups(functions, direction.prepare)
-    for name, build in direction.models.items():
-        library = implementation(name).built_on
-        prepare = functools.partial(_with_model, build)
-        found[name] = setups({library: lambda library, batch, model: model(batch)}, prepare)[library]
-    return found
-
-
-def _with_model(build: Callable[[Any], Any], call: Call, dim: int, dtype: Dtype) -> tuple[Any, Any]:
-    return call.args[0], build(call.args[1])
-
-
-def _same(function: Library) -> Library:
-    return function
+    setups = {name: direct(function) for name, function in ours.items() if function}
+    return setups | _peers(direction, lambda name, function: function)
 
 
 def _densities(inverse: Direction) -> dict[str, Setup]:
     """log_prob from the inverse."""
 
-    def scipy(function: Library) -> Callable[..., Any]:
-        def log_prob(scipy: Any, x: Any, tables: Any) -> Any:
-            z, log_det = function(scipy, x, tables)
-            return log_det - 0.5 * np.einsum("nd,nd->n", z, z) - 0.5 * _LOG_2_PI * z.shape[1]
+    def finish(name: str, function: Library) -> Callable[..., Any]:
+        return lambda library, x, tables: _log_density(name, library, *function(library, x, tables))
 
-        return log_prob
+    numpy = inverse.numpy
+    ours = {"numpy": direct(lambda x, params: _log_density("numpy", np, *numpy(x, params)))} if numpy else {}
+    return ours | _peers(inverse, finish)
 
-    def torch(function: Library) -> Callable[..., Any]:
-        def log_prob(torch: Any, x: Any, tables: Any) -> Any:
-            z, log_det = function(torch, x, tables)
-            constant = -0.5 * _LOG_2_PI * z.shape[1]
-            return torch.add(log_det + constant, torch.linalg.vecdot(z, z), alpha=-0.5)
 
-        return log_prob
-
-    def jax(function: Library) -> Callable[..., Any]:
-        def log_prob(jax: Any, x: Any, tables: Any) -> Any:
-            z, log_det = function(jax, x, tables)
-            return log_det - 0.5 * (z * z).sum(1) - 0.5 * _LOG_2_PI * z.shape[1]
-
-        return log_prob
-
-    return _peers(inverse, scipy=scipy, torch=torch, jax=jax)
+def _log_density(name: str, library: Any, z: Any, log_det: Any) -> Any:
+    constant = 0.5 * _LOG_2_PI * z.shape[1]
+    if name == "torch":
+        return library.add(log_det - constant, library.linalg.vecdot(z, z), alpha=-0.5)
+    squares = (z * z).sum(1) if name == "jax" else np.einsum("nd,nd->n", z, z)
+    return log_det - 0.5 * squares - constant
 
 
 def _samplers(forward: Direction) -> dict[str, Setup]:
     """The sampler from forward; the normals come from the library's own generator."""
 
-    def of(function: Library) -> Callable[..., Any]:
+    def finish(name: str, function: Library) -> Callable[..., Any]:
         return lambda library, z, tables: function(library, z, tables)[0]
 
-    return _peers(forward, lambda call, dim: (call.args[0], dim), scipy=of, torch=of, jax=of)
+    def numpy_sample(call: Call, dim: int, dtype: Dtype) -> Thunk:
+        n, params, seed = call.args
+        draw, transform = np.random.default_rng(seed).standard_normal, forward.numpy
+        assert transform is not None
+        return lambda: transform(draw((n, dim), dtype=dtype), params)[0]
+
+    ours: dict[str, Setup] = {"numpy": numpy_sample} if forward.numpy else {}
+    return ours | _peers(forward, finish, lambda call, dim: (call.args[0], dim))
+
+
+def _peers(direction: Direction, finish: _Finish, draw: arrays.Shape | None = None) -> dict[str, Setup]:
+    """The other libraries' set-ups. draw: as in `arrays.implementations`, for the batch."""
+    first = 0 if draw is None else 1  # of the arguments, those after the batch
+
+    def setups(functions: Mapping[str, Library | None], prepare: arrays.Prepare) -> dict[str, Setup]:
+        finished = {name: finish(name, f) for name, f in functions.items() if f is not None}
+        return arrays.implementations(
+            **finished,
+            prepare=lambda *cell: prepare(*cell)[first:],
+            draw=draw,
+            unrolled=direction.unrolled,
+        )
+
+    known = {"scipy": direction.scipy, "torch": direction.torch, "jax": direction.jax}
+    peers = setups(known, direction.prepare)
+    for name, build in direction.models.items():
+        library = implementation(name).runs_in
+        prepare = functools.partial(_with_model, build)
+        peers[name] = setups({library: lambda library, batch, model: model(batch)}, prepare)[library]
+    return peers
+
+
+def _with_model(build: Callable[[Any], Any], call: Call, dim: int, dtype: Dtype) -> tuple[Any, Any]:
+    return call.args[0], build(call.args[1])
 
 
 def likelihood(
@@ -240,8 +267,7 @@ def likelihood(
 
     return (
         Operation(
-            "nll", scored, lambda dim: Cost(1, flops(dim), dim),
-            rounding(lambda dim: dim + 16), timed=False, smallest_batch=1,
+            "nll", scored, lambda dim: Cost(1, flops(dim), dim), _ROUNDING, timed=False, smallest_batch=1
         ),
         Operation(
             "fit", fitted, lambda dim: Cost(steps, steps * flops(dim), dim),

@@ -6,7 +6,7 @@ import pkgutil
 from dataclasses import dataclass
 from typing import Literal
 
-from seqgap.bench.model.case import Case
+from seqgap.bench.model.case import Case, Operation
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,12 @@ def stems(package: str) -> list[str]:
 def cases() -> dict[str, Case]:
     """Every case by stem."""
     return {stem: importlib.import_module(f"seqgap.bench.cases.{stem}").CASE for stem in stems("bench.cases")}
+
+
+def operation_of(name: str) -> Operation:
+    """The operation of a name, stem.operation; KeyError where there is none."""
+    stem, operation = name.split(".")
+    return cases()[stem].operation(operation)
 
 
 @functools.cache

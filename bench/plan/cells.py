@@ -27,24 +27,27 @@ def planned(options: Options) -> tuple[Cell, ...]:
 def plan(options: Options) -> list[Cell]:
     """Every combination of the options, those that share D, N and threads next to each other."""
     pairs = {name for pair in matched_pairs() for name in (pair.sequential, pair.parallel)}
+    chosen = list(_operations(options))
     return [
         Cell(case.stem, operation.name, impl, dtype, dim, batch, threads)
         for dtype in options.dtype
         for threads in options.threads
         for batch in dict.fromkeys((*options.batch, *options.map))
-        for dim in options.dim
-        for case, operation in _operations(options)
+        for dim in dict.fromkeys((*options.dim, *(dim for _, _, dims in chosen for dim in dims)))
+        for case, operation, dims in chosen
+        if dim in dims and dtype in operation.dtypes
         if batch in options.batch or f"{case.stem}.{operation.name}" in pairs
         for impl in operation.implementation_names
         if impl in options.impl and (threads == 1 or implementation(impl).threads)
     ]
 
 
-def _operations(options: Options) -> Iterator[tuple[Case, Operation]]:
+def _operations(options: Options) -> Iterator[tuple[Case, Operation, list[int]]]:
+    """The operations that the options want, with their sizes."""
     for case in cases().values():
         for operation in case.operations:
             if operation.timed and matches(f"{case.stem}.{operation.name}", options.case):
-                yield case, operation
+                yield case, operation, operation.near(options.dim)
 
 
 def expected_seconds(cell: Cell) -> float:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from seqgap.bench.model.cell import Cell, matches
-from seqgap.bench.model.registry import Comparison, cases, matched_pairs
+from seqgap.bench.model.registry import Comparison, cases, matched_pairs, operation_of
 from seqgap.bench.plan.options import Options
 
 LARGEST_DIM = 64  # above it plain Python and full passes of a batch take too long to be on the ladder
@@ -91,9 +91,10 @@ def planned(options: Options) -> list[Cell]:
         cell
         for dtype in options.dtype
         for batch in options.batch
-        for dim in options.dim
+        for wanted in options.dim
         for pair in matched_pairs()
         if matches(pair.sequential, options.case) and matches(pair.parallel, options.case)
+        for dim in operation_of(pair.sequential).near([wanted])
         for cell in cells(pair, dtype, dim, batch, max(options.threads))
     ]
 
