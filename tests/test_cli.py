@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from command import HEED_CTRL_C, SEQGAP, SMALL, seqgap
 
 from seqgap.bench.cli import cli, main
-from seqgap.bench.machine.probe import timer_step
+from seqgap.bench.machine.processor import timer_step
 from seqgap.bench.model import registry
 from seqgap.bench.plan.cells import plan, too_slow
 from seqgap.bench.plan.options import Options
@@ -83,6 +83,16 @@ def test_environment_names_machine_versions_and_options(finished: tuple[Path, st
     assert {"python", "numpy", "numba", "llvmlite", "seqgap"} <= set(stored["versions"])
     assert stored["options"]["seed"] == 25
     assert stored["options"]["impl"] == ["numpy", "numba"]
+
+
+def test_a_run_does_without_variables_that_slow_libraries_down(finished: tuple[Path, str]) -> None:
+    folder, printed = finished
+    stored = read_environment(folder)
+    assert stored["removed_variables"]["OPENBLAS_CORETYPE"] == "Prescott"
+    assert "OPENBLAS_CORETYPE" in printed
+    assert "OPENBLAS_CORETYPE" not in stored["variables"]
+    assert [library["library"] for library in stored["blas"]] == ["numpy", "scipy"]
+    assert not {"Prescott", "Katmai"} & {library["architecture"] for library in stored["blas"]}
 
 
 def test_gap_csv_has_both_times_and_their_ratio(finished: tuple[Path, str]) -> None:

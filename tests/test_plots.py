@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
-from synthetic import SMALL, write_run
+from synthetic import SMALL, any_environment, write_run
 
 from seqgap.bench.analysis.scaling import crossings
 from seqgap.bench.machine.ceilings import Bandwidth, Ceilings, working_bytes
-from seqgap.bench.machine.environment import environment
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.report.plots import curves, draw, limits
 from seqgap.bench.report.plots.style import Picture, house_style, spread
@@ -163,7 +162,7 @@ def test_names_at_the_ends_stay_off_the_right_axis(tmp_path: Path) -> None:
 
 def test_title_and_footer_fit_where_there_is_one_panel(tmp_path: Path) -> None:
     options = replace(SMALL, case=("normal.standard_normal",), impl=("numba",), batch=(1,))
-    machine = environment()["machine"] | {"cpu": "a long name of a processor " * 12}
+    machine = any_environment()["machine"] | {"cpu": "a long name of a processor " * 12}
     figure = figure_of(read_run(write_run(tmp_path / "run", options, stored={"machine": machine})))
     assert sum("of a processor" in text for text in figure.get_supxlabel().splitlines()) > 1
     for box in (text.get_window_extent() for text in figure.texts):

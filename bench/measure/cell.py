@@ -24,7 +24,6 @@ from seqgap.kernels._core.cache import LOADING
 
 Timer = Callable[[Thunk, float], tuple[tuple[float, ...], int]]
 
-GARBAGE_COLLECTOR = "collected before the timing of each cell, off during it"
 _TOO_SLOW = 3  # times the allowed seconds for one call: estimates are rough
 _TIME_SLICE = 0.003  # seconds; threads that take turns on one core take a slice of the scheduler each
 _PARTING = 0.15  # seconds after which the scheduler has long moved one of them to another core

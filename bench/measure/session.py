@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from seqgap.bench.machine.probe import timer_step
+from seqgap.bench.machine.processor import timer_step
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.options import Options
 from seqgap.bench.results.rows import Row
