@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import HANGS
 
 DIGITS = Path(__file__).parent.parent / "examples" / "digits.py"
 MISSING = [name for name in ("sklearn", "torch", "zuko") if importlib.util.find_spec(name) is None]
@@ -17,7 +18,7 @@ MISSING = [name for name in ("sklearn", "torch", "zuko") if importlib.util.find_
 def test_digits_trains_loads_and_compares(tmp_path: Path) -> None:
     """Both flows are likelier than what they start from, and the same in both libraries."""
     done = subprocess.run(
-        [sys.executable, str(DIGITS), str(tmp_path / "made")], capture_output=True, text=True, timeout=280
+        [sys.executable, str(DIGITS), str(tmp_path / "made")], capture_output=True, text=True, timeout=HANGS
     )
     assert done.returncode == 0, done.stderr
     rows = [line.split("│")[1:-1] for line in done.stdout.splitlines() if line.startswith("│ ")][:2]
@@ -36,5 +37,5 @@ def test_digits_trains_loads_and_compares(tmp_path: Path) -> None:
 def test_digits_without_a_folder_says_how() -> None:
     if MISSING:
         pytest.skip(f"pip install 'seqgap[examples]' for {', '.join(MISSING)}")
-    done = subprocess.run([sys.executable, str(DIGITS)], capture_output=True, text=True, timeout=250)
+    done = subprocess.run([sys.executable, str(DIGITS)], capture_output=True, text=True, timeout=HANGS)
     assert (done.returncode, done.stderr) == (1, "usage: python examples/digits.py FOLDER\n")

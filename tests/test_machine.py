@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from command import HEED_CTRL_C, SEQGAP, seqgap
+from command import HANGS, HEED_CTRL_C, SEQGAP, seqgap
 from numpy.testing import assert_array_equal
 from synthetic import BLAS
 
@@ -499,6 +499,6 @@ def test_ctrl_c_ends_machine_with_130(tmp_path: Path) -> None:
     assert process.stderr is not None
     assert "Measuring" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=60)
+    _, rest = process.communicate(timeout=HANGS)
     assert process.returncode == 130
     assert "Traceback" not in rest

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import HANGS
 from rich.console import Console
 from synthetic import SMALL, write_run
 
@@ -67,7 +68,7 @@ def test_a_worker_without_a_parent_ends(tmp_path: Path) -> None:
         assert worker.stdout is not None
         assert json.loads(worker.stdout.readline())["process"] == 0
         worker.stdin.close()
-        assert worker.wait(60) == 1
+        assert worker.wait(HANGS) == 1
     assert read_rows(folder.path) == ([], [])
 
 

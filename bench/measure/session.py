@@ -65,6 +65,7 @@ def run(session: Session) -> bool:
         "--override-ini", "consider_namespace_packages=true",
         "--capture=no",
         "--exitfirst",
+        "-W", "error::pytest_benchmark.logger.PytestBenchmarkWarning",  # nobody would see it
         "--benchmark-only",
         "--benchmark-disable-gc",
         "--benchmark-columns=median",
