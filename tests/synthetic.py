@@ -34,7 +34,7 @@ BLAS = [
 @functools.cache
 def any_environment() -> dict[str, Any]:
     """An environment: this machine, and BLAS libraries of no machine."""
-    return environment(BLAS, None)
+    return environment(BLAS)
 
 
 def plausible(cell: Cell) -> float:

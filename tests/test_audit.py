@@ -54,7 +54,6 @@ CEILINGS = Ceilings(
 LONG = {"python": 40}  # times what is plausible, others 400: a round has 1000 timer steps
 STORED: dict[str, Any] = {
     "ceilings": CEILINGS.to_json(),
-    "threading_layer": "omp",
     "timer": {"name": "time.perf_counter", "step": 4e-8},
 }
 
@@ -256,7 +255,6 @@ def test_a_spoiled_folder_fails_that_rule_alone(good: Path, rule: int, reason: s
 
 
 PARALLEL: list[tuple[str, Change]] = [
-    ("threading layer is not known", in_environment("threading_layer")),
     ("kept too few cores busy", where("cpus", 1.0, lambda row: row["cell"]["threads"] > 1)),
     ("without the cores that were busy", where("cpus", 0.0, lambda row: row["cell"]["threads"] > 1)),
 ]
@@ -373,7 +371,7 @@ def test_required_entries_are_those_that_a_run_stores() -> None:
             found |= dotted(value, f"{outer}{key}.") if nested else {f"{outer}{key}"}
         return found
 
-    elsewhere = {"timer.name", "timer.step", "threading_layer", "ceilings"}
+    elsewhere = {"timer.name", "timer.step", "ceilings"}
     known = {key for key in REQUIRED + OPTIONAL if not key.startswith("versions.")} | {"versions"}
     assert dotted(stored) == known | elsewhere
 

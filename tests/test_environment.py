@@ -37,7 +37,7 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_environment_survives_json() -> None:
-    found = environment(libraries(), "omp")
+    found = environment(libraries())
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["machine"]["cpu"]
     assert found["machine"]["threads"] == psutil.cpu_count()
@@ -47,7 +47,6 @@ def test_environment_survives_json() -> None:
     assert 0 < found["timer"]["step"] < 1e-3
     assert len(found["source"]["digest"]) == 16
     assert {"python", "numpy", "numba", "llvmlite", "seqgap", "scipy"} <= set(found["versions"])
-    assert found["threading_layer"] == "omp"
 
 
 def test_variables_of_threading_are_stored_but_for_those_that_slow_libraries_down(
@@ -55,7 +54,7 @@ def test_variables_of_threading_are_stored_but_for_those_that_slow_libraries_dow
 ) -> None:
     for name in ("KMP_AFFINITY", "BLIS_NUM_THREADS", "SECRET", "OPENBLAS_CORETYPE"):
         monkeypatch.setenv(name, "3")
-    found = environment([], None)
+    found = environment([])
     assert {"KMP_AFFINITY", "BLIS_NUM_THREADS"} <= set(found["variables"])
     assert not {"OPENBLAS_CORETYPE", "SECRET"} & set(found["variables"])
     assert found["removed_variables"]["OPENBLAS_CORETYPE"] == "3"

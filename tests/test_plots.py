@@ -219,7 +219,7 @@ def test_limits_are_drawn_where_the_machine_was_measured(tmp_path: Path) -> None
         "bandwidth": [level | rates, {"level": "DRAM", "capacity": 0, "working_set": 2**26} | rates],
         "fma_latency": both, "fma_flops": {"float64": 1e10, "float32": 1e10}, "exp": both, "normal": both,
         "timer": 4e-8, "call_empty": 1e-7, "call_arrays": 4e-6, "threads": 1, "parallel_region": None,
-        "threading_layer": None, "shared": [],
+        "shared": [],
     }  # fmt: skip
     with_limits = write_run(tmp_path / "with", SMALL, stored={"ceilings": ceilings})
     texts = [text.get_text() for axes in figure_of(read_run(with_limits)).axes for text in axes.texts]

@@ -14,8 +14,7 @@ from seqgap.bench.machine.variables import SLOWING
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.results.run import Run
 
-# What environment.json has to hold, but for the timer, the threading layer and the ceilings, which are
-# looked at where they matter.
+# What environment.json has to hold, but for the timer and the ceilings, which are looked at elsewhere.
 REQUIRED = (
     "schema", "options", "started",
     *(f"machine.{key}" for key in ("cpu", "threads", "memory_gib", "system", "caches", "vector_bytes")),

@@ -17,18 +17,17 @@ _PEERS = ("torch", "jax", "jaxlib", "zuko", "nflows", "flowjax")
 _PREFIXES = ("NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "GOMP_", "KMP_", "BLIS_", "VECLIB_")
 
 
-def environment(blas: list[dict[str, Any]], threading_layer: str | None) -> dict[str, Any]:
+def environment(blas: list[dict[str, Any]]) -> dict[str, Any]:
     """Machine, versions, variables and source of a run, as plain values; docs/schema.md.
 
-    blas, threading_layer: of the processes that measure, which this one may not be. None stands for what the
-    system does not tell.
+    blas: of the processes that measure, which this one may not be. None stands for what the system does not
+    tell.
     """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "versions": versions(),
         "blas": blas,
-        "threading_layer": threading_layer,
         "variables": _variables(),
         "removed_variables": removed(),
         "load": list(psutil.getloadavg()),

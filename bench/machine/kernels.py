@@ -58,7 +58,7 @@ def _stream_rows(lo: Any, hi: Any, kind: Any, words: Any, a: Any, b: Any, c: Any
                 a[row, j] = fma(c[row, j], 3.0, b[row, j])
 
 
-stream = RowKernel(_stream_rows, small=0)
+stream = RowKernel(_stream_rows, worth=1)
 
 
 def _fma_chains(chains: int, width: int) -> Callable[..., Any]:
@@ -132,7 +132,7 @@ def empty_arrays(lo: Any, hi: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: An
 
 @jit_exact
 def _empty_rows(lo: Any, hi: Any, a: Any) -> None:
-    """Nothing, for each chunk of a parallel region."""
+    """Nothing, on each thread of a parallel region."""
 
 
-empty_region = RowKernel(_empty_rows, small=0)
+empty_region = RowKernel(_empty_rows, worth=1)

@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import click
-import numba
 import numpy as np
 import psutil
 
@@ -88,13 +87,12 @@ def probe(*, parallel: bool) -> Ceilings:
     )
     if not parallel or threads == 1:
         return alone
-    region = Job(lambda: probes.empty_region(threads, 4 * threads, 2**20, np.empty(1)), 1)
+    region = Job(lambda: probes.empty_region(threads, 64 * threads, 1, np.empty(1)), 1)
     seconds = least_seconds({"region": region}, rounds=1000)["region"]
     return replace(
         alone,
         threads=threads,
         parallel_region=seconds,
-        threading_layer=numba.threading_layer(),
         shared=_bandwidths(sizes, threads, without=PRIVATE),
     )
 

@@ -36,7 +36,7 @@ def start(options: Options, path: Path) -> RunFolder:
     _refuse_if_wrong(blas)
     if gone := removed():
         click.echo(f"Measured without what slows libraries down: {', '.join(gone)}")
-    known = environment(blas, ceilings.threading_layer) | {"ceilings": ceilings.to_json()}
+    known = environment(blas) | {"ceilings": ceilings.to_json()}
     return RunFolder.create(path, known, options)
 
 
