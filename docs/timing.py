@@ -2,37 +2,23 @@
 
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeAlias
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
+from seqgap.bench.model import arrays
 from seqgap.bench.model.case import Call
 from seqgap.bench.model.implementation import left_out
 from seqgap.bench.model.registry import cases
 from seqgap.bench.report.tables import si
 
-Thunk = Callable[[], Any]
+Thunks: TypeAlias = dict[str, Callable[[], Any]]
+Work: TypeAlias = tuple[str, Thunks, list[str]]  # its name, what does it, and what is wanted
 PEERS = ("numpy", "scipy", "torch", "torch-compile", "jax", "zuko", "nflows", "flowjax")
-
-
-def medians(contenders: dict[str, Thunk], seconds: float = 0.8) -> dict[str, float]:
-    """Median seconds for one call of each, timed in turns."""
-    calls = {}
-    for name, thunk in contenders.items():
-        thunk()  # compiles
-        start = time.perf_counter()
-        thunk()
-        calls[name] = max(1, int(2e-3 / max(time.perf_counter() - start, 1e-7)))
-    found: dict[str, list[float]] = {name: [] for name in contenders}
-    end = time.perf_counter() + seconds * len(contenders)
-    while time.perf_counter() < end or len(next(iter(found.values()))) < 7:
-        for name, thunk in contenders.items():
-            start = time.perf_counter()
-            for _ in range(calls[name]):
-                thunk()
-            found[name].append((time.perf_counter() - start) / calls[name])
-    return {name: float(np.median(times)) for name, times in found.items()}
+HEAD = ("work", "dtype", "ratio of", "is", "wanted", "met", "medians")
 
 
 def installed() -> list[str]:
@@ -41,46 +27,81 @@ def installed() -> list[str]:
     return [name for name in PEERS if name not in missing]
 
 
-def contenders(case: str, operation: str, call: Call, dim: int, dtype: Any) -> dict[str, Thunk]:
+@contextmanager
+def on_one_thread() -> Iterator[None]:
+    """The BLAS and every peer."""
+    with ExitStack() as settings:
+        settings.enter_context(threadpool_limits(1, user_api="blas"))
+        for name in installed():
+            settings.enter_context(arrays.settings(name, 1))
+        yield
+
+
+def call_of(name: str, count: int, dim: int, dtype: Any, params: Any = None) -> Call:
+    """The call of stem.operation that its case makes, or that with other parameters."""
+    stem, operation = name.split(".")
+    call = cases()[stem].operation(operation).inputs(dim, count, dtype, 1)
+    return call if params is None else Call((call.args[0], params))
+
+
+def contenders(name: str, count: int, dim: int, dtype: Any, params: Any = None) -> Thunks:
     """The kernel and every installed peer, on one thread."""
-    found = cases()[case]
-    names = [name for name in found.operation(operation).implementation_names if name in installed()]
-    return {name: found.setup(operation, name)(call, dim, dtype) for name in ("numba", *names)}
+    case, operation = cases()[name.split(".")[0]], name.split(".")[1]
+    names = [peer for peer in case.operation(operation).implementation_names if peer in installed()]
+    call = call_of(name, count, dim, dtype, params)
+    return {peer: case.setup(operation, peer)(call, dim, dtype) for peer in ("numba", *names)}
+
+
+def medians(thunks: Thunks, seconds: float = 0.8) -> dict[str, float]:
+    """Median seconds for one call of each, timed in turns."""
+    calls = {}
+    for name, thunk in thunks.items():
+        thunk()  # compiles
+        start = time.perf_counter()
+        thunk()
+        calls[name] = max(1, int(2e-3 / max(time.perf_counter() - start, 1e-7)))
+    rounds: dict[str, list[float]] = {name: [] for name in thunks}
+    end = time.perf_counter() + seconds * len(thunks)
+    while time.perf_counter() < end or len(next(iter(rounds.values()))) < 7:
+        for name, thunk in thunks.items():
+            start = time.perf_counter()
+            for _ in range(calls[name]):
+                thunk()
+            rounds[name].append((time.perf_counter() - start) / calls[name])
+    return {name: float(np.median(times)) for name, times in rounds.items()}
 
 
 class Report:
     """Rows of the target table, printed as they come."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
+        self.lines = [f"| {' | '.join(HEAD)} |", f"|{' --- |' * len(HEAD)}"]
+
+    def compare(self, dtype: Any, works: Iterable[Work]) -> None:
+        """Rows for each work, one for each target.
+
+        A target is such as "numpy / numba >= 4.5". `fastest` stands for the fastest of the peers,
+        `fastest but scipy` for that of the others; what stands before ": " is added to the work.
+        """
+        for work, thunks, targets in works:
+            times = medians(thunks)
+            for target in targets:
+                more, _, wanted = target.rpartition(": ")
+                ratio, sense, limit = wanted.rsplit(maxsplit=2)
+                over, under = ratio.split(" / ")
+                if over.startswith("fastest"):
+                    others = [n for n in times if n.split("-")[0] in PEERS and n not in over.split()]
+                    over = min(others, key=lambda name: times[name])
+                name, value = f"{over} / {under}", times[over] / times[under]
+                self.row(f"{work}, {more}" if more else work, dtype, times, name, value, sense, limit)
 
     def row(
-        self, work: str, dtype: Any, times: dict[str, float], against: str, ratio: float, limit: float,
-        at_least: bool | None = None,
-    ) -> None:  # fmt: skip
-        """at_least: what the limit is; left out, it is the least where it is above 1.45, else the most."""
-        at_least = limit > 1.45 if at_least is None else at_least
-        met = ratio >= limit if at_least else ratio <= limit
-        sense = "at least" if at_least else "at most"
-        shown = ", ".join(f"{name} {si(seconds)}" for name, seconds in times.items())
-        cells = (
-            work,
-            dtype,
-            against,
-            f"{ratio:.2f}",
-            f"{sense} {limit:g}",
-            "yes" if met else "**no**",
-            shown,
-        )
-        line = f"| {' | '.join(map(str, cells))} |"
-        self.lines.append(line)
-        print(line, file=sys.stderr, flush=True)
-
-    def faster(
-        self, work: str, dtype: Any, times: dict[str, float], limit: float, ours: str = "numba",
-        at_least: bool | None = None,
-    ) -> None:  # fmt: skip
-        """Ours against the fastest other."""
-        others = {name: t for name, t in times.items() if not name.startswith("numba")}
-        fastest = min(others, key=lambda name: others[name])
-        self.row(work, dtype, times, f"{fastest} / {ours}", others[fastest] / times[ours], limit, at_least)
+        self, work: str, dtype: Any, times: dict[str, float], name: str, value: float, sense: str, limit: str
+    ) -> None:
+        """One value with what is wanted of it; sense: >= or <=."""
+        met = value >= float(limit) if sense == ">=" else value <= float(limit)
+        wanted = f"at {'least' if sense == '>=' else 'most'} {limit}"
+        shown = ", ".join(f"{contender} {si(seconds)}" for contender, seconds in times.items())
+        cells = (work, dtype, name, f"{value:.2f}", wanted, "yes" if met else "**no**", shown)
+        self.lines.append(f"| {' | '.join(map(str, cells))} |")
+        print(self.lines[-1], file=sys.stderr, flush=True)

@@ -7,8 +7,10 @@ import sysconfig
 from pathlib import Path
 
 SEQGAP = str(Path(sysconfig.get_path("scripts")) / "seqgap")
-SMALL = ["--profile", "smoke", "--impl", "numpy,numba"]
-SMALL += ["--case", "ar_process.forward", "--case", "ar_process.inverse", "--case", "diffusion.noise"]
+CASES = ["--case", "ar_process.forward", "--case", "ar_process.inverse", "--case", "diffusion.noise"]
+SMALL = ["--profile", "smoke", "--impl", "numpy,numba", *CASES]
+
+HANGS = 3000  # seconds after which a process is taken to hang: no measure of how fast a machine is
 
 # Before the command and its arguments: shells have what they run in the background ignore Ctrl-C.
 HEED_CTRL_C = [
@@ -22,5 +24,5 @@ def seqgap(*arguments: str, cwd: Path, **variables: str) -> subprocess.Completed
     """Run it to its end."""
     environment = {**os.environ, **variables}
     return subprocess.run(
-        [SEQGAP, *arguments], capture_output=True, text=True, cwd=cwd, timeout=250, env=environment
+        [SEQGAP, *arguments], capture_output=True, text=True, cwd=cwd, timeout=HANGS, env=environment
     )

@@ -115,11 +115,12 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A result folder and what its run printed; it compiled, amid pytest settings of others."""
+    """A result folder and what its run printed; it compiled, amid settings of others for pytest and BLAS."""
     folder = tmp_path_factory.mktemp("run") / "results"
     (folder.parent / "pytest.ini").write_text("[pytest]\naddopts = --benchmark-disable -n 4\n")
     (folder.parent / "conftest.py").write_text("raise SystemExit('loaded')\n")
     variables = {"NUMBA_CACHE_DIR": str(folder.parent / "cache"), "PYTEST_ADDOPTS": "--benchmark-skip"}
+    variables |= {"OPENBLAS_CORETYPE": "Prescott"}
     done = seqgap("run", *SMALL, "--out", str(folder), cwd=folder.parent, **variables)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, done.stdout

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from synthetic import plausible, write_run
+from synthetic import BLAS, any_environment, plausible, write_run
 
 from seqgap.bench.analysis.gap import gaps
 from seqgap.bench.analysis.gap import write_csv as write_gaps
@@ -22,7 +22,6 @@ from seqgap.bench.audit import statistics as audit_statistics
 from seqgap.bench.audit.setup import _PLACE, OPTIONAL, REQUIRED
 from seqgap.bench.cli import cli
 from seqgap.bench.machine.ceilings import Bandwidth, Ceilings
-from seqgap.bench.machine.environment import environment
 from seqgap.bench.measure.cell import with_fraction
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.cells import planned, too_slow
@@ -55,7 +54,6 @@ CEILINGS = Ceilings(
 LONG = {"python": 40}  # times what is plausible, others 400: a round has 1000 timer steps
 STORED: dict[str, Any] = {
     "ceilings": CEILINGS.to_json(),
-    "threading_layer": "omp",
     "timer": {"name": "time.perf_counter", "step": 4e-8},
 }
 
@@ -227,6 +225,12 @@ SPOILED: list[tuple[int, str, Change]] = [
     (9, "missing: machine.governor", in_environment("machine.governor")),
     (9, "missing: source.digest", in_environment("source.digest")),
     (9, "without a value: load", in_environment("load", "")),
+    (9, "missing: removed_variables", in_environment("removed_variables")),
+    (9, "libraries down: OPENBLAS_CORETYPE", in_environment("variables", {"OPENBLAS_CORETYPE": "X"})),
+    (9, "the BLAS of scipy is not recorded", in_environment("blas", BLAS[:1])),
+    (9, "kernel of the BLAS of numpy", in_environment("blas", [BLAS[0] | {"architecture": None}, BLAS[1]])),
+    (9, "the BLAS of scipy was wrong", in_environment("blas", [BLAS[0], BLAS[1] | {"error": 1.5}])),
+    (9, "the BLAS of numpy was wrong", in_environment("blas", [{"library": "numpy"}, BLAS[1]])),
     (10, "step of the timer is not known", in_environment("timer")),
     (10, "fewer than 1000 steps", in_environment("timer.step", 1e-3)),
     (11, "no usable ceilings", in_environment("ceilings")),
@@ -251,7 +255,6 @@ def test_a_spoiled_folder_fails_that_rule_alone(good: Path, rule: int, reason: s
 
 
 PARALLEL: list[tuple[str, Change]] = [
-    ("threading layer is not known", in_environment("threading_layer")),
     ("kept too few cores busy", where("cpus", 1.0, lambda row: row["cell"]["threads"] > 1)),
     ("without the cores that were busy", where("cpus", 0.0, lambda row: row["cell"]["threads"] > 1)),
 ]
@@ -358,8 +361,8 @@ def test_rules_that_say_nothing_about_a_folder_are_not_applicable(tmp_path: Path
 
 
 def test_required_entries_are_those_that_a_run_stores() -> None:
-    stored = environment() | {"options": {}, "ceilings": {}, "schema": 2}
-    free = {"versions", "caches", "variables", "options", "ceilings"}
+    stored = any_environment() | {"options": {}, "ceilings": {}, "schema": 2}
+    free = {"versions", "caches", "variables", "removed_variables", "options", "ceilings"}
 
     def dotted(values: dict[str, Any], outer: str = "") -> set[str]:
         found = set()
@@ -368,7 +371,7 @@ def test_required_entries_are_those_that_a_run_stores() -> None:
             found |= dotted(value, f"{outer}{key}.") if nested else {f"{outer}{key}"}
         return found
 
-    elsewhere = {"timer.name", "timer.step", "threading_layer", "ceilings"}
+    elsewhere = {"timer.name", "timer.step", "ceilings"}
     known = {key for key in REQUIRED + OPTIONAL if not key.startswith("versions.")} | {"versions"}
     assert dotted(stored) == known | elsewhere
 

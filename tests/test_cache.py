@@ -12,6 +12,7 @@ from types import FunctionType
 from typing import Any
 
 import pytest
+from command import HANGS
 from numba.core.bytecode import FunctionIdentity
 
 import seqgap.kernels
@@ -64,7 +65,7 @@ def start(program: str, cache: Path, **variables: str) -> subprocess.Popen[str]:
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, list[float]]:
     """How many functions the program compiled, and its numbers."""
-    printed, errors = process.communicate(timeout=250)
+    printed, errors = process.communicate(timeout=HANGS)
     assert process.returncode == 0, errors
     assert errors == ""
     count, _, numbers = printed.partition(" ")

@@ -298,7 +298,7 @@ def busy():
 other = threading.Thread(target=busy)
 other.start()
 pool = multiprocessing.get_context("fork").Pool(2)
-print(pool.map_async(draw, range(4)).get(timeout=60))
+print(pool.map_async(draw, range(4)).get(timeout=3000))
 stop.set()
 other.join()
 pool.terminate()

@@ -6,15 +6,16 @@ import subprocess
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-import numba
+import numpy as np
 import psutil
 import pytest
 import threadpoolctl
 
-from seqgap.bench.machine import environment as module
-from seqgap.bench.machine import host
+from seqgap.bench.machine import blas, limits
 from seqgap.bench.machine import source as source_module
+from seqgap.bench.machine.blas import libraries
 from seqgap.bench.machine.environment import environment
 from seqgap.bench.machine.source import digest_of, source
 
@@ -29,14 +30,14 @@ def write(path: Path, text: str) -> None:
 @pytest.fixture
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A system of files that tells nothing yet."""
-    monkeypatch.setattr(host, "_CPUS", tmp_path / "cpu")
-    monkeypatch.setattr(host, "_CGROUPS", tmp_path / "cgroup")
-    monkeypatch.setattr(host, "_OWN_CGROUPS", tmp_path / "own")
+    monkeypatch.setattr(limits, "_CPUS", tmp_path / "cpu")
+    monkeypatch.setattr(limits, "_CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(limits, "_OWN_CGROUPS", tmp_path / "own")
     return tmp_path
 
 
 def test_environment_survives_json() -> None:
-    found = environment()
+    found = environment(libraries())
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["machine"]["cpu"]
     assert found["machine"]["threads"] == psutil.cpu_count()
@@ -46,54 +47,100 @@ def test_environment_survives_json() -> None:
     assert 0 < found["timer"]["step"] < 1e-3
     assert len(found["source"]["digest"]) == 16
     assert {"python", "numpy", "numba", "llvmlite", "seqgap", "scipy"} <= set(found["versions"])
-    keys = {"prefix", "internal_api", "version", "num_threads", "architecture"}
-    assert all(set(pool) == keys for pool in found["blas"])
 
 
-def test_variables_of_threading_are_stored_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("KMP_AFFINITY", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "SECRET"):
-        monkeypatch.setenv(name, "3")
-    found = environment()["variables"]
-    assert {"KMP_AFFINITY", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"} <= set(found)
-    assert "SECRET" not in found
-
-
-def test_only_blas_pools_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    pools = [{"user_api": "openmp", "prefix": "libgomp"}, {"user_api": "blas", "prefix": "libblis"}]
-    monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda: pools)
-    assert [pool["prefix"] for pool in module.blas_pools()] == ["libblis"]
-
-
-@pytest.mark.parametrize(("configured", "known"), [("default", None), ("threadsafe", None), ("omp", "omp")])
-def test_threading_layer_before_a_parallel_region(
-    monkeypatch: pytest.MonkeyPatch, configured: str, known: str | None
+def test_variables_of_threading_are_stored_but_for_those_that_slow_libraries_down(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def unknown() -> str:
-        raise ValueError("Threading layer is not initialized.")
+    for name in ("KMP_AFFINITY", "BLIS_NUM_THREADS", "SECRET", "OPENBLAS_CORETYPE"):
+        monkeypatch.setenv(name, "3")
+    found = environment([])
+    assert {"KMP_AFFINITY", "BLIS_NUM_THREADS"} <= set(found["variables"])
+    assert not {"OPENBLAS_CORETYPE", "SECRET"} & set(found["variables"])
+    assert found["removed_variables"]["OPENBLAS_CORETYPE"] == "3"
 
-    monkeypatch.setattr(numba, "threading_layer", unknown)
-    monkeypatch.setattr(numba.config, "THREADING_LAYER", configured)
-    assert module.threading_layer() == known
+
+def test_a_process_that_measures_has_no_variable_that_slows_libraries_down(
+    fresh_python: Callable[..., str],
+) -> None:
+    """Neither after a restart nor where it was started so; both know which there were."""
+    program = """
+import json, os, subprocess, sys
+from seqgap.bench.machine import variables
+if sys.argv[1:] != ["started"]:
+    variables.restart_without()
+    command = [sys.executable, "-c", sys.orig_argv[2], "started"]
+    print(subprocess.run(command, env=variables.measuring(), capture_output=True, text=True).stdout)
+from seqgap.bench.machine.blas import libraries
+kernels = [library["architecture"] for library in libraries()]
+print(json.dumps([variables.removed(), sorted(variables.SLOWING & set(os.environ)), kernels]))
+"""
+    text = fresh_python(program, OPENBLAS_CORETYPE="Prescott", XLA_FLAGS="--xla_cpu_max_isa=AVX2")
+    first, second = (json.loads(line) for line in text.splitlines() if line)
+    assert first == second
+    removed, left, kernels = first
+    assert {"OPENBLAS_CORETYPE": "Prescott", "XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}.items() <= removed.items()
+    assert left == []
+    assert not {"Prescott", "Katmai"} & set(kernels)  # the kernel of that name, and where there is none
 
 
-def test_threading_layer_after_a_parallel_region(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numba, "threading_layer", lambda: "workqueue")
-    assert module.threading_layer() == "workqueue"
+def test_the_blas_of_this_process_is_right_and_named() -> None:
+    found = libraries()
+    assert [library["library"] for library in found] == ["numpy", "scipy"]
+    for library in found:
+        assert 0 <= library["error"] < 0.5
+        assert library["architecture"] or library["internal_api"] != "openblas"
+
+
+SPOILED: list[tuple[int, Callable[[Any], Any]]] = [
+    (3, lambda product: product + 1e-2),
+    (3, lambda product: np.where(np.arange(product.shape[1]) == 77, 0, product)),
+    (4, lambda solution: solution * np.nan),
+    (4, lambda solution: (solution.view(np.uint32) & 0xFFFF0000).view(np.float32)),  # in bfloat16
+]
+
+
+@pytest.mark.parametrize(("place", "spoil"), SPOILED)
+def test_a_wrong_blas_is_seen(place: int, spoil: Callable[[Any], Any]) -> None:
+    x = np.random.default_rng(1).uniform(-1, 1, (1027, 131)).astype(np.float32)
+    lower = np.tril(x[:131], -1) / 8 + 2 * np.eye(131, dtype=np.float32)
+    results = [x, x[:131], lower, x @ x[:131], np.linalg.solve(lower, x.T).T.copy()]
+    assert blas.error(*results) < 1
+    results[place] = spoil(results[place])
+    assert not blas.error(*results) <= 1
+
+
+@pytest.mark.parametrize(
+    ("folders", "expected"),
+    [
+        (("/a/numpy.libs", "/a/scipy.libs"), ["/a/numpy.libs", "/a/scipy.libs"]),
+        (("/a/scipy/.dylibs", "/a/numpy/.dylibs"), ["/a/numpy/.dylibs", "/a/scipy/.dylibs"]),
+        (("/conda/lib",), ["/conda/lib", "/conda/lib"]),
+        ((), [None, None]),
+    ],
+)
+def test_each_library_has_the_blas_of_its_own_folder_or_the_shared_one(
+    monkeypatch: pytest.MonkeyPatch, folders: tuple[str, ...], expected: list[str | None]
+) -> None:
+    pools = [{"user_api": "blas", "filepath": f"{path}/libblas.so", "version": path} for path in folders]
+    openmp = {"user_api": "openmp", "filepath": "/a/numpy.libs/libgomp.so"}
+    monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda: [openmp, *pools])
+    assert [library["version"] for library in libraries()] == expected
 
 
 def test_a_system_that_tells_nothing(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(psutil.Process, "cpu_affinity", raising=False)  # as on macOS
-    assert host.governor() is None
-    assert host.turbo() is None
-    assert host.affinity() is None
-    assert host.cgroup() == {"cpu_max": None, "memory_max": None}
+    assert limits.governor() is None
+    assert limits.turbo() is None
+    assert limits.affinity() is None
+    assert limits.cgroup() == {"cpu_max": None, "memory_max": None}
 
 
 def test_governors_of_all_processors(system: Path) -> None:
     for cpu, name in enumerate(["powersave", "performance", "powersave"]):
         write(system / f"cpu/cpu{cpu}/cpufreq/scaling_governor", name)
     write(system / "cpu/cpufreq/scaling_governor", "not of a processor")
-    assert host.governor() == "performance, powersave"
+    assert limits.governor() == "performance, powersave"
 
 
 @pytest.mark.parametrize(
@@ -108,12 +155,12 @@ def test_governors_of_all_processors(system: Path) -> None:
 )
 def test_turbo(system: Path, name: str, text: str, expected: bool | None) -> None:
     write(system / "cpu" / name, text)
-    assert host.turbo() is expected
+    assert limits.turbo() is expected
 
 
 def test_affinity_is_what_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil.Process, "cpu_affinity", lambda self: [3, 1], raising=False)
-    assert host.affinity() == [1, 3]
+    assert limits.affinity() == [1, 3]
 
 
 Limits = dict[str, str]
@@ -154,7 +201,7 @@ def test_cgroup_limits(system: Path, own: str, files: Limits, expected: Limits) 
     (system / "own").write_text(own)
     for name, text in files.items():
         write(system / "cgroup" / name, text)
-    assert host.cgroup() == expected
+    assert limits.cgroup() == expected
 
 
 def git(folder: Path, *arguments: str) -> None:

@@ -1,6 +1,7 @@
 """Ceilings: what is measured, how a bound follows from them, and what a run stores."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -13,12 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from command import HEED_CTRL_C, SEQGAP, seqgap
+from command import HANGS, HEED_CTRL_C, SEQGAP, seqgap
 from numpy.testing import assert_array_equal
+from synthetic import BLAS
 
 from seqgap.bench.cli import cli
 from seqgap.bench.machine import kernels as probes
 from seqgap.bench.machine import probe as machine
+from seqgap.bench.machine import processor
 from seqgap.bench.machine.ceilings import Bandwidth, Ceilings, bound
 from seqgap.bench.measure import parent as running
 from seqgap.bench.measure.cell import with_fraction
@@ -212,13 +215,13 @@ def test_machine_prints_json(tmp_path: Path) -> None:
 
 
 def test_machine_prints_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "measure_machine", lambda *, parallel: MADE)
+    monkeypatch.setattr(machine, "measure_machine", lambda *, parallel: machine.Machine(MADE, []))
     result = CliRunner().invoke(cli, ["machine"])
     assert result.exit_code == 0, result.output
     for part in ("L1", "DRAM", "8 threads together", "Gflop/s", "1e+03", "300 ns", "4 us", "30 ns"):
         assert part in result.output
     alone = replace(MADE, threads=1, parallel_region=None, shared=())
-    monkeypatch.setattr(machine, "measure_machine", lambda *, parallel: alone)
+    monkeypatch.setattr(machine, "measure_machine", lambda *, parallel: machine.Machine(alone, []))
     result = CliRunner().invoke(cli, ["machine"])
     assert result.exit_code == 0, result.output
     assert "together" not in result.output
@@ -370,7 +373,7 @@ def test_all_threads_are_measured_only_for_runs_that_use_them(
         pytest.skip("one thread")
     asked = []
 
-    def measure(*, parallel: bool) -> Ceilings:
+    def measure(*, parallel: bool) -> machine.Machine:
         asked.append(parallel)
         raise machine.MachineError("enough")
 
@@ -378,6 +381,16 @@ def test_all_threads_are_measured_only_for_runs_that_use_them(
     result = CliRunner().invoke(cli, ["run", "--threads", threads, "--out", str(tmp_path / "results")])
     assert result.exit_code != 0
     assert asked == [threads != "1"]
+
+
+def test_a_blas_with_wrong_results_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for error in (1.5, math.nan):
+        wrong = [BLAS[0], BLAS[1] | {"error": error}]
+        monkeypatch.setattr(running, "measure_machine", lambda wrong=wrong, **_: machine.Machine(MADE, wrong))
+        result = CliRunner().invoke(cli, ["run", "--profile", "smoke", "--out", str(tmp_path / "results")])
+        assert result.exit_code != 0
+        assert "the BLAS of scipy computes wrong results (openblas 0.3.31, kernel SkylakeX)" in result.output
+        assert not list((tmp_path / "results").iterdir())
 
 
 def test_the_probes_do_the_work_that_is_counted() -> None:
@@ -410,7 +423,7 @@ def test_the_probes_do_the_work_that_is_counted() -> None:
 
 
 def test_the_probes_use_the_widest_vectors_and_no_call() -> None:
-    width = {64: "zmm", 32: "ymm"}.get(probes.vector_bytes())
+    width = {64: "zmm", 32: "ymm"}.get(processor.vector_bytes())
     if width is None:
         pytest.skip("vectors of 16 bytes")
     one = np.float64(1)
@@ -431,10 +444,10 @@ def test_cache_sizes_come_from_the_system_or_a_default(
         for name, text in zip(("type", "level", "size"), texts, strict=True):
             (tmp_path / index / name).write_text(text + "\n")
     (tmp_path / "index1").mkdir()  # unreadable
-    monkeypatch.setattr(machine, "_CACHES", tmp_path)
+    monkeypatch.setattr(processor, "_CACHES", tmp_path)
     monkeypatch.delattr(os, "sysconf_names")
     expected = {"L1": 48 << 10, "L3": 32 << 20} if found else {"L1": 32 << 10, "L2": 512 << 10, "L3": 8 << 20}
-    assert machine.cache_sizes() == expected
+    assert processor.cache_sizes() == expected
 
 
 def test_working_sets_stay_within_a_level_and_out_of_the_one_before() -> None:
@@ -471,12 +484,12 @@ def test_measuring_for_a_run_leaves_no_thread_pool_and_nothing_compiled(
     program = """
 import sys, threading
 from seqgap.bench.machine.probe import measure_machine
-from seqgap.kernels._core.jit import _Pool
+from seqgap.kernels._core.rows import _Pool
 from seqgap.bench.machine import kernels as probes
 measure_machine(parallel=False)
-print(_Pool.started, probes.stream.rows.signatures, sys.executable != "")
+print(_Pool.threads, probes.stream.rows.signatures, sys.executable != "")
 """
-    assert fresh_python(program) == "False [] True\n"
+    assert fresh_python(program) == "None [] True\n"
 
 
 def test_ctrl_c_ends_machine_with_130(tmp_path: Path) -> None:
@@ -486,6 +499,6 @@ def test_ctrl_c_ends_machine_with_130(tmp_path: Path) -> None:
     assert process.stderr is not None
     assert "Measuring" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=60)
+    _, rest = process.communicate(timeout=HANGS)
     assert process.returncode == 130
     assert "Traceback" not in rest

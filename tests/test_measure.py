@@ -13,7 +13,7 @@ from seqgap.bench.analysis.gap import gaps
 from seqgap.bench.measure import worker
 from seqgap.bench.measure.cell import _warm_up, measure
 from seqgap.bench.measure.gate import WrongResultError, check, difference
-from seqgap.bench.measure.session import Session
+from seqgap.bench.measure.session import Session, run
 from seqgap.bench.model.case import Case, Noise, Operation
 from seqgap.bench.model.cell import Cell, matches
 from seqgap.bench.model.registry import cases, compared, comparisons
@@ -27,7 +27,7 @@ from seqgap.kernels import linear_ar
 
 CELL = Cell("linear_ar", "forward", "numba", "float64", 6, 9, 1)
 FLOAT64 = np.dtype(np.float64)
-SEED = Options(seed=3)
+SEED = Options(seed=3, longest=1e9)  # nothing is too slow
 
 
 def never(thunk: Any, estimate: float) -> tuple[tuple[float, ...], int]:
@@ -53,32 +53,36 @@ def test_cpus_are_processor_seconds_for_each_second_of_the_timing(monkeypatch: p
         cpu[0] += 3.0
         return (1.0,), 1
 
-    monkeypatch.setattr("seqgap.bench.measure.cell._warm_up", lambda thunk, seconds, threads: 1e-3)
+    monkeypatch.setattr("seqgap.bench.measure.cell._warm_up", lambda *_: 1e-3)
     monkeypatch.setattr("seqgap.bench.measure.cell.time.perf_counter", lambda: wall[0])
     monkeypatch.setattr("seqgap.bench.measure.cell.time.process_time", lambda: cpu[0])
     assert measure(CELL, SEED, timer).cpus == 1.5
 
 
-@pytest.mark.parametrize(("threads", "calls", "fastest"), [(1, 1, 0.008), (2, 5, 0.00004)])
-def test_threads_that_share_a_core_get_time_to_part(
-    monkeypatch: pytest.MonkeyPatch, threads: int, calls: int, fastest: float
+@pytest.mark.parametrize(
+    ("threads", "doubted", "slow", "expected"),
+    [
+        (1, 1, [0.008] * 4, (1, 0.008)),
+        (2, 1, [0.008] * 4, (5, 0.00004)),  # threads that share a core get time to part,
+        (2, 1, [0.06] * 99, (3, 0.06)),  # but not for ever
+        (1, 0.004, [0.008], (2, 0.00004)),  # the call had lost its core
+        (1, 0.004, [0.02, 0.01] * 9, (3, 0.01)),
+    ],
+)
+def test_warm_up_goes_on_until_calls_are_believed(
+    monkeypatch: pytest.MonkeyPatch, threads: int, doubted: float, slow: list[float], expected: Any
 ) -> None:
-    now = [0.0]
-    durations = iter([0.008] * 4 + [0.00004] * 100)
+    """expected: how many calls there are, and the seconds of the fastest."""
+    now, calls = [0.0], [0]
+    durations = iter(slow + [0.00004] * 100)
     monkeypatch.setattr("seqgap.bench.measure.cell.time.perf_counter", lambda: now[0])
 
     def thunk() -> None:
         now[0] += next(durations)
+        calls[0] += 1
 
-    assert _warm_up(thunk, 0.0006, threads) == pytest.approx(fastest)
-    assert len(list(durations)) == 104 - calls
-
-
-def test_a_slow_call_on_several_threads_is_not_warmed_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr("seqgap.bench.measure.cell.time.perf_counter", lambda: now[0])
-    assert _warm_up(lambda: now.__setitem__(0, now[0] + 0.05), 0.0006, 2) == pytest.approx(0.05)
-    assert now[0] == pytest.approx(0.15, abs=0.051)
+    fastest = _warm_up(thunk, 0.0006, threads, doubted)
+    assert (calls[0], fastest) == (expected[0], pytest.approx(expected[1]))
 
 
 def wrong_in_last_row(result: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -334,6 +338,14 @@ def test_a_call_that_takes_far_too_long_is_cut_off() -> None:
     assert (row.status, row.rounds) == ("skipped", ())
     assert row.expected > 0
     assert "for one call, too far above 1e-09 s" in row.reason
+
+
+def test_a_cell_that_is_not_timed_raises_no_warning() -> None:
+    """As of a fixture without use, which would end the session."""
+    rows: list[Row] = []
+    cells = [replace(CELL, impl="python"), replace(CELL, operation="no_such")]
+    assert run(Session(Options(longest=1e-9), cells, rows.append))
+    assert [row.status for row in rows] == ["skipped", "failed"]
 
 
 @pytest.mark.parametrize(

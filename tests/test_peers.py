@@ -57,7 +57,7 @@ def leaves(output: Any) -> list[Any]:
 
 def assert_right(cell: Cell) -> None:
     timer = Once()
-    row = measure(cell, Options(seed=3), timer)
+    row = measure(cell, Options(seed=3, longest=1e9), timer)
     assert row.status == "ok", f"{cell}: {row.reason}"
     for leaf in leaves(timer.output):
         assert leaf.dtype == cell.dtype or leaf.dtype.kind in "iu", cell
@@ -183,7 +183,7 @@ def test_jax_keeps_to_the_stated_threads(fresh_python: Callable[..., str]) -> No
     """With one, a single thread does all of the work; with two it is shared."""
     one, two, again = map(float, fresh_python(JAX_THREADS).split())
     assert one > 0.9
-    assert two < 0.8
+    assert two < 0.9
     assert again > 0.9
 
 

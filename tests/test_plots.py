@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
-from synthetic import SMALL, write_run
+from synthetic import SMALL, any_environment, write_run
 
 from seqgap.bench.analysis.scaling import crossings
 from seqgap.bench.machine.ceilings import Bandwidth, Ceilings, working_bytes
-from seqgap.bench.machine.environment import environment
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.report.plots import curves, draw, limits
 from seqgap.bench.report.plots.style import Picture, house_style, spread
@@ -163,7 +162,7 @@ def test_names_at_the_ends_stay_off_the_right_axis(tmp_path: Path) -> None:
 
 def test_title_and_footer_fit_where_there_is_one_panel(tmp_path: Path) -> None:
     options = replace(SMALL, case=("normal.standard_normal",), impl=("numba",), batch=(1,))
-    machine = environment()["machine"] | {"cpu": "a long name of a processor " * 12}
+    machine = any_environment()["machine"] | {"cpu": "a long name of a processor " * 12}
     figure = figure_of(read_run(write_run(tmp_path / "run", options, stored={"machine": machine})))
     assert sum("of a processor" in text for text in figure.get_supxlabel().splitlines()) > 1
     for box in (text.get_window_extent() for text in figure.texts):
@@ -220,7 +219,7 @@ def test_limits_are_drawn_where_the_machine_was_measured(tmp_path: Path) -> None
         "bandwidth": [level | rates, {"level": "DRAM", "capacity": 0, "working_set": 2**26} | rates],
         "fma_latency": both, "fma_flops": {"float64": 1e10, "float32": 1e10}, "exp": both, "normal": both,
         "timer": 4e-8, "call_empty": 1e-7, "call_arrays": 4e-6, "threads": 1, "parallel_region": None,
-        "threading_layer": None, "shared": [],
+        "shared": [],
     }  # fmt: skip
     with_limits = write_run(tmp_path / "with", SMALL, stored={"ceilings": ceilings})
     texts = [text.get_text() for axes in figure_of(read_run(with_limits)).axes for text in axes.texts]

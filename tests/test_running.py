@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import HANGS
 from rich.console import Console
 from synthetic import SMALL, write_run
 
-from seqgap.bench.machine.environment import environment
 from seqgap.bench.measure import parent as running
 from seqgap.bench.plan.options import Options
 from seqgap.bench.report import summary
@@ -26,7 +26,7 @@ def program(path: Path, text: str) -> str:
 
 
 def test_rows_and_probes_of_every_process_are_stored(tmp_path: Path) -> None:
-    folder = RunFolder.create(tmp_path / "run", environment(), ONE)
+    folder = RunFolder.create(tmp_path / "run", {}, ONE)
     running.measure_run(Console(), folder)
     rows, _ = read_rows(folder.path)
     probes, _ = read_probes(folder.path)
@@ -44,12 +44,14 @@ def test_rows_and_probes_of_every_process_are_stored(tmp_path: Path) -> None:
         ("import sys; sys.exit('no such kernel')", "no such kernel; see"),
         ("import os; os.kill(os.getpid(), 9)", "exit code -9; see"),
         ("print('not a row')", "no row: b'not a row"),
+        ("import os, sys; sys.exit(os.environ.get('OPENBLAS_CORETYPE', 'not slowed'))", "not slowed; see"),
     ],
 )
 def test_a_worker_that_fails_is_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, message: str
 ) -> None:
-    folder = RunFolder.create(tmp_path / "run", environment(), ONE)
+    folder = RunFolder.create(tmp_path / "run", {}, ONE)
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott")
     monkeypatch.setattr(sys, "executable", program(tmp_path / "python", text))
     with pytest.raises(running.WorkerError) as caught:
         running.measure_run(Console(), folder)
@@ -59,14 +61,14 @@ def test_a_worker_that_fails_is_one_line(
 
 
 def test_a_worker_without_a_parent_ends(tmp_path: Path) -> None:
-    folder = RunFolder.create(tmp_path / "run", environment(), ONE)
+    folder = RunFolder.create(tmp_path / "run", {}, ONE)
     command = [sys.executable, "-P", "-m", "seqgap.bench.measure.worker", str(folder.path), "0"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
         assert worker.stdin is not None
         assert worker.stdout is not None
         assert json.loads(worker.stdout.readline())["process"] == 0
         worker.stdin.close()
-        assert worker.wait(60) == 1
+        assert worker.wait(HANGS) == 1
     assert read_rows(folder.path) == ([], [])
 
 

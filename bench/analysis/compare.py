@@ -167,7 +167,7 @@ _MACHINE = (
     "cgroup",
     "vector_bytes",
 )
-_OF_THREADS = ("threading_layer", "variables", "blas", "thread_pools", "garbage_collector")
+_OF_THREADS = ("variables", "blas", "thread_pools", "garbage_collector")
 
 
 def machine_differences(old: Run, new: Run) -> list[str]:

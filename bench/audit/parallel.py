@@ -4,11 +4,10 @@ from seqgap.bench.audit.setup import value
 from seqgap.bench.audit.verdict import Outcome, judge, not_applicable, some
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.results.run import Run
-from seqgap.kernels._core.jit import SMALL
 
 _TICKS = 1000  # of the timer, at least, in a round
 _SHORT = 0.01  # of the rows may be shorter: the calls were slower while their number was set
-_CHUNKS = 128  # rows for each thread, at least, of a cell that has to keep all of them busy
+_ELEMENTS, _ROWS = 131072, 128  # for each thread, at least, of a cell that has to keep all of them busy
 _BUSY = 0.75  # of the requested threads
 _KEPT = 0.9  # of the large cells that must have kept them busy
 
@@ -16,8 +15,8 @@ _KEPT = 0.9  # of the large cells that must have kept them busy
 def timing(run: Run) -> Outcome:
     """The timer resolves the rounds; parallel cells ran on the threads that they name.
 
-    Small batches run on one thread on purpose (SMALL in kernels/_jit.py), and NumPy's loops always do, so
-    only large batches of the compiled kernels are held to it.
+    Small batches run on fewer threads on purpose, and NumPy's loops on one, so only large batches of the
+    compiled kernels are held to it.
     """
     step = value(run.environment, "timer.step")
     if not isinstance(step, float) or not 0 < step < 1:
@@ -38,8 +37,6 @@ def timing(run: Run) -> Outcome:
     if not many:
         reason = f"no cell ran on more than one thread; {timer}"
         return judge([too_short], reason) if too_short else not_applicable(reason)
-    layer = value(run.environment, "threading_layer")
-    compiled = any(cell.impl.startswith("numba") for cell in many)
     unknown = [cell for cell, cpus in many.items() if cpus == 0]
     large = {cell: cpus for cell, cpus in many.items() if _large(cell)}
     fewer = sum(cpus < _BUSY * cell.threads for cell, cpus in many.items())
@@ -47,18 +44,16 @@ def timing(run: Run) -> Outcome:
     return judge(
         [
             too_short,
-            "" if isinstance(layer, str) or not compiled else "the threading layer is not known",
             some(unknown, "cells of several threads without the cores that were busy"),
             some(idle, f"of {len(large)} large cells of several threads kept too few cores busy")
             if len(idle) > (1 - _KEPT) * len(large) else "",
         ],
         timer,
-        f"threading layer {layer}",
         f"{len(large) - len(idle)} of {len(large)} large compiled cells kept at least {_BUSY:.0%} of their"
         f" threads busy; of all {len(many)} cells {fewer} ran on fewer",
     )  # fmt: skip
 
 
 def _large(cell: Cell) -> bool:
-    enough = cell.batch * cell.dim >= SMALL * cell.threads and cell.batch >= _CHUNKS * cell.threads
+    enough = min(cell.batch * cell.dim / _ELEMENTS, cell.batch / _ROWS) >= cell.threads
     return enough and cell.impl.startswith("numba")

@@ -10,18 +10,18 @@ from seqgap.bench.analysis.statistics import METHOD
 from seqgap.bench.audit.tables import Table, near, number, read_table
 from seqgap.bench.audit.verdict import Outcome, judge, some
 from seqgap.bench.machine.ceilings import Ceilings, bound
+from seqgap.bench.machine.variables import SLOWING
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.results.run import Run
 
-# What environment.json has to hold, but for the timer, the threading layer and the ceilings, which are
-# looked at where they matter.
+# What environment.json has to hold, but for the timer and the ceilings, which are looked at elsewhere.
 REQUIRED = (
     "schema", "options", "started",
     *(f"machine.{key}" for key in ("cpu", "threads", "memory_gib", "system", "caches", "vector_bytes")),
     *(f"versions.{key}" for key in (
         "python", "seqgap", "numpy", "numba", "llvmlite", "scipy", "pytest-benchmark",
     )),
-    "blas", "variables", "load", "source.digest", "garbage_collector",
+    "blas", "variables", "removed_variables", "load", "source.digest", "garbage_collector",
 )  # fmt: skip
 # What may be null: not every system tells it.
 OPTIONAL = (
@@ -30,6 +30,8 @@ OPTIONAL = (
     )),
     "source.commit", "source.dirty",
 )  # fmt: skip
+_OF_BLAS = ("internal_api", "version", "architecture")
+_WITH_KERNELS = ("openblas", "blis")  # whose kernel threadpoolctl can tell
 _MISSING = object()
 _PLACE = ("operation", "impl", "dtype", "threads", "batch", "dim")
 _BOUND = re.compile(r"(|.*_)low")
@@ -55,20 +57,46 @@ def setup(run: Run) -> Outcome:
     missing = [key for key, stored in found.items() if stored is _MISSING]
     empty = [key for key in REQUIRED if found[key] is None or found[key] == ""]
     untold = [key for key in OPTIONAL if found[key] is None]
+    problems, evidence = _libraries(run.environment)
     options = run.options
     commit, dirty, digest = (value(run.environment, f"source.{key}") for key in ("commit", "dirty", "digest"))
     return judge(
         [
             f"missing: {', '.join(missing)}" if missing else "",
             f"without a value: {', '.join(empty)}" if empty else "",
+            *problems,
         ],
         f"{len(found) - len(missing)} of {len(found)} entries present",
         f"not told by the system: {', '.join(untold)}" if untold else "",
+        *evidence,
         f"commit {commit}{' with changes' if dirty else ''}, digest of the source {digest}",
         f"factors: implementation ({len(options.impl)}), dtype ({len(options.dtype)}),"
         f" D ({len(options.dim)}), N ({len(options.batch)}), threads ({len(options.threads)});"
         f" seed {options.seed}",
     )
+
+
+def _libraries(environment: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Why the BLAS that ours is compared with may be slower than it is, or wrong; and which one it was."""
+    blas, variables, removed = (environment.get(key) for key in ("blas", "variables", "removed_variables"))
+    entries = [entry for entry in blas if isinstance(entry, dict)] if isinstance(blas, list) else []
+    names = [str(entry.get("library")) for entry in entries]
+    unknown = sorted({"numpy", "scipy"} - set(names))
+    slowed = sorted(SLOWING & set(variables)) if isinstance(variables, dict) else []
+    problems = [
+        f"the BLAS of {' and '.join(unknown)} is not recorded" if unknown else "",
+        f"measured with what slows libraries down: {', '.join(slowed)}" if slowed else "",
+    ]
+    for name, entry in zip(names, entries, strict=True):
+        if entry.get("internal_api") in _WITH_KERNELS and not entry.get("architecture"):
+            problems.append(f"the kernel of the BLAS of {name} is not recorded")
+        if not isinstance(entry.get("error"), float) or not entry["error"] <= 1:
+            problems.append(f"the BLAS of {name} was wrong, or not checked")
+    facts = [[name, *map(entry.get, _OF_BLAS)] for name, entry in zip(names, entries, strict=True)]
+    evidence = [f"BLAS of {' '.join(str(fact) for fact in line if fact is not None)}" for line in facts]
+    if isinstance(removed, dict):
+        evidence.append(f"removed variables: {', '.join(removed) or 'none'}")
+    return problems, evidence
 
 
 def bounds(run: Run) -> Outcome:

@@ -14,13 +14,12 @@ def machine(as_json: bool) -> None:
 
     Each is the best of several repetitions, on one core unless said.
     """
-    from seqgap.bench.machine.probe import measure_machine
-    from seqgap.bench.measure.parent import MEASURING
+    from seqgap.bench.machine.probe import MEASURING, measure_machine
     from seqgap.bench.report.tables import print_ceilings
 
     click.echo(MEASURING, err=True)
-    found = measure_machine(parallel=True)
+    ceilings = measure_machine(parallel=True).ceilings
     if as_json:
-        click.echo(json.dumps(found.to_json(), indent=1))
+        click.echo(json.dumps(ceilings.to_json(), indent=1))
     else:
-        print_ceilings(make_console(), found)
+        print_ceilings(make_console(), ceilings)

@@ -82,11 +82,11 @@ def _start(out: Path | None, chosen: dict[str, Any]) -> "RunFolder":
 
 
 def _resume(path: Path) -> "RunFolder":
-    from seqgap.bench.machine.environment import environment
+    from seqgap.bench.machine.environment import machine, versions
     from seqgap.bench.results.rows import ResultError, RunFolder, read_environment
 
-    here, there = environment(), read_environment(path)
-    for key in ("machine", "versions"):
-        if here[key] != there.get(key):
+    stored = read_environment(path)
+    for key, here in (("machine", machine()), ("versions", versions())):
+        if stored.get(key) != here:
             raise ResultError(f"{path}: measured with other {key}; start a new run")
     return RunFolder.resume(path)

@@ -55,7 +55,6 @@ class Ceilings:
     call_arrays: float  # seconds of one with a range and seven arrays, as the kernels' row functions
     threads: int = 1  # of the two below
     parallel_region: float | None = None  # seconds of a parallel region that does nothing
-    threading_layer: str | None = None  # of Numba, known once a region has run
     shared: tuple[Bandwidth, ...] = ()  # of all threads together, for the levels that cores share
 
     def to_json(self) -> dict[str, Any]:
@@ -74,8 +73,6 @@ class Ceilings:
             _positive(values[name])
         if values["parallel_region"] is not None:
             _positive(values["parallel_region"])
-        if not isinstance(values["threading_layer"], str | None):
-            raise TypeError("threading_layer: not a name")
         if type(values["threads"]) is not int or values["threads"] < 1:
             raise ValueError("threads: not a positive integer")
         if not values["bandwidth"]:

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from seqgap.bench.machine.processor import vector_bytes
 from seqgap.kernels._core.jit import jit, jit_exact
 from seqgap.kernels._core.philox import fill
 from seqgap.kernels._core.rows import RowKernel
@@ -19,7 +19,6 @@ from seqgap.kernels._core.vecmath import exp
 READ, WRITE, COPY, TRIAD = range(4)
 ARRAYS = {READ: 1, WRITE: 1, COPY: 2, TRIAD: 3}  # arrays that one pass reads or writes
 CHAINS = 12  # two units times a latency of 4 need 8; with their two factors they fit 16 registers
-_VECTOR_BYTES = {"avx512f": 64, "avx": 32}
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
@@ -59,13 +58,7 @@ def _stream_rows(lo: Any, hi: Any, kind: Any, words: Any, a: Any, b: Any, c: Any
                 a[row, j] = fma(c[row, j], 3.0, b[row, j])
 
 
-stream = RowKernel(_stream_rows, small=0)
-
-
-def vector_bytes() -> int:
-    """The width of this machine's vectors."""
-    found = llvmlite.binding.get_host_cpu_features()
-    return next((width for name, width in _VECTOR_BYTES.items() if found.get(name)), 16)
+stream = RowKernel(_stream_rows, worth=1)
 
 
 def _fma_chains(chains: int, width: int) -> Callable[..., Any]:
@@ -139,7 +132,7 @@ def empty_arrays(lo: Any, hi: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: An
 
 @jit_exact
 def _empty_rows(lo: Any, hi: Any, a: Any) -> None:
-    """Nothing, for each chunk of a parallel region."""
+    """Nothing, on each thread of a parallel region."""
 
 
-empty_region = RowKernel(_empty_rows, small=0)
+empty_region = RowKernel(_empty_rows, worth=1)

@@ -1,42 +1,39 @@
-"""The ceilings of this machine, measured in a process of its own.
+"""The ceilings of this machine and its BLAS, looked at in a process of its own.
 
 So neither the threads of the parallel probe, which spin on after a region, nor what is compiled for the
 probes touches the timings and the compile times of a run.
 """
 
-import itertools
 import json
-import os
 import subprocess
 import sys
 import time
 import timeit
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import click
-import numba
 import numpy as np
 import psutil
 
 from seqgap.bench.machine import kernels as probes
+from seqgap.bench.machine.blas import libraries
 from seqgap.bench.machine.ceilings import DRAM, PRIVATE, Bandwidth, Ceilings
+from seqgap.bench.machine.processor import cache_sizes, timer_step, vector_bytes
+from seqgap.bench.machine.variables import measuring
 from seqgap.bench.model.case import Thunk
 from seqgap.bench.model.cell import DTYPES
 from seqgap.kernels._core.jit import threads_available
 
-_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
-_NAMES = {"1": "SC_LEVEL1_DCACHE_SIZE", "2": "SC_LEVEL2_CACHE_SIZE", "3": "SC_LEVEL3_CACHE_SIZE"}
-_DEFAULT = {"L1": 32 << 10, "L2": 512 << 10, "L3": 8 << 20}  # where the system does not tell
-_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 _SMALLEST_DRAM, _LARGEST_DRAM = 64 << 20, 512 << 20
 _KINDS = {"read": probes.READ, "write": probes.WRITE, "copy": probes.COPY, "triad": probes.TRIAD}
 _BYTES = 2**26  # of one repetition: at least 0.1 ms, so that the call does not show
 _PAGE = 4096
 _WIDTH = 4096  # elements of a row in a parallel pass
 _ROUNDS, _FEWEST_ROUNDS, _LONGEST = 15, 3, 0.5  # repetitions; fewer of them after so many seconds
+
+MEASURING = "Measuring the ceilings of this machine, about 5 s ..."
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -52,19 +49,27 @@ class Job(NamedTuple):
     units: float
 
 
-def measure_machine(*, parallel: bool) -> Ceilings:
-    """The ceilings of this machine, in about 5 seconds; with `parallel` those of all threads too."""
+class Machine(NamedTuple):
+    """What is known of a machine before the first timing."""
+
+    ceilings: Ceilings
+    blas: list[dict[str, Any]]  # as `blas.libraries` gives it
+
+
+def measure_machine(*, parallel: bool) -> Machine:
+    """Look at this machine, in about 5 seconds; with `parallel` the ceilings of all threads together too."""
     command = [sys.executable, "-P", "-m", "seqgap.bench.machine.probe", *(["parallel"] if parallel else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=measuring())
     try:
-        return Ceilings.from_json(json.loads(done.stdout))
+        stored = json.loads(done.stdout)
+        return Machine(Ceilings.from_json(stored["ceilings"]), list(stored["blas"]))
     except (ValueError, TypeError, KeyError):
         reason = (done.stderr.splitlines() or [f"exit code {done.returncode}"])[-1]
         raise MachineError(f"the ceilings of this machine could not be measured: {reason}") from None
 
 
 def probe(*, parallel: bool) -> Ceilings:
-    """As `measure_machine`, in this process: compiles, and with `parallel` starts the thread pool."""
+    """The ceilings, measured in this process: compiles, and with `parallel` starts the thread pool."""
     sizes, threads = cache_sizes(), threads_available()
     best = least_seconds({(name, dtype): job for dtype in DTYPES for name, job in _arithmetic(dtype).items()})
     fma_latency, flop, exp, normal = (
@@ -82,13 +87,12 @@ def probe(*, parallel: bool) -> Ceilings:
     )
     if not parallel or threads == 1:
         return alone
-    region = Job(lambda: probes.empty_region(threads, 4 * threads, 2**20, np.empty(1)), 1)
+    region = Job(lambda: probes.empty_region(threads, 64 * threads, 1, np.empty(1)), 1)
     seconds = least_seconds({"region": region}, rounds=1000)["region"]
     return replace(
         alone,
         threads=threads,
         parallel_region=seconds,
-        threading_layer=numba.threading_layer(),
         shared=_bandwidths(sizes, threads, without=PRIVATE),
     )
 
@@ -119,7 +123,7 @@ def _arithmetic(dtype: str) -> dict[str, Job]:
     factors = real(1), real(0.999), real(0.001)
     points, tile = np.linspace(-5, 5, 1024, dtype=dtype), np.empty((4, 512), dtype)
     out = np.empty_like(points)
-    lanes = probes.vector_bytes() // real().itemsize
+    lanes = vector_bytes() // real().itemsize
     steps, passes, key = 100_000, 100, (np.uint64(1), np.uint32(0))
     return {
         "latency": Job(lambda: probes.fma_chain(steps, *factors), steps),
@@ -177,32 +181,6 @@ def working_set(level: str, sizes: Mapping[str, int], threads: int = 1) -> int:
     return min([sizes[level] // 2, *(16 * threads * size for size in smaller[-1:])])
 
 
-def cache_sizes() -> dict[str, int]:
-    """Bytes of the data caches by level, from the system where it tells."""
-    found: dict[str, int] = {}
-    for index in sorted(_CACHES.glob("index*")):
-        try:
-            kind, level, size = (
-                (index / name).read_text(encoding="ascii").strip() for name in ("type", "level", "size")
-            )
-            if kind != "Instruction":
-                found[f"L{level}"] = int(size.rstrip("KMG")) * _UNITS.get(size[-1], 1)
-        except (OSError, ValueError, IndexError):
-            continue
-    return {level: size for level, size in sorted((found or _configured()).items()) if size > 0} or _DEFAULT
-
-
-def _configured() -> dict[str, int]:
-    known = getattr(os, "sysconf_names", {})
-    return {f"L{level}": os.sysconf(name) for level, name in _NAMES.items() if name in known}
-
-
-def timer_step() -> float:
-    """The smallest difference that time.perf_counter shows, in seconds."""
-    seen = [time.perf_counter() for _ in range(20_000)]
-    return min(after - before for before, after in itertools.pairwise(seen) if after > before)
-
-
 def _call_seconds(function: Any, *arguments: Any) -> float:
     """Seconds of one call from Python."""
     names = ", ".join(f"a{i}" for i in range(len(arguments)))
@@ -212,4 +190,5 @@ def _call_seconds(function: Any, *arguments: Any) -> float:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(probe(parallel="parallel" in sys.argv[1:]).to_json()))
+    measured = probe(parallel="parallel" in sys.argv[1:]).to_json()
+    sys.stdout.write(json.dumps({"ceilings": measured, "blas": libraries()}))

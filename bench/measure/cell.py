@@ -18,14 +18,16 @@ from seqgap.bench.measure.gate import check
 from seqgap.bench.model import arrays
 from seqgap.bench.model.case import Thunk
 from seqgap.bench.model.cell import Cell
+from seqgap.bench.plan.cells import expected_seconds
 from seqgap.bench.plan.options import Options
 from seqgap.bench.results.rows import Row
 from seqgap.kernels._core.cache import LOADING
 
 Timer = Callable[[Thunk, float], tuple[tuple[float, ...], int]]
 
-GARBAGE_COLLECTOR = "collected before the timing of each cell, off during it"
 _TOO_SLOW = 3  # times the allowed seconds for one call: estimates are rough
+_ROUGH = 10  # times what is expected of a call: the largest error of the expectation
+_CALLS = 3  # of the warm-up, before a call is believed to take longer
 _TIME_SLICE = 0.003  # seconds; threads that take turns on one core take a slice of the scheduler each
 _PARTING = 0.15  # seconds after which the scheduler has long moved one of them to another core
 
@@ -62,7 +64,8 @@ def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
         return Row(cell, "failed", reason=f"{type(error).__name__}: {error}")
     estimate = first.first_call
     if cell.impl != "python" or not options.seconds < estimate < options.longest:
-        estimate = _warm_up(thunk, options.seconds / 10, cell.threads)
+        doubted = max(options.seconds, _ROUGH * expected_seconds(cell))
+        estimate = _warm_up(thunk, options.seconds / 10, cell.threads, doubted)
     if estimate > _TOO_SLOW * options.longest:
         reason = f"{estimate:.2g} s for one call, too far above {options.longest:g} s"
         return replace(first, status="skipped", reason=reason, expected=estimate)
@@ -72,18 +75,24 @@ def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
     return replace(first, rounds=rounds, iterations=iterations, started=started, cpus=cpus)
 
 
-def _warm_up(thunk: Thunk, seconds: float, threads: int) -> float:
+def _warm_up(thunk: Thunk, seconds: float, threads: int, doubted: float) -> float:
     """Seconds of the fastest of calls for so long: caches, branch predictors and clocks settle meanwhile.
 
     Slow plain Python does without, there is nothing to settle; of all others the first call may have compiled
     or started threads. Threads that were asleep often wake up on one core and wait for each other in turns:
-    calls of 40 microseconds then take 8 milliseconds each, ten in a row. So they get time to part.
+    calls of 40 microseconds then take 8 milliseconds each, ten in a row. So they get time to part. Where even
+    the fastest call took more than `doubted` there are at least `_CALLS`: one may have lost its core.
     """
     last = fastest = float("inf")
     start = time.perf_counter()
-    elapsed = 0.0
-    while elapsed < seconds or (threads > 1 and last > _TIME_SLICE and elapsed < _PARTING):
+    elapsed, calls = 0.0, 0
+    while (
+        elapsed < seconds
+        or (threads > 1 and last > _TIME_SLICE and elapsed < _PARTING)
+        or (fastest > doubted and calls < _CALLS)
+    ):
         thunk()
+        calls += 1
         last = time.perf_counter() - start - elapsed
         elapsed += last
         fastest = min(fastest, last)

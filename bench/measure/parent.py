@@ -7,21 +7,20 @@ import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from seqgap.bench.machine.environment import environment
-from seqgap.bench.machine.probe import measure_machine
+from seqgap.bench.machine.probe import MEASURING, MachineError, measure_machine
+from seqgap.bench.machine.variables import measuring, removed
 from seqgap.bench.measure.cell import with_fraction
-from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.cells import expected_seconds, planned, too_slow
 from seqgap.bench.plan.options import Options
 from seqgap.bench.results.rows import Probe, Row, RunFolder, make_empty, parse_item, read_ceilings
 
-MEASURING = "Measuring the ceilings of this machine, about 5 s ..."
 _LOG = "worker.log"
 
 
@@ -33,9 +32,20 @@ def start(options: Options, path: Path) -> RunFolder:
     """A new result folder with all that is known before the first timing; the ceilings take 5 seconds."""
     make_empty(path)
     click.echo(MEASURING)
-    ceilings = measure_machine(parallel=any(cell.threads > 1 for cell in planned(options)))
-    known = {"threading_layer": ceilings.threading_layer, "ceilings": ceilings.to_json()}
-    return RunFolder.create(path, {**environment(), **known}, options)
+    ceilings, blas = measure_machine(parallel=any(cell.threads > 1 for cell in planned(options)))
+    _refuse_if_wrong(blas)
+    if gone := removed():
+        click.echo(f"Measured without what slows libraries down: {', '.join(gone)}")
+    known = environment(blas) | {"ceilings": ceilings.to_json()}
+    return RunFolder.create(path, known, options)
+
+
+def _refuse_if_wrong(blas: list[dict[str, Any]]) -> None:
+    """MachineError where a product or a solve is wrong: the time of NumPy's or SciPy's would mean nothing."""
+    for b in blas:
+        if not b["error"] <= 1:
+            name = f"{b['internal_api']} {b['version']}, kernel {b['architecture']}"
+            raise MachineError(f"the BLAS of {b['library']} computes wrong results ({name}): install another")
 
 
 @contextmanager
@@ -52,14 +62,15 @@ def measure_run(console: Console, folder: RunFolder) -> None:
     """Measure what is left to do in a folder; KeyboardInterrupt leaves it ready to go on with."""
     options, done = folder.state(folder.path)
     ceilings = read_ceilings(folder.path)
-    _store_skipped(folder, options, done)
-    cells = [cell for cell in planned(options) if not too_slow(cell, options)]
+    reasons = {cell: too_slow(cell, options) for cell in planned(options)}
+    for cell, reason in reasons.items():
+        if reason and (cell, 0) not in done:
+            folder.append(Row(cell, "skipped", reason=reason, expected=expected_seconds(cell)))
+    cells = [cell for cell, reason in reasons.items() if not reason]
     left = {p: sum((cell, p) not in done for cell in cells) for p in range(options.processes)}
     if not any(left.values()):
         return
-    click.echo(
-        f"{len(cells)} cells to measure in {options.processes} processes each, results in {folder.path}"
-    )
+    click.echo(f"{len(cells)} cells in {options.processes} processes each, results in {folder.path}")
     with _progress(console, sum(left.values())) as advance:
         for process in (p for p, count in left.items() if count):
             with closing(_worker(folder, process)) as items:
@@ -67,13 +78,6 @@ def measure_run(console: Console, folder: RunFolder) -> None:
                     folder.append(with_fraction(item, ceilings) if isinstance(item, Row) else item)
                     if isinstance(item, Row):
                         advance(f"process {process + 1} of {options.processes}: {item.cell}")
-
-
-def _store_skipped(folder: RunFolder, options: Options, done: set[tuple[Cell, int]]) -> None:
-    for cell in planned(options):
-        reason = too_slow(cell, options)
-        if reason and (cell, 0) not in done:
-            folder.append(Row(cell, "skipped", reason=reason, expected=expected_seconds(cell)))
 
 
 @contextmanager
@@ -94,7 +98,12 @@ def _worker(folder: RunFolder, process: int) -> Generator[Row | Probe]:
     with tempfile.TemporaryFile() as errors:
         # A session of its own: Ctrl-C reaches this process alone, which then ends the other.
         worker = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=measuring(),
+            start_new_session=True,
         )
         try:
             yield from _items(worker)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from seqgap.bench.machine.probe import timer_step
+from seqgap.bench.machine.processor import timer_step
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.options import Options
 from seqgap.bench.results.rows import Row
@@ -65,6 +65,7 @@ def run(session: Session) -> bool:
         "--override-ini", "consider_namespace_packages=true",
         "--capture=no",
         "--exitfirst",
+        "-W", "error::pytest_benchmark.logger.PytestBenchmarkWarning",  # nobody would see it
         "--benchmark-only",
         "--benchmark-disable-gc",
         "--benchmark-columns=median",
