@@ -14,13 +14,13 @@ from numpy.typing import ArrayLike, DTypeLike
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.family import Family
-from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._core.jit import jit_inline
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.rows import WORTH_HEAVY
-from seqgap.kernels._core.simd import lanes, scratch
-from seqgap.kernels._core.tiles import from_tile, to_tile
+from seqgap.kernels._core.simd import lanes
+from seqgap.kernels._nets.blocks import block_rows, set_log_det
 from seqgap.kernels._nets.dense import address, read, write
-from seqgap.kernels._nets.lower import Lower, lower, multiply, solve
+from seqgap.kernels._nets.lower import BLOCK, Lower, lower, multiply, solve
 
 
 class Params(NamedTuple):
@@ -113,78 +113,34 @@ def _gather(source: Any, order: Any, target: Any, vectors: Any) -> None:
 
 
 @jit_inline
-def _load(n: Any, hi: Any, source: Any, tile: Any) -> None:
-    for column in range(0, tile.shape[1], lanes(source)):
-        to_tile(n + column, hi, source, tile, column)
-
-
-@jit_inline
-def _unload(n: Any, hi: Any, target: Any, tile: Any) -> None:
-    for column in range(0, tile.shape[1], lanes(target)):
-        if n + column < hi:
-            from_tile(n + column, hi, target, tile, column)
-
-
-@jit_inline
-def _forward(vectors: Any, upper: Any, unit: Any, orders: Any, tiles: Any) -> None:
-    """From z in the first tile to x in the second."""
-    first, second, _ = tiles
+def _forward(vectors: Any, work: Any, arrays: Any) -> None:
+    upper, unit, orders, log_det = arrays
+    first, second = work.first, work.second
     _reverse(first, second, vectors)
-    multiply(vectors, upper, second, first)
+    multiply(vectors, Lower(*upper), second, first)
     _reverse(first, second, vectors)
-    multiply(vectors, unit, second, first)
+    multiply(vectors, Lower(*unit), second, first)
     _gather(first, orders[0], second, vectors)
+    set_log_det(work, log_det)
 
 
 @jit_inline
-def _inverse(vectors: Any, upper: Any, unit: Any, orders: Any, tiles: Any) -> None:
-    """From x in the first tile to z in the second."""
-    first, second, sums = tiles
+def _inverse(vectors: Any, work: Any, arrays: Any) -> None:
+    upper, unit, orders, log_det = arrays
+    first, second = work.first, work.second
     _gather(first, orders[1], second, vectors)
-    solve(vectors, unit, second, sums)
+    solve(vectors, Lower(*unit), second, work.sums)
     _reverse(second, first, vectors)
-    solve(vectors, upper, first, sums)
+    solve(vectors, Lower(*upper), first, work.sums)
     _reverse(first, second, vectors)
+    set_log_det(work, -log_det)
 
 
-def _rows(transform: Any, sign: int) -> Any:
-    """Tiles of four vectors of rows, and then what is left."""
-
-    @jit_exact
-    def block(lo: Any, hi: Any, vectors: Any, batch: Any, upper: Any, unit: Any, orders: Any) -> None:
-        isolate()
-        source, target = batch
-        rows, pitch = source.shape[1] + lanes(source), vectors * lanes(source)
-        tiles = scratch(rows, pitch, source), scratch(rows, pitch, source), scratch(8, pitch, source)
-        for n in range(lo, hi, pitch):
-            _load(n, hi, source, tiles[0])
-            transform(vectors, upper, unit, orders, tiles)
-            _unload(n, hi, target, tiles[1])
-
-    @jit_exact
-    def rows(
-        lo: Any,
-        hi: Any,
-        source: Any,
-        target: Any,
-        log_det: Any,
-        upper: Any,
-        unit: Any,
-        orders: Any,
-        total: Any,
-    ) -> None:
-        isolate()
-        width, start = lanes(source), lo
-        while start < hi:
-            left = hi - start
-            vectors = 4 if left > 2 * width else (2 if left > width else 1)
-            stop = hi if left < 4 * width else hi - left % (4 * width)
-            block(start, stop, vectors, (source, target), Lower(*upper), Lower(*unit), orders)
-            start = stop
-        log_det[lo:hi] = sign * total
-
-    return rows
+@jit_inline
+def _sums(arrays: Any) -> Any:
+    return BLOCK
 
 
-_family = Family(Params, _arrays, _rows(_forward, 1), _rows(_inverse, -1), WORTH_HEAVY)
+_rows = [block_rows(transform, _sums, in_place=False) for transform in (_forward, _inverse)]
+_family = Family(Params, _arrays, *_rows, WORTH_HEAVY)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

@@ -12,7 +12,7 @@ from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.simd import fma, lanes
 from seqgap.kernels._nets.dense import address, product, read, spread, write
 
-_BLOCK = 8
+BLOCK = 8
 
 
 class Lower(NamedTuple):
@@ -27,7 +27,7 @@ class Lower(NamedTuple):
 
 def lower(matrix: Array, bias: Array) -> tuple[Array, ...]:
     """The fields of a `Lower`."""
-    starts = np.arange(len(bias)) // _BLOCK * _BLOCK
+    starts = np.arange(len(bias)) // BLOCK * BLOCK
     return matrix, bias, 1 / np.diag(matrix), starts, np.zeros_like(bias)
 
 
@@ -36,9 +36,9 @@ def multiply(vectors: Any, factor: Any, source: Any, target: Any) -> None:
     """target = bias + matrix source, tiles of D rows."""
     matrix, bias, starts = factor.matrix, factor.bias, factor.starts
     dim, pitch = matrix.shape[0], source.shape[1]
-    for start in range(0, dim, _BLOCK):
+    for start in range(0, dim, BLOCK):
         count, lines, sums = (
-            min(_BLOCK, dim - start),
+            min(BLOCK, dim - start),
             address(matrix, start * dim),
             address(target, start * pitch),
         )
@@ -54,8 +54,8 @@ def solve(vectors: Any, factor: Any, values: Any, sums: Any) -> None:
     matrix, bias, rate, starts, zeros = factor.matrix, factor.bias, factor.rate, factor.starts, factor.zeros
     dim, pitch = matrix.shape[0], values.shape[1]
     known, totals = address(values, 0), address(sums, 0)
-    for start in range(0, dim, _BLOCK):
-        count, lines = min(_BLOCK, dim - start), address(matrix, start * dim)
+    for start in range(0, dim, BLOCK):
+        count, lines = min(BLOCK, dim - start), address(matrix, start * dim)
         ends = address(starts, start)
         product(vectors, lines, dim, address(zeros, 0), ends, known, totals, pitch, count)
         square, block = address(matrix, start * (dim + 1)), address(values, start * pitch)
