@@ -58,6 +58,7 @@ _TABLE = {
         Implementation("jax", library="jax"),
         Implementation("zuko", library="zuko", built_on="torch", full_passes="sequential"),
         Implementation("nflows", library="nflows", built_on="torch", full_passes="sequential"),
+        Implementation("normflows", library="normflows", built_on="torch"),
         Implementation("flowjax", library="flowjax", built_on="jax", full_passes="sequential"),
     )
 }

@@ -18,8 +18,8 @@ import numpy as np
 from seqgap.kernels._core.family import Family, StrategicFamily
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.rows import WORTH_HEAVY
-from seqgap.kernels._core.simd import bits_of, filled, lanes, scratch, store
-from seqgap.kernels._core.tiles import from_tile, to_tile
+from seqgap.kernels._core.simd import bits_of, filled, lanes, scratch
+from seqgap.kernels._nets.blocks import load_block, piece, unload_block
 from seqgap.kernels._nets.dense import address, entry, number, read, write
 from seqgap.kernels._nets.mlp import Network, Workspace, advance, ends_of, outputs_for
 
@@ -64,22 +64,6 @@ def _same(first: Any, second: Any, count: Any) -> Any:
     for i in range(count):
         different += bits_of(entry(first, i)) != bits_of(entry(second, i))
     return different == 0
-
-
-@jit_inline
-def _load(n: Any, hi: Any, source: Any, tile: Any) -> None:
-    for column in range(0, tile.shape[1], lanes(source)):
-        to_tile(n + column, hi, source, tile, column)
-
-
-@jit_inline
-def _unload(n: Any, hi: Any, target: Any, log_det: Any, tile: Any, sums: Any) -> None:
-    width = lanes(target)
-    for column in range(0, tile.shape[1], width):
-        left = hi - n - column
-        if left > 0:
-            from_tile(n + column, hi, target, tile, column)
-            store(log_det, n + column, read(address(sums, 0), column), min(width, left))
 
 
 @jit_exact
@@ -263,21 +247,18 @@ def _rows(layer: Any) -> Any:
         pitch = vectors * lanes(source)
         work = _workspace(network, layers.order.shape[1], pitch, source)
         for n in range(lo, hi, pitch):
-            _load(n, hi, source, work.features)
+            load_block(n, hi, source, work.features)
             _clear(address(work.sums, 0), vectors)
             for index in range(layers.order.shape[0]):
                 layer(index, vectors, layers, network, work)
-            _unload(n, hi, target, log_det, work.features, work.sums)
+            unload_block(n, hi, target, log_det, work.features, work.sums)
 
     @jit_exact
     def rows(lo: Any, hi: Any, source: Any, target: Any, log_det: Any, layers: Any, network: Any) -> None:
         isolate()
-        width, batch = lanes(source), (source, target, log_det)
-        start = lo
-        while start < hi:  # four vectors at a time, and then what is left
-            left = hi - start
-            vectors = 4 if left > 2 * width else (2 if left > width else 1)
-            stop = hi if left < 4 * width else hi - left % (4 * width)
+        start, batch = lo, (source, target, log_det)
+        while start < hi:
+            vectors, stop = piece(start, hi, lanes(source))
             block(start, stop, vectors, batch, Layers(*layers), Network(*network))
             start = stop
 

@@ -1,0 +1,81 @@
+"""Row kernels whose rows lie side by side in the lanes of tiles, up to four vectors of them at a time."""
+
+from typing import Any, NamedTuple
+
+from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._core.simd import filled, lanes, scratch, store
+from seqgap.kernels._core.tiles import from_tile, to_tile
+from seqgap.kernels._nets.dense import address, read, write
+
+
+class Work(NamedTuple):
+    """Tiles for a block of rows of a batch; each has `pitch` entries in a row, a multiple of a vector."""
+
+    first: Any  # (D, pitch), the source to begin with
+    second: Any  # (D, pitch)
+    sums: Any  # (1 + so many as the family asks for, pitch); row 0 is log_det, 0 to begin with
+
+
+@jit_inline
+def load_block(n: Any, hi: Any, source: Any, tile: Any) -> None:
+    """Rows n, n + 1, ... of a batch, below hi, as columns of a tile."""
+    for column in range(0, tile.shape[1], lanes(source)):
+        to_tile(n + column, hi, source, tile, column)
+
+
+@jit_inline
+def unload_block(n: Any, hi: Any, target: Any, log_det: Any, tile: Any, sums: Any) -> None:
+    """Undo `load_block`; log_det is row 0 of the tile `sums`."""
+    width = lanes(target)
+    for column in range(0, tile.shape[1], width):
+        left = hi - n - column
+        if left > 0:
+            from_tile(n + column, hi, target, tile, column)
+            store(log_det, n + column, read(address(sums, 0), column), min(width, left))
+
+
+@jit_inline
+def piece(start: Any, hi: Any, width: Any) -> Any:
+    """(vectors to take at a time, row to stop at): four vectors as far as they go, then what is left."""
+    left = hi - start
+    vectors = 4 if left > 2 * width else (2 if left > width else 1)
+    return vectors, hi if left < 4 * width else hi - left % (4 * width)
+
+
+@jit_inline
+def set_log_det(work: Any, value: Any) -> None:
+    """log_det of all rows of a block becomes a number."""
+    sums, start = work.sums, address(work.sums, 0)
+    for at in range(0, sums.shape[1], lanes(sums)):
+        write(start, at, filled(sums, sums.dtype.type(value)))
+
+
+def block_rows(transform: Any, sums: Any, in_place: bool = True) -> Any:
+    """The row kernel of transform(vectors, work, arrays), which leaves its result in `first` or `second`.
+
+    sums(arrays): rows of the tile `sums` besides log_det.
+    """
+
+    @jit_exact
+    def block(lo: Any, hi: Any, vectors: Any, batch: Any, arrays: Any) -> None:
+        isolate()
+        source, target, log_det = batch
+        rows, pitch = source.shape[1] + lanes(source), vectors * lanes(source)
+        totals = scratch(1 + sums(arrays), pitch, source)
+        work = Work(scratch(rows, pitch, source), scratch(rows, pitch, source), totals)
+        for n in range(lo, hi, pitch):
+            load_block(n, hi, source, work.first)
+            set_log_det(work, 0.0)
+            transform(vectors, work, arrays)
+            unload_block(n, hi, target, log_det, work.first if in_place else work.second, work.sums)
+
+    @jit_exact
+    def rows(lo: Any, hi: Any, source: Any, target: Any, log_det: Any, *arrays: Any) -> None:
+        isolate()
+        start = lo
+        while start < hi:
+            vectors, stop = piece(start, hi, lanes(source))
+            block(start, stop, vectors, (source, target, log_det), arrays)
+            start = stop
+
+    return rows

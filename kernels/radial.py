@@ -1,0 +1,158 @@
+"""Radial flow: K layers x = z + beta h (z - c), h = 1 / (alpha + r), r = |z - c|, forward from layer 0 on.
+
+beta = softplus(b) - alpha > -alpha, so that a layer can be inverted. log_det = sum of (D - 1) log(1 + beta h)
++ log(1 + alpha beta h^2), the last term being 1 + beta h - beta r h^2. Rezende and Mohamed, "Variational
+inference with normalizing flows" (2015), equations 13 and 14 and appendix A.2.
+
+`inverse` is closed: with R = |x - c| and s = alpha + beta - R, r = (sqrt(s^2 + 4 alpha R) - s) / 2 and z = c
++ (x - c) r / R.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from seqgap.kernels._core import check
+from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.family import Family
+from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._core.normals import standard_normal
+from seqgap.kernels._core.rows import WORTH_HEAVY
+from seqgap.kernels._core.simd import filled, fma, lanes, select, square_root
+from seqgap.kernels._core.vecmath import log
+from seqgap.kernels._nets.blocks import block_rows
+from seqgap.kernels._nets.dense import address, number, read, spread, write
+
+
+class Params(NamedTuple):
+    """K layers, float64 or float32."""
+
+    center: Array  # (K, D), c
+    alpha: Array  # (K,), above 0
+    beta: Array  # (K,), b: beta is softplus(b) - alpha
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        return check.size("params.center", self.center, 2, 1)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float64 or float32."""
+        return check.real_dtype("params.center", self.center)
+
+
+def random_params(dim: int, seed: int, *, layers: int = 16, dtype: DTypeLike = np.float64) -> Params:
+    """Well-conditioned layers from normals of `seed`: centres among the data, alpha about sqrt(D)."""
+    dim, kind = check.count("dim", dim, 1), check.dtype(dtype)
+    layers = check.count("layers", layers, 1)
+    center = standard_normal(layers, dim, seed, stream=1)
+    log_alpha, beta = standard_normal(2, layers, seed, stream=2)
+    alpha = np.sqrt(dim) * np.exp(0.3 * log_alpha)
+    return Params(center.astype(kind), alpha.astype(kind), (alpha + 0.3 * beta).astype(kind))
+
+
+def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:
+    """c, alpha, beta."""
+    center = check.floats("params.center", params.center, 2)
+    layers = check.size("params.center", center, 2, 0)
+    center = check.shaped("params.center", center, dtype, (layers, dim))
+    alpha = check.shaped("params.alpha", params.alpha, dtype, (layers,))
+    if not (alpha > 0).all():
+        raise ValueError(f"params.alpha: expected numbers above 0, got {alpha.min()}")
+    raw = check.shaped("params.beta", params.beta, dtype, (layers,))
+    beta = np.logaddexp(0, raw.astype(float)) - alpha
+    return center, alpha, beta.astype(dtype)
+
+
+@jit_exact
+def _distances(pitch: Any, dim: Any, center: Any, tile: Any, result: Any) -> None:
+    """|row - c| of each row of a block."""
+    isolate()
+    for at in range(0, pitch, lanes(tile)):
+        even = odd = filled(tile, number(tile, 0))
+        for d in range(0, dim - 1, 2):
+            first = read(tile, d * pitch + at) - spread(center, d)
+            second = read(tile, (d + 1) * pitch + at) - spread(center, d + 1)
+            even, odd = fma(first, first, even), fma(second, second, odd)
+        if dim % 2:
+            last = read(tile, (dim - 1) * pitch + at) - spread(center, dim - 1)
+            even = fma(last, last, even)
+        write(result, at, square_root(even + odd))
+
+
+@jit_inline
+def _log_det(alpha: Any, beta: Any, h: Any, dim: Any) -> Any:
+    """Of a layer, latent to data."""
+    one, columns = number(alpha, 1), number(alpha, dim - 1)
+    first, second = spread(alpha, 0), spread(beta, 0)
+    return columns * log(one + second * h) + log(fma(first * second * h, h, one))
+
+
+@jit_exact
+def _stretch(pitch: Any, dim: Any, alpha: Any, beta: Any, values: Any, log_det: Any) -> None:
+    """values = beta h of r = values; log_det += that of the layer."""
+    isolate()
+    for at in range(0, pitch, lanes(values)):
+        h = number(values, 1) / (spread(alpha, 0) + read(values, at))
+        write(values, at, spread(beta, 0) * h)
+        write(log_det, at, read(log_det, at) + _log_det(alpha, beta, h, dim))
+
+
+@jit_exact
+def _shrink(pitch: Any, dim: Any, alpha: Any, beta: Any, values: Any, log_det: Any) -> None:
+    """values = r / R - 1 of R = values; log_det -= that of the layer. Of two forms of r / R the stable."""
+    isolate()
+    zero, one, two = number(values, 0), number(values, 1), number(values, 2)
+    for at in range(0, pitch, lanes(values)):
+        outer, first = read(values, at), spread(alpha, 0)
+        s = first + spread(beta, 0) - outer
+        root = square_root(fma(s, s, two * two * first * outer))
+        ratio = select(s > zero, two * first / (s + root), (root - s) / (two * outer))
+        h = one / fma(ratio, outer, first)
+        write(values, at, ratio - one)
+        write(log_det, at, read(log_det, at) - _log_det(alpha, beta, h, dim))
+
+
+@jit_exact
+def _move(pitch: Any, dim: Any, center: Any, rate: Any, tile: Any) -> None:
+    """tile += rate (tile - c)."""
+    isolate()
+    for at in range(0, pitch, lanes(tile)):
+        factor = read(rate, at)
+        for d in range(dim):
+            value = read(tile, d * pitch + at)
+            write(tile, d * pitch + at, fma(factor, value - spread(center, d), value))
+
+
+@jit_inline
+def _layer(k: Any, work: Any, arrays: Any, scale: Any) -> None:
+    center, alpha, beta = arrays
+    dim, pitch = center.shape[1], work.first.shape[1]
+    tile, rate, middle = address(work.first, 0), address(work.sums, pitch), address(center, k * dim)
+    _distances(pitch, dim, middle, tile, rate)
+    scale(pitch, dim, address(alpha, k), address(beta, k), rate, address(work.sums, 0))
+    _move(pitch, dim, middle, rate, tile)
+
+
+@jit_inline
+def _forward(vectors: Any, work: Any, arrays: Any) -> None:
+    for k in range(arrays[1].shape[0]):
+        _layer(k, work, arrays, _stretch)
+
+
+@jit_inline
+def _inverse(vectors: Any, work: Any, arrays: Any) -> None:
+    layers = arrays[1].shape[0]
+    for index in range(layers):
+        _layer(layers - 1 - index, work, arrays, _shrink)
+
+
+@jit_inline
+def _sums(arrays: Any) -> Any:
+    return 1
+
+
+_family = Family(Params, _arrays, block_rows(_forward, _sums), block_rows(_inverse, _sums), WORTH_HEAVY)
+forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

@@ -1,0 +1,63 @@
+"""x = z + beta h (z - c), h = 1 / (alpha + |z - c|), layer after layer; back by the root of a quadratic."""
+
+import math
+from typing import NamedTuple
+
+from seqgap.reference._family import Family
+from seqgap.reference._plain import Matrix, Vector
+from seqgap.reference.normal import standard_normal
+
+
+class Params(NamedTuple):
+    """K layers."""
+
+    center: Matrix  # (K, D), c
+    alpha: Vector  # (K,), above 0
+    beta: Vector  # (K,): the layer's beta is softplus of it, less alpha
+
+
+def random_params(dim: int, seed: int, *, layers: int = 16, dtype: str = "float64") -> Params:
+    """Centres among the data, alpha about sqrt(D); in float64 whatever the dtype."""
+    center = standard_normal(layers, dim, seed, stream=1)
+    log_alpha, beta = standard_normal(2, layers, seed, stream=2)
+    alpha = [math.sqrt(dim) * math.exp(0.3 * value) for value in log_alpha]
+    return Params(center, alpha, [a + 0.3 * b for a, b in zip(alpha, beta, strict=True)])
+
+
+def _beta(alpha: float, raw: float) -> float:
+    return max(raw, 0.0) + math.log1p(math.exp(-abs(raw))) - alpha
+
+
+def _distance(z: Vector, center: Vector) -> float:
+    return math.sqrt(sum((v - c) ** 2 for v, c in zip(z, center, strict=True)))
+
+
+def _log_det(alpha: float, beta: float, r: float, dim: int) -> float:
+    h = 1 / (alpha + r)
+    return (dim - 1) * math.log(1 + beta * h) + math.log(1 + beta * h - beta * r * h * h)
+
+
+def _to_data(z: Vector, params: Params) -> tuple[Vector, float]:
+    log_det = 0.0
+    for center, alpha, raw in zip(*params, strict=True):
+        beta, r = _beta(alpha, raw), _distance(z, center)
+        log_det += _log_det(alpha, beta, r, len(z))
+        z = [v + beta / (alpha + r) * (v - c) for v, c in zip(z, center, strict=True)]
+    return z, log_det
+
+
+def _to_latent(x: Vector, params: Params) -> tuple[Vector, float]:
+    log_det = 0.0
+    for center, alpha, raw in reversed(list(zip(*params, strict=True))):
+        beta, outer = _beta(alpha, raw), _distance(x, center)
+        s = alpha + beta - outer
+        root = math.sqrt(s * s + 4 * alpha * outer)
+        ratio = 2 * alpha / (s + root) if s > 0 else (root - s) / (2 * outer)
+        x = [c + (v - c) * ratio for v, c in zip(x, center, strict=True)]
+        log_det -= _log_det(alpha, beta, ratio * outer, len(x))
+    return x, log_det
+
+
+family = Family(_to_data, _to_latent, lambda params: len(params.center[0]))
+forward, inverse = family.forward, family.inverse
+log_prob, sample = family.log_prob, family.sample

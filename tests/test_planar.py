@@ -1,0 +1,128 @@
+"""Planar and radial flows: known figures, extreme layers, roots at the last digits, what is refused."""
+
+import importlib
+from types import ModuleType
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+
+from seqgap.bench.model.case import Dtype
+from seqgap.kernels import planar, radial
+from seqgap.kernels.normal import standard_normal
+
+PLANAR = planar.Params(np.array([[1, -0.5]]), np.array([[-2, 0.7]]), np.array([0.3]))
+RADIAL = radial.Params(np.array([[0.2, 0.1]]), np.array([0.8]), np.array([-1.3]))
+FLOWS = pytest.mark.parametrize("module", [planar, radial], ids=["planar", "radial"])
+
+
+@pytest.mark.parametrize(
+    ("module", "params", "x", "log_det"),
+    [
+        (planar, PLANAR, [-0.229988823181, -0.893522536204], -0.266551224208),
+        (radial, RADIAL, [0.413565824162, -0.683074688593], -0.466307046447),
+    ],
+    ids=["planar", "radial"],
+)
+def test_known_figures(module: ModuleType, params: Any, x: list[float], log_det: float) -> None:
+    """Of an independent calculation in plain Python, which normflows agrees with."""
+    found, found_log_det = module.forward([[0.5, -1]], params)
+    np.testing.assert_allclose(found, [x], rtol=1e-11)
+    assert found_log_det[0] == pytest.approx(log_det, abs=1e-12)
+    z, log_det_back = module.inverse(found, params)
+    np.testing.assert_allclose(z, [[0.5, -1]], rtol=1e-14)
+    assert log_det_back[0] == pytest.approx(-log_det, abs=1e-12)
+
+
+def test_the_root_has_its_last_digits() -> None:
+    """Against mpmath, for layers from nearly folding to steep."""
+    for inner in (-20.0, -3.0, 0.0, 5.0, 300.0):
+        params = planar.Params(np.array([[2.0]]), np.array([[inner / 2]]), np.array([0.25]))
+        x = np.linspace(-30, 30, 61)[:, None]
+        z, _ = planar.inverse(x, params)
+        with mpmath.workdps(50):
+            gain = mpmath.log1p(mpmath.exp(inner)) - 1
+            u_hat = gain / 2
+            slopes = [1 + gain * mpmath.sech(2 * mpmath.mpf(v) + 0.25) ** 2 for v in z[:, 0]]
+            errors = [
+                abs(mpmath.mpf(v) + u_hat * mpmath.tanh(2 * mpmath.mpf(v) + 0.25) - w) / slope
+                for v, w, slope in zip(z[:, 0].tolist(), x[:, 0].tolist(), slopes, strict=True)
+            ]
+        # A unit in x moves z by 1 / slope; where a layer nearly folds that is much.
+        allowed = [
+            2e-14 * max(1, abs(w)) * max(1, 1 / float(slope))
+            for w, slope in zip(x[:, 0], slopes, strict=True)
+        ]
+        assert all(float(error) <= limit for error, limit in zip(errors, allowed, strict=True)), inner
+
+
+def test_a_layer_without_weight_is_a_shift(dtype: Dtype) -> None:
+    params = planar.Params(np.zeros((1, 3), dtype), np.array([[1, 2, 3]], dtype), np.array([0.5], dtype))
+    z = standard_normal(20, 3, 1, dtype=dtype)
+    x, log_det = planar.forward(z, params)
+    np.testing.assert_allclose(x, z + np.tanh(0.5) * params.direction, atol=20 * np.finfo(dtype).eps)
+    assert not log_det.any()
+
+
+def test_the_centre_of_a_layer_stays() -> None:
+    z, log_det = radial.inverse(RADIAL.center, RADIAL)
+    np.testing.assert_array_equal(z, RADIAL.center)
+    x, back = radial.forward(RADIAL.center, RADIAL)
+    np.testing.assert_array_equal(x, RADIAL.center)
+    assert log_det[0] == pytest.approx(-back[0], abs=1e-15)
+
+
+@FLOWS
+def test_layers_go_one_after_another(module: ModuleType) -> None:
+    params, z = module.random_params(5, 1, layers=3), standard_normal(9, 5, 2)
+    x, total = z, np.zeros(9)
+    for k in range(3):
+        x, log_det = module.forward(x, type(params)(*(array[k : k + 1] for array in params)))
+        total += log_det
+    found, log_det = module.forward(z, params)
+    np.testing.assert_allclose(found, x, rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(log_det, total, atol=1e-13)
+
+
+@FLOWS
+def test_the_root_of_a_row_does_not_depend_on_the_others(module: ModuleType, dtype: Dtype) -> None:
+    params, x = module.random_params(4, 1, dtype=dtype), 10 * standard_normal(70, 4, 2, dtype=dtype)
+    z, _ = module.inverse(x, params)
+    for row in (0, 3, 69):
+        assert module.inverse(x[row : row + 1], params)[0].tobytes() == z[row].tobytes()
+
+
+@FLOWS
+def test_they_equal_normflows(module: ModuleType) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("normflows")
+    name = module.__name__.rpartition(".")[2]
+    params, z = module.random_params(6, 1), standard_normal(20, 6, 2)
+    case = importlib.import_module(f"seqgap.bench.cases.{name}")
+    with torch.inference_mode():
+        expected = case.normflows(params)(torch.tensor(z))
+    for left, right in zip(module.forward(z, params), expected, strict=True):
+        np.testing.assert_allclose(left, right.numpy(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("module", "params", "message"),
+    [
+        (planar, PLANAR._replace(weight=np.zeros(2)), r"params\.weight: expected 2 dimensions"),
+        (planar, PLANAR._replace(weight=np.zeros((0, 2))), r"params\.weight: expected 2 dimensions, none of"),
+        (planar, PLANAR._replace(direction=np.zeros((1, 3))), r"params\.direction: expected shape \(1, 2\)"),
+        (planar, PLANAR._replace(bias=np.zeros(2)), r"params\.bias: expected shape \(1,\)"),
+        (radial, RADIAL._replace(center=np.zeros((1, 3))), r"params\.center: expected shape \(1, 2\)"),
+        (radial, RADIAL._replace(alpha=np.array([0.0])), r"params\.alpha: expected numbers above 0, got 0"),
+        (
+            radial,
+            RADIAL._replace(alpha=np.array([np.nan])),
+            r"params\.alpha: expected numbers above 0, got nan",
+        ),
+        (radial, RADIAL._replace(beta=np.zeros((1, 1))), r"params\.beta: expected shape \(1,\)"),
+    ],
+)
+def test_layers_that_do_not_do_are_refused(module: ModuleType, params: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        module.forward(np.zeros((1, 2)), params)
