@@ -67,8 +67,9 @@ def from_matrix(matrix: ArrayLike, shift: ArrayLike) -> Params:
     if dense.shape[1] != dim:
         raise ValueError(f"matrix: expected a square matrix, got shape {dense.shape}")
     check.finite("matrix", dense)
-    factors, pivots, failure = lapack.dgetrf(dense)
-    if failure > 0:
+    factors, pivots, _ = lapack.dgetrf(dense)
+    rounding = dim * np.finfo(float).eps * np.abs(dense).max(axis=0)  # a pivot of no more is a zero
+    if (np.abs(np.diag(factors)) <= rounding).any():
         raise ValueError(f"matrix: expected a regular matrix, got a singular one of shape {dense.shape}")
     order = np.arange(dim)
     for row, pivot in enumerate(pivots):

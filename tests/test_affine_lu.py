@@ -56,6 +56,11 @@ def test_it_is_the_dense_map(dim: int, dtype: Dtype) -> None:
     assert np.abs(back - z).max() < allowed
 
 
+def test_small_columns_are_no_singular_matrix() -> None:
+    z, _ = affine_lu.inverse([[1e20, 1e-20]], affine_lu.from_matrix([[1e20, 0], [1, 1e-20]], [0, 0]))
+    np.testing.assert_allclose(z, [[1, 1 - 1e20]])
+
+
 def test_other_triangles_are_not_read() -> None:
     params = affine_lu.random_params(9, 1)
     full = params._replace(lower=params.lower + np.triu(np.full((9, 9), np.nan)), upper=params.upper.copy())
@@ -68,6 +73,7 @@ def test_other_triangles_are_not_read() -> None:
     [
         ([[1, 2, 3], [4, 5, 6]], [0, 0], r"matrix: expected a square matrix, got shape \(2, 3\)"),
         ([[1, 2], [2, 4]], [0, 0], "matrix: expected a regular matrix, got a singular one"),
+        ([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [0, 0, 0], "matrix: expected a regular matrix"),
         ([[0.0]], [0], "matrix: expected a regular matrix"),
         ([[1, np.nan], [2, 4]], [0, 0], "matrix: expected finite values"),
         ([1, 2], [0, 0], "matrix: expected 2 dimensions"),

@@ -106,8 +106,7 @@ def _matrix(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
     return Call((matrix, shift))
 
 
-def _steps(dim: int) -> float:
-    return 10 * dim + 100
+_TOLERANCE = rounding(lambda dim: 10 * dim + 100)
 
 
 def _with_determinant(operation: Operation) -> Operation:
@@ -123,10 +122,8 @@ def _case() -> Case:
         Direction(
             lambda dim: _cost(2 * dim, dim), numpy_inverse, torch_inverse, jax_inverse, scipy_inverse, tables
         ),
-        steps=_steps,
-        more=(
-            Operation("from_matrix", _matrix, lambda dim: Cost(flops=dim**3), rounding(_steps), timed=False),
-        ),
+        tolerance=_TOLERANCE,
+        more=(Operation("from_matrix", _matrix, lambda dim: Cost(flops=dim**3), _TOLERANCE, timed=False),),
     )
     operations = tuple(map(_with_determinant, case.operations))
     return replace(case, operations=operations, matched=(("inverse", "forward"),))

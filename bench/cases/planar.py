@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from seqgap.bench.model.case import EXP_FLOPS, Cost
+from seqgap.bench.model.case import EXP_FLOPS, Cost, rounding
 from seqgap.bench.model.flow import Direction, flow
 from seqgap.kernels import planar
 
@@ -106,5 +106,5 @@ CASE = flow(
         models={"normflows": normflows},
     ),
     Direction(lambda dim: _cost(_LAYERS * _ROOT, _ROOT, dim), numpy_inverse),
-    steps=lambda dim: 16 * (16 + dim),
+    tolerance=rounding(lambda dim: _LAYERS * (16 + dim)),
 )  # fmt: skip

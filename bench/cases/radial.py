@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from seqgap.bench.model.case import EXP_FLOPS, Cost
+from seqgap.bench.model.case import EXP_FLOPS, Cost, rounding
 from seqgap.bench.model.flow import Direction, flow
 from seqgap.kernels import radial
 
@@ -105,5 +105,5 @@ CASE = flow(
         _cost, numpy_forward, torch_forward, jax_forward, tables=_tables, models={"normflows": normflows}
     ),
     Direction(_cost, numpy_inverse),
-    steps=lambda dim: 16 * 16 + 2 * dim,
+    tolerance=rounding(lambda dim: _LAYERS * 16 + 2 * dim),
 )
