@@ -87,17 +87,14 @@ def isolate(typing_context: Any) -> Any:
 
     It stays one function in every driver, so that its bits are the same in all: inlined into a
     serial, a parallel and a fused driver, the optimiser could sum a row in three different orders.
-    It uses 512-bit vectors where the machine has them; LLVM would stop at 256. And no array that it
-    writes overlaps another: the public functions see to that. Without it a loop that stores is
-    guarded by a check of addresses, and the scalar loop behind it sums in another order, so that
-    bits would depend on where arrays lie.
+    And no array that it writes overlaps another: the public functions see to that. Without it a loop
+    that stores is guarded by a check of addresses, and the scalar loop behind it sums in another
+    order, so that bits would depend on where arrays lie.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         function = builder.function
         function.attributes.add("noinline")
-        # A key with a value, which llvmlite's own add refuses.
-        set.add(function.attributes, '"prefer-vector-width"="512"')
         for argument in function.args:
             if _is_array_data(argument, function):
                 argument.add_attribute("noalias")
