@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 from numba import types
-from numba.extending import overload
 from numpy.typing import ArrayLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
+from seqgap.kernels._core.compiler import generated
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline, tile_rows
 from seqgap.kernels._core.philox import fill
 from seqgap.kernels._core.rows import WORTH_HEAVY, RowKernel
@@ -95,15 +95,10 @@ def _mix_block(x0: Any, eps: Any, x: Any, at: Any, count: Any, skipped: Any, sig
     store(x, at, fma(signal, load(x0, at, count), noise), count)
 
 
-def _mix_rows(x0: Any, eps: Any, x: Any, first: Any, last: Any, skipped: Any, t: Any, table: Any) -> None:
-    """`_mix` for rows first to last - 1: at once where t is one integer for all; for jitted code only."""
-    raise TypeError("_mix_rows is for jitted code only")
+@generated
+def _mix_rows(x0: Any, eps: Any, x: Any, first: Any, last: Any, skipped: Any, t: Any, table: Any) -> Any:
+    """`_mix` for rows first to last - 1: at once where t is one integer for all."""
 
-
-@overload(_mix_rows)  # type: ignore[untyped-decorator]  # numba is not followed for types
-def _mix_rows_overload(
-    x0: Any, eps: Any, x: Any, first: Any, last: Any, skipped: Any, t: Any, table: Any
-) -> Any:
     def one(x0: Any, eps: Any, x: Any, first: Any, last: Any, skipped: Any, t: Any, table: Any) -> None:
         dim = x0.shape[1]
         _mix(x0, eps, x, first * dim, last * dim, skipped * dim, table[t, 0], table[t, 1])

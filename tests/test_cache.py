@@ -51,7 +51,8 @@ print(Compiled.count, normals)
 
 
 def start(program: str, cache: Path, **variables: str) -> subprocess.Popen[str]:
-    environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
+    ours = {"NUMBA_CACHE_DIR", "PYTHONDONTWRITEBYTECODE"}
+    environment = {key: value for key, value in os.environ.items() if key not in ours}
     environment |= {"XDG_CACHE_HOME": str(cache), "LOCALAPPDATA": str(cache), "HOME": str(cache)}
     return subprocess.Popen(
         [sys.executable, "-c", COUNTED + program],
@@ -159,7 +160,7 @@ def test_a_second_run_compiles_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "program"),
     [
-        ("_core/simd.py", "return builder.fma(a, b, c)", "return builder.fneg(builder.fma(a, b, c))", SMALL),
+        ("_core/simd.py", "arguments, operands)", "arguments, operands)[:1] * len(operands)", SMALL),
         pytest.param(
             "_core/vecmath.py",
             "one, two, root_half = real(1), real(2)",

@@ -7,10 +7,8 @@ what it closes over and calls, options and argument types. Whatever goes wrong, 
 """
 
 import hashlib
-import itertools
 import pickle
 import re
-import secrets
 import shutil
 import sys
 import tempfile
@@ -22,7 +20,7 @@ import llvmlite
 import numba
 import numpy as np
 import platformdirs
-from numba.core import bytecode, compiler, config, event, sigutils
+from numba.core import compiler, config, event, sigutils
 from numba.core.caching import NullCache
 from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
@@ -35,23 +33,6 @@ _NOT_COMPILED_IN = {"CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_DEFAULT_NUM_THREADS
 _KEPT = 8  # folders, one for each state of the files: what was last edited, or another version
 _HASH_BYTES = 32
 LOADING = "seqgap:load"  # the event, as of numba.core.event, of looking for an entry and loading it
-
-
-class Compiler(compiler.Compiler):  # type: ignore[misc]  # numba is not followed for types
-    """Numba's compiler with symbols that no other process gives out.
-
-    Numba numbers its functions from 1 in each process. Entries of two processes could give one name to
-    two functions, and a process that loads both would run one of them for both.
-    """
-
-    def compile_extra(self, func: Any) -> Any:
-        """Compile `func`; Numba holds its compiler lock."""
-        before = bytecode.FunctionIdentity._unique_ids
-        bytecode.FunctionIdentity._unique_ids = itertools.count(secrets.randbits(62))
-        try:
-            return super().compile_extra(func)
-        finally:
-            bytecode.FunctionIdentity._unique_ids = before
 
 
 def enable(dispatcher: Any) -> None:
@@ -176,7 +157,8 @@ def _value(value: Any, callers: tuple[Any, ...]) -> str:
         return f"{type(value).__name__} {value!r}"
     if isinstance(value, ModuleType):
         return value.__name__
-    module, name = getattr(value, "__module__", None) or "", getattr(value, "__qualname__", None)
-    if name is None or module.partition(".")[0] not in ("builtins", "math", "numba", "numpy", "seqgap"):
+    module, name = getattr(value, "__module__", None) or "", getattr(value, "__qualname__", "<locals>")
+    known = module.partition(".")[0] in ("builtins", "math", "numba", "numpy", "seqgap")
+    if not known or "<locals>" in name:  # a name that several functions may have
         raise _NotCacheableError
     return f"{module}.{name}"

@@ -13,21 +13,20 @@ from typing import Any
 import numba
 import numpy as np
 from numba import njit, prange, types
-from numba.extending import intrinsic
 
 from seqgap.kernels._core import cache
+from seqgap.kernels._core.compiler import Compiler, intrinsic
 
 # Without reassoc a sum over a row does not vectorise. nnan and ninf stay out: NaN and inf are data.
-# Where no sum is to be reordered, jit_exact and an explicit fma say the same without leaving a choice.
+# A loop that sums nothing takes jit_exact and writes the fma: the same speed, with a defined rounding.
 _FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
-_COMPILER = {"pipeline_class": cache.Compiler}  # what the cache on disk needs
 _CHUNK_ELEMENTS = 16384  # about 2 to 50 microseconds of work for each chunk of a parallel run
 # Fewer elements stay serial: on two threads the coupling takes 0.8 of its time at 65536 elements but 1.15
 # times at 49152, where a call costs 5 microseconds more; kernels that do more for each say so.
 SMALL = 65536
 SMALL_FOR_HEAVY = 32768  # normals take 0.65 of their time here, linear_ar (D = 64) 0.88
-_PART = 32768  # elements of a heavy kernel that are worth a thread of their own: 120 microseconds or more
-_TOGETHER = 64  # rows that heavy kernels take side by side
+_WORKER_ELEMENTS = 32768  # of a heavy kernel, that are worth a thread of their own: 120 microseconds or more
+_BLOCK_ROWS = 64  # that heavy kernels take side by side
 _LANES = 32  # rows that kernels take side by side at most: chunks and tiles are multiples of it
 
 
@@ -37,9 +36,7 @@ class _Pool:
     lock = threading.Lock()  # Numba's workqueue layer aborts on concurrent parallel regions
     started = False
     forked = False  # from a process whose pool had started: GNU OpenMP would abort this one
-    python: ThreadPoolExecutor | None = (
-        None  # threads of Python, kept since to start one takes 90 microseconds
-    )
+    python: ThreadPoolExecutor | None = None  # kept, since to start a thread takes 90 microseconds
 
     @classmethod
     def after_fork(cls) -> None:
@@ -58,9 +55,16 @@ class _Pool:
 os.register_at_fork(after_in_child=_Pool.after_fork)
 
 
+def _compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    dispatcher = njit(error_model="numpy", pipeline_class=Compiler, **options)(function)
+    cache.enable(dispatcher)
+    compiled: Callable[..., Any] = dispatcher
+    return compiled
+
+
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` with the fast-math subset: sums may be reordered, NaN and inf hold."""
-    return _cached(njit(error_model="numpy", fastmath=_FAST, nogil=True, **_COMPILER)(function))
+    return _compiled(function, fastmath=_FAST, nogil=True)
 
 
 def jit_exact(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,39 +73,28 @@ def jit_exact(function: Callable[..., Any]) -> Callable[..., Any]:
     fastmath=False is not the default, nor is forceinline=False: without them Numba hands on the flags of
     whichever caller is compiled first, and the bits depend on what else the process has run.
     """
-    options = {"error_model": "numpy", "fastmath": False, "nogil": True, "forceinline": False}
-    return _cached(njit(**options, **_COMPILER)(function))
+    return _compiled(function, fastmath=False, forceinline=False, nogil=True)
 
 
 def jit_inline(function: Callable[..., Any]) -> Callable[..., Any]:
     """`jit_exact`, and part of its callers: a call that passes arrays costs as much as 50 entries."""
-    options = {"error_model": "numpy", "fastmath": False, "nogil": True, "forceinline": True}
-    return _cached(njit(**options, **_COMPILER)(function))
+    return _compiled(function, fastmath=False, forceinline=True, nogil=True)
 
 
-def _cached(dispatcher: Any) -> Callable[..., Any]:
-    cache.enable(dispatcher)
-    compiled: Callable[..., Any] = dispatcher
-    return compiled
-
-
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+@intrinsic
 def isolate(typing_context: Any) -> Any:
     """Say of the calling kernel what Numba has no word for.
 
     It stays one function in every driver, so that its bits are the same in all: inlined into a
     serial, a parallel and a fused driver, the optimiser could sum a row in three different orders.
-    It uses 512-bit vectors where the machine has them; LLVM would stop at 256. And no array that it
-    writes overlaps another: the public functions see to that. Without it a loop that stores is
-    guarded by a check of addresses, and the scalar loop behind it sums in another order, so that
-    bits would depend on where arrays lie.
+    And no array that it writes overlaps another: the public functions see to that. Without it a loop
+    that stores is guarded by a check of addresses, and the scalar loop behind it sums in another
+    order, so that bits would depend on where arrays lie.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         function = builder.function
         function.attributes.add("noinline")
-        # A key with a value, which llvmlite's own add refuses.
-        set.add(function.attributes, '"prefer-vector-width"="512"')
         for argument in function.args:
             if _is_array_data(argument, function):
                 argument.add_attribute("noalias")
@@ -112,8 +105,8 @@ def isolate(typing_context: Any) -> Any:
 
 def _is_array_data(argument: Any, function: Any) -> bool:
     """Whether an argument is the data pointer of an array: its fifth field, before the shape."""
-    stem, _, place = argument.name.rpartition(".")
-    return place == "4" and any(other.name == f"{stem}.5.0" for other in function.args)
+    stem, _, field = argument.name.rpartition(".")
+    return field == "4" and f"{stem}.5.0" in {argument.name for argument in function.args}
 
 
 @jit
@@ -161,27 +154,28 @@ class HeavyKernel(RowKernel):
         self.rows = rows
 
     def __call__(self, threads: int, count: int, dim: int, *arrays: Any) -> None:
-        """Do rows 0 to count - 1 of width `dim` on at most `threads` threads, none with less than `_PART`."""
-        parts = min(threads, count * dim // _PART)
-        if parts < 2:
+        """Do rows 0 to count - 1 of width `dim` on at most `threads` threads, each with
+        `_WORKER_ELEMENTS` at least.
+        """
+        workers = min(threads, count * dim // _WORKER_ELEMENTS)
+        if workers < 2:
             self.rows(0, count, *arrays)
             return
-        size = max(1, -(-count // (parts * _TOGETHER))) * _TOGETHER
+        size = max(1, -(-count // (workers * _BLOCK_ROWS))) * _BLOCK_ROWS
         cuts = [(lo, min(lo + size, count)) for lo in range(size, count, size)]
-        others = [_Pool.workers().submit(self.rows, *cut, *arrays) for cut in cuts]
+        parts = [_Pool.workers().submit(self.rows, *cut, *arrays) for cut in cuts]
         self.rows(0, min(size, count), *arrays)
-        for other in others:
-            other.result()
+        for part in parts:
+            part.result()
 
 
 def _parallel_driver(rows: Callable[..., Any]) -> Callable[..., Any]:
-    @njit(error_model="numpy", parallel=True, **_COMPILER)  # type: ignore[untyped-decorator]  # numba is not followed for types
     def parallel(count: Any, chunk: Any, arrays: Any) -> None:
         for index in prange((count + chunk - 1) // chunk):
             lo = np.int64(index) * chunk  # prange indices are unsigned
             rows(lo, min(lo + chunk, count), *arrays)
 
-    return _cached(parallel)
+    return _compiled(parallel, parallel=True)
 
 
 def threads_available() -> int:

@@ -1,12 +1,12 @@
-"""Philox words and the normals made of them, for jitted code; seqgap.kernels.normal documents both."""
+"""Philox words and the normals made of them; seqgap.kernels.normal documents both."""
 
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, overload
 
+from seqgap.kernels._core.compiler import generated, intrinsic
 from seqgap.kernels._core.jit import jit_exact, jit_inline
 from seqgap.kernels._core.simd import fma
 from seqgap.kernels._core.vecmath import log_normal, sincos_one_turn
@@ -15,11 +15,11 @@ _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 # Rows of fewer columns make no vectors of their own: row by row 2 columns took 11 ns a normal, so 1.9.
 _NARROW64, _NARROW32 = 32, 64
-_TOGETHER = 64  # rows at a time then: the scratch columns stay in the first-level cache
+_TILE_ROWS = 64  # rows at a time then: the scratch columns stay in the first-level cache
 _32, _21, _11 = np.uint64(32), np.uint64(21), np.uint64(11)
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+@intrinsic
 def philox(typing_context: Any, c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
     """Ten rounds on uint32 words, written out: a loop of rounds keeps callers from vectorising."""
 
@@ -85,9 +85,9 @@ def _wide64(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
 def _narrow64(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
     """Block by block; the rows make the vectors, by way of a scratch column for each column."""
     rows, dim = out.shape
-    columns = np.empty((2, _TOGETHER), out.dtype)
-    for start in range(0, rows, _TOGETHER):
-        count = min(_TOGETHER, rows - start)
+    columns = np.empty((2, _TILE_ROWS), out.dtype)
+    for start in range(0, rows, _TILE_ROWS):
+        count = min(_TILE_ROWS, rows - start)
         for block in range((dim + 1) // 2):
             for i in range(count):
                 w0, w1, w2, w3 = _words(first_row + start + i, block, seed, stream)
@@ -117,9 +117,9 @@ def _wide32(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
 def _narrow32(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
     """As `_narrow64`."""
     rows, dim = out.shape
-    columns = np.empty((4, _TOGETHER), out.dtype)
-    for start in range(0, rows, _TOGETHER):
-        count = min(_TOGETHER, rows - start)
+    columns = np.empty((4, _TILE_ROWS), out.dtype)
+    for start in range(0, rows, _TILE_ROWS):
+        count = min(_TILE_ROWS, rows - start)
         for block in range((dim + 3) // 4):
             for i in range(count):
                 w0, w1, w2, w3 = _words(first_row + start + i, block, seed, stream)
@@ -146,13 +146,9 @@ def _fill32(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
         _wide32(out, first_row, seed, stream)
 
 
-def fill(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
-    """Fill `out` with the normals of rows first_row, first_row + 1, ...; for jitted code only."""
-    raise TypeError("fill is for jitted code only")
-
-
-@overload(fill)  # type: ignore[untyped-decorator]  # numba is not followed for types
-def _fill(out: Any, first_row: Any, seed: Any, stream: Any) -> Any:
+@generated
+def fill(out: Any, first_row: Any, seed: Any, stream: Any) -> Any:
+    """Fill `out` with the normals of rows first_row, first_row + 1, ..."""
     function = {types.float64: _fill64, types.float32: _fill32}[out.dtype]
 
     def call(out: Any, first_row: Any, seed: Any, stream: Any) -> None:

@@ -1,10 +1,10 @@
 """Vectors of 64 bytes as values of jitted code: 8 float64 or 16 float32, each lane rounded as written.
 
-What the vectoriser makes of a loop hangs on the length of the loop: a row of 32 entries may go
-through its scalar remainder. Code written with these does the same for every length, the last block
-filled up with zeros. `a + b`, `-`, `*`, `/`, unary `-`, `<`, `>`, `>>`, `<<` take two vectors, or a vector
-and a number. For jitted code only, and for kernels compiled by `jit_exact`: fast-math would reorder.
-On machines with shorter vectors LLVM splits them.
+Whether LLVM makes vector or scalar code of a loop depends on the trip count: a row of 32 entries may go
+through its scalar remainder, and be rounded differently. Code written with these does the same for every
+length, the last block filled up with zeros. `a + b`, `-`, `*`, `/`, unary `-`, `<`, `>`, `>>`, `<<` take two
+vectors, or a vector and a number. For functions of `jit_exact`: fast-math would reorder. On machines with
+shorter vectors LLVM splits them.
 """
 
 import operator
@@ -14,79 +14,29 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic, models, overload, register_model
 
+from seqgap.kernels._core import llvm
+from seqgap.kernels._core.compiler import generated, intrinsic, overload
 from seqgap.kernels._core.jit import jit_exact
-
-_BITS = 512
-
-
-class Vector(types.Type):  # type: ignore[misc]  # numba is not followed for types
-    """`lanes` values of one Numba type; boolean for masks."""
-
-    def __init__(self, element: Any, lanes: int) -> None:
-        self.element = element
-        self.lanes = lanes
-        super().__init__(f"vector({lanes} x {element})")
-
-    def of(self, element: Any) -> "Vector":
-        """As many lanes of another type."""
-        return Vector(element, self.lanes)
-
-
-@register_model(Vector)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]  # numba is not followed for types
-    def __init__(self, manager: Any, kind: Any) -> None:
-        element = manager[kind.element].get_value_type()
-        super().__init__(manager, kind, ir.VectorType(element, kind.lanes))
-
-
-def vector_of(element: Any) -> Vector:
-    """The type of 64 bytes of an element type."""
-    return Vector(element, _BITS // element.bitwidth)
-
-
-def splat(builder: Any, scalar: Any, count: int) -> Any:
-    """An LLVM vector with `scalar` in all lanes."""
-    kind = ir.VectorType(scalar.type, count)
-    first = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.IntType(32)(0))
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), count), [0] * count)
-    return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), zeros)
-
-
-def widened(builder: Any, values: Any, kinds: Any) -> list[Any]:
-    """LLVM values made vectors where any of them is one."""
-    count = max(getattr(kind, "lanes", 0) for kind in kinds)
-    pairs = zip(values, kinds, strict=True)
-    return [v if isinstance(k, Vector) or not count else splat(builder, v, count) for v, k in pairs]
-
-
-def common(*kinds: Any) -> Any:
-    """The type of an operation on these floats or integers and vectors of them; None where none fits."""
-    vectors = {kind for kind in kinds if isinstance(kind, Vector)}
-    elements = {getattr(kind, "element", kind) for kind in kinds}
-    if len(elements) != 1 or len(vectors) > 1:
-        return None
-    return vectors.pop() if vectors else elements.pop()
+from seqgap.kernels._core.llvm import VECTOR_BYTES, Vector, common, vector_of, widened
 
 
 def _operator(python: Any, build: Callable[..., Any], compares: bool = False) -> None:
     """Let jitted code use `python` on vectors: build(builder, is_float, left, right)."""
 
-    @intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+    @intrinsic
     def apply(typing_context: Any, a: Any, b: Any) -> Any:
-        kind = common(a, b)
-        if kind is None:
+        operand = common(a, b)
+        if operand is None:
             return None
-        is_float = isinstance(kind.element, types.Float)
+        is_float = isinstance(operand.element, types.Float)
 
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             return build(builder, is_float, *widened(builder, arguments, (a, b)))
 
-        return (kind.of(types.boolean) if compares else kind)(a, b), codegen
+        return (operand.of(types.boolean) if compares else operand)(a, b), codegen
 
-    @overload(python)  # type: ignore[untyped-decorator]  # numba is not followed for types
+    @overload(python)
     def choose(a: Any, b: Any) -> Any:
         def call(a: Any, b: Any) -> Any:
             return apply(a, b)
@@ -104,12 +54,12 @@ _operator(operator.lt, lambda b, real, x, y: b.fcmp_ordered("<", x, y), compares
 _operator(operator.gt, lambda b, real, x, y: b.fcmp_ordered(">", x, y), compares=True)
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+@intrinsic
 def _negated(typing_context: Any, a: Any) -> Any:
     return a(a), lambda context, builder, signature, arguments: builder.fneg(arguments[0])
 
 
-@overload(operator.neg)  # type: ignore[untyped-decorator]  # numba is not followed for types
+@overload(operator.neg)
 def _neg(a: Any) -> Any:
     def call(a: Any) -> Any:
         return _negated(a)
@@ -117,56 +67,70 @@ def _neg(a: Any) -> Any:
     return call if isinstance(a, Vector) else None
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+@intrinsic
 def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     """a * b + c with one rounding, for floats of one type and vectors of them."""
-    kind = common(a, b, c)
-    if not isinstance(getattr(kind, "element", kind), types.Float):
+    return _of_llvm("fma", a, b, c)
+
+
+@intrinsic
+def magnitude(typing_context: Any, a: Any) -> Any:
+    """|a| of a float, or of each lane."""
+    return _of_llvm("fabs", a)
+
+
+@intrinsic
+def with_sign(typing_context: Any, a: Any, b: Any) -> Any:
+    """|a| with the sign of b."""
+    return _of_llvm("copysign", a, b)
+
+
+@intrinsic
+def square_root(typing_context: Any, a: Any) -> Any:
+    """The square root of a float, or of each lane."""
+    return _of_llvm("sqrt", a)
+
+
+def _of_llvm(name: str, *operands: Any) -> Any:
+    """What an intrinsic returns that is LLVM's function `name` of floats of one type, or vectors of them."""
+    result = common(*operands)
+    if not isinstance(getattr(result, "element", result), types.Float):
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return call_fma(builder, *widened(builder, arguments, (a, b, c)))
+        values = widened(builder, arguments, operands)
+        type_ = values[0].type
+        return llvm.call(builder, f"llvm.{name}.{llvm.float_name(type_)}", type_, values)
 
-    return kind(a, b, c), codegen
-
-
-def call_fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
-    """The fused multiply-add of three LLVM values of one type."""
-    if not isinstance(a.type, ir.VectorType):
-        return builder.fma(a, b, c)
-    bits = {"float": "f32", "double": "f64"}[str(a.type.element)]
-    name = f"llvm.fma.v{a.type.count}{bits}"
-    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(a.type, [a.type] * 3), name)
-    return builder.call(function, (a, b, c))
+    return result(*operands), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+@intrinsic
 def select(typing_context: Any, condition: Any, a: Any, b: Any) -> Any:
     """a where `condition` holds, else b; all three scalars, or lane by lane."""
-    kind = common(a, b)
-    if isinstance(condition, Vector) and not isinstance(kind, Vector):
-        kind = condition.of(kind)
+    result = common(a, b)
+    if isinstance(condition, Vector) and not isinstance(result, Vector):
+        result = condition.of(result)
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        chosen, *values = widened(builder, arguments, (condition, a, b))
-        return builder.select(chosen, *values)
+        return builder.select(*widened(builder, arguments, (condition, a, b)))
 
-    return kind(condition, a, b), codegen
+    return result(condition, a, b), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+@intrinsic
 def bits_of(typing_context: Any, a: Any) -> Any:
     """The bits of a float as a signed integer of its size, or of a vector's lanes."""
     integer = {32: types.int32, 64: types.int64}[getattr(a, "element", a).bitwidth]
-    wanted = a.of(integer) if isinstance(a, Vector) else integer
+    result = a.of(integer) if isinstance(a, Vector) else integer
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], context.get_value_type(wanted))
+        return builder.bitcast(arguments[0], context.get_value_type(result))
 
-    return wanted(a), codegen
+    return result(a), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+@intrinsic
 def from_bits(typing_context: Any, bits: Any, like: Any) -> Any:
     """The float of the type of `like` that has these bits; undoes `bits_of`.
 
@@ -174,15 +138,15 @@ def from_bits(typing_context: Any, bits: Any, like: Any) -> Any:
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        value, wanted = arguments[0], context.get_value_type(like)
+        value = arguments[0]
         if not isinstance(like, Vector) and bits.bitwidth > like.bitwidth:
             value = builder.trunc(value, ir.IntType(like.bitwidth))
-        return builder.bitcast(value, wanted)
+        return builder.bitcast(value, context.get_value_type(like))
 
     return like(bits, like), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+@intrinsic
 def to_float(typing_context: Any, integer: Any, like: Any) -> Any:
     """A signed integer, or a vector of them, in the float type of `like`."""
 
@@ -192,59 +156,21 @@ def to_float(typing_context: Any, integer: Any, like: Any) -> Any:
     return like(integer, like), codegen
 
 
-def _call_llvm(name: str, *kinds: Any) -> Any:
-    """What an intrinsic returns that is LLVM's function `name` of floats of one type, or vectors of them."""
-    kind = common(*kinds)
-    if kind is None:
-        return None
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        values = widened(builder, arguments, kinds)
-        bits = getattr(kind, "element", kind).bitwidth
-        full = f"llvm.{name}.v{kind.lanes}f{bits}" if isinstance(kind, Vector) else f"llvm.{name}.f{bits}"
-        shape = ir.FunctionType(values[0].type, [value.type for value in values])
-        return builder.call(cgutils.get_or_insert_function(builder.module, shape, full), values)
-
-    return kind(*kinds), codegen
-
-
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
-def magnitude(typing_context: Any, a: Any) -> Any:
-    """|a| of a float, or of each lane."""
-    return _call_llvm("fabs", a)
-
-
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
-def with_sign(typing_context: Any, a: Any, b: Any) -> Any:
-    """|a| with the sign of b."""
-    return _call_llvm("copysign", a, b)
-
-
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
-def square_root(typing_context: Any, a: Any) -> Any:
-    """The square root of a float, or of each lane."""
-    return _call_llvm("sqrt", a)
-
-
 @jit_exact
 def scratch(rows: Any, columns: Any, like: Any) -> Any:
     """An array (rows, columns) of the dtype of `like` that starts at a multiple of 64 bytes.
 
     Elsewhere every load of a vector may touch two cache lines, which takes up to twice as long.
     """
-    flat = np.empty(rows * columns + _BITS // 8, like.dtype)
-    skipped = (-flat.ctypes.data % (_BITS // 8)) // flat.itemsize
+    flat = np.empty(rows * columns + VECTOR_BYTES, like.dtype)
+    skipped = (-flat.ctypes.data % VECTOR_BYTES) // flat.itemsize
     return flat[skipped : skipped + rows * columns].reshape(rows, columns)
 
 
+@generated
 def lanes(array: Any) -> Any:
     """How many entries of `array` a vector holds."""
-    raise TypeError("lanes is for jitted code only")
-
-
-@overload(lanes)  # type: ignore[untyped-decorator]  # numba is not followed for types
-def _lanes(array: Any) -> Any:
-    count = _BITS // array.dtype.bitwidth
+    count = vector_of(array.dtype).lanes
 
     def call(array: Any) -> Any:
         return count
@@ -252,84 +178,49 @@ def _lanes(array: Any) -> Any:
     return call
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+@intrinsic
 def filled(typing_context: Any, array: Any, value: Any) -> Any:
     """A vector of the dtype of `array`, all lanes `value`, which is of that dtype."""
-    kind = vector_of(array.dtype)
+    result = vector_of(array.dtype)
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return splat(builder, arguments[1], kind.lanes)
+        return llvm.splat(builder, arguments[1], result.lanes)
 
-    return kind(array, value), codegen
-
-
-def element_pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any, kind: Any) -> Any:
-    """The address of entry `index` of a C-contiguous array, as a pointer to `kind`."""
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), kind.as_pointer())
+    return result(array, value), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+@intrinsic
 def load(typing_context: Any, array: Any, index: Any, count: Any) -> Any:
     """Entries index, index + 1, ... of a C-contiguous array, counted through all its rows.
 
     count: None for all lanes; else only that many are read, and the other lanes are 0.
     """
-    kind = vector_of(array.dtype)
+    result = vector_of(array.dtype)
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vector = context.get_value_type(kind)
-        place = element_pointer(context, builder, array, arguments[0], arguments[1], vector)
+        vector = context.get_value_type(result)
+        address = llvm.element_pointer(context, builder, array, arguments[0], arguments[1], vector)
         number = None if isinstance(count, types.NoneType) else arguments[2]
-        return load_llvm(builder, place, vector, array.dtype.bitwidth // 8, number)
+        return llvm.load_vector(builder, address, vector, array.dtype.bitwidth // 8, number)
 
-    return kind(array, types.intp, count), codegen
+    return result(array, types.intp, count), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+@intrinsic
 def store(typing_context: Any, array: Any, index: Any, value: Any, count: Any) -> Any:
     """Write the lanes of `value` to entries index, index + 1, ...: all, or the first `count` only."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = element_pointer(context, builder, array, arguments[0], arguments[1], arguments[2].type)
+        vector = arguments[2].type
+        address = llvm.element_pointer(context, builder, array, arguments[0], arguments[1], vector)
         number = None if isinstance(count, types.NoneType) else arguments[3]
-        store_llvm(builder, arguments[2], place, array.dtype.bitwidth // 8, number)
+        llvm.store_vector(builder, arguments[2], address, array.dtype.bitwidth // 8, number)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value, count), codegen
 
 
-def load_llvm(builder: Any, place: Any, vector: Any, align: int, count: Any) -> Any:
-    """A vector from memory, only its first `count` lanes where that is not None."""
-    if count is None:
-        return builder.load(place, align=align, typ=vector)
-    mask, zeros = _first_lanes(builder, count, vector.count), ir.Constant(vector, [0.0] * vector.count)
-    return _masked(builder, "load", vector, vector, [place, ir.IntType(32)(align), mask, zeros])
-
-
-def store_llvm(builder: Any, value: Any, place: Any, align: int, count: Any) -> None:
-    """A vector to memory, only its first `count` lanes where that is not None."""
-    if count is None:
-        builder.store(value, place, align=align)
-        return
-    mask = _first_lanes(builder, count, value.type.count)
-    _masked(builder, "store", value.type, ir.VoidType(), [value, place, ir.IntType(32)(align), mask])
-
-
-def _first_lanes(builder: Any, count: Any, number: int) -> Any:
-    numbers = ir.Constant(ir.VectorType(count.type, number), list(range(number)))
-    return builder.icmp_signed("<", numbers, splat(builder, count, number))
-
-
-def _masked(builder: Any, name: str, vector: Any, result: Any, arguments: list[Any]) -> Any:
-    """Call llvm.masked.load or llvm.masked.store for an LLVM vector type."""
-    bits = {"float": "f32", "double": "f64"}[str(vector.element)]
-    kind = ir.FunctionType(result, [argument.type for argument in arguments])
-    full = f"llvm.masked.{name}.v{vector.count}{bits}.p0"
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, full), arguments)
-
-
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+@intrinsic
 def sum_lanes(typing_context: Any, a: Any) -> Any:
     """The lanes summed: halves added to halves until one number is left."""
 
@@ -337,13 +228,8 @@ def sum_lanes(typing_context: Any, a: Any) -> Any:
         (value,) = arguments
         while value.type.count > 1:
             half = value.type.count // 2
-            low, high = (_part(builder, value, start, half) for start in (0, half))
+            low, high = (llvm.shuffled(builder, value, value, range(i, i + half)) for i in (0, half))
             value = builder.fadd(low, high)
-        return builder.extract_element(value, ir.IntType(32)(0))
+        return llvm.lane(builder, value, 0)
 
     return a.element(a), codegen
-
-
-def _part(builder: Any, value: Any, start: int, count: int) -> Any:
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), count), list(range(start, start + count)))
-    return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)

@@ -1,68 +1,62 @@
-"""Rows of a batch laid side by side in the lanes of vectors, and back; for jitted code only."""
+"""Rows of a batch laid side by side in the lanes of vectors, and back."""
 
 from typing import Any
 
-from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
+from seqgap.kernels._core.compiler import intrinsic
 from seqgap.kernels._core.jit import jit_inline
-from seqgap.kernels._core.simd import lanes, load_llvm, store_llvm, vector_of
+from seqgap.kernels._core.llvm import INDEX, load_vector, shuffled, store_vector, vector_of
+from seqgap.kernels._core.simd import lanes
 
 
 class Rows:
     """As many rows of a 2-D batch as a vector has lanes, from the flat index `start` on.
 
     Rows after number `last` repeat it, so that a block of fewer rows runs the same code. count: LLVM
-    integer or None, how many entries of each row are read or written; None for as many as lanes.
+    integer, how many entries of each row are read or written, of the Numba type `count_type`: of
+    None there are as many as lanes.
     """
 
-    def __init__(self, context: Any, builder: Any, batch: Any, value: Any, place: tuple[Any, ...]) -> None:
+    def __init__(
+        self, context: Any, builder: Any, batch: Any, value: Any, block: Any, count_type: Any
+    ) -> None:
         self._builder = builder
         self._array = context.make_array(batch)(context, builder, value)
-        self._start, self._last, self._count = place
+        self._start, self._last, count = block
+        self._count = None if isinstance(count_type, types.NoneType) else count
         self.vector = context.get_value_type(vector_of(batch.dtype))
         self.align = batch.dtype.bitwidth // 8
 
-    def _place(self, index: int) -> Any:
-        builder, number = self._builder, ir.IntType(64)(index)
+    def _address(self, index: int) -> Any:
+        builder, number = self._builder, INDEX(index)
         row = builder.select(builder.icmp_signed("<", number, self._last), number, self._last)
         dim = builder.extract_value(self._array.shape, 1)
-        place = builder.add(self._start, builder.mul(row, dim))
-        return builder.bitcast(builder.gep(self._array.data, [place]), self.vector.as_pointer())
+        entry = builder.add(self._start, builder.mul(row, dim))
+        return builder.bitcast(builder.gep(self._array.data, [entry]), self.vector.as_pointer())
 
     def columns(self) -> list[Any]:
         """Vector j holds entry j of every row; past `count` they are 0."""
-        places = [self._place(index) for index in range(self.vector.count)]
-        rows = [load_llvm(self._builder, place, self.vector, self.align, self._count) for place in places]
+        addresses = [self._address(index) for index in range(self.vector.count)]
+        rows = [load_vector(self._builder, a, self.vector, self.align, self._count) for a in addresses]
         return transposed(self._builder, rows)
 
     def write(self, columns: list[Any]) -> None:
         """Undo `columns`; a repeated row is written again, being equal."""
         for index, value in enumerate(transposed(self._builder, columns)):
-            store_llvm(self._builder, value, self._place(index), self.align, self._count)
-
-
-def rows_of(context: Any, builder: Any, batch: Any, value: Any, place: Any, count: Any) -> Rows:
-    """`Rows` from the LLVM values (start, last, count) and the Numba type of count."""
-    start, last, number = place
-    return Rows(
-        context, builder, batch, value, (start, last, None if isinstance(count, types.NoneType) else number)
-    )
+            store_vector(self._builder, value, self._address(index), self.align, self._count)
 
 
 def transposed(builder: Any, rows: list[Any]) -> list[Any]:
     """The columns of a square of vectors: pairs swap neighbours, then pairs of them, and so on."""
     rows, count = list(rows), len(rows)
-    kind = ir.VectorType(ir.IntType(32), count)
     step = 1
     while step < count:
         low = [lane if not lane & step else count + lane - step for lane in range(count)]
         high = [lane + step if not lane & step else count + lane for lane in range(count)]
         for i in (i for i in range(count) if not i & step):
             pair = rows[i], rows[i + step]
-            rows[i] = builder.shuffle_vector(*pair, ir.Constant(kind, low))
-            rows[i + step] = builder.shuffle_vector(*pair, ir.Constant(kind, high))
+            rows[i], rows[i + step] = (shuffled(builder, *pair, order) for order in (low, high))
         step *= 2
     return rows
 
@@ -70,17 +64,18 @@ def transposed(builder: Any, rows: list[Any]) -> list[Any]:
 class _Tile:
     """Vectors of a scratch array, `stride` entries apart from the flat index `to` on."""
 
-    def __init__(self, context: Any, builder: Any, tile: Any, value: Any, to: Any, stride: Any) -> None:
-        self._builder, self._to, self._stride = builder, to, stride
+    def __init__(self, context: Any, builder: Any, tile: Any, arguments: Any) -> None:
+        value, self._to, self._stride = arguments
+        self._builder = builder
         self._data = context.make_array(tile)(context, builder, value).data
 
-    def place(self, index: int, vector: Any) -> Any:
+    def address(self, index: int, vector: Any) -> Any:
         builder = self._builder
-        place = builder.add(self._to, builder.mul(self._stride, ir.IntType(64)(index)))
-        return builder.bitcast(builder.gep(self._data, [place]), vector.as_pointer())
+        entry = builder.add(self._to, builder.mul(self._stride, INDEX(index)))
+        return builder.bitcast(builder.gep(self._data, [entry]), vector.as_pointer())
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+@intrinsic
 def gather_rows(
     typing_context: Any, batch: Any, start: Any, last: Any, count: Any, tile: Any, to: Any, stride: Any
 ) -> Any:
@@ -88,56 +83,46 @@ def gather_rows(
 
     Rows after `last` repeat it. count: None, or how many entries of each row there are; 0 beyond.
     """
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        value, start_value, last_value, number, tile_value, to_value, stride_value = arguments
-        rows = rows_of(context, builder, batch, value, (start_value, last_value, number), count)
-        target = _Tile(context, builder, tile, tile_value, to_value, stride_value)
-        for index, column in enumerate(rows.columns()):
-            builder.store(column, target.place(index, rows.vector), align=rows.align)
-        return context.get_dummy_value()
-
-    kinds = (batch, types.intp, types.intp, count, tile, types.intp, types.intp)
-    return types.void(*kinds), codegen
+    return _transfer(batch, count, tile, gather=True)
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+@intrinsic
 def scatter_rows(
     typing_context: Any, batch: Any, start: Any, last: Any, count: Any, tile: Any, to: Any, stride: Any
 ) -> Any:
     """Undo `gather_rows`: batch[start + r * D + j] = tile[to + j * stride + r]."""
+    return _transfer(batch, count, tile, gather=False)
 
+
+def _transfer(batch: Any, count: Any, tile: Any, *, gather: bool) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        value, start_value, last_value, number, tile_value, to_value, stride_value = arguments
-        rows = rows_of(context, builder, batch, value, (start_value, last_value, number), count)
-        source = _Tile(context, builder, tile, tile_value, to_value, stride_value)
-        places = [source.place(index, rows.vector) for index in range(rows.vector.count)]
-        rows.write([builder.load(place, align=rows.align, typ=rows.vector) for place in places])
+        rows = Rows(context, builder, batch, arguments[0], arguments[1:4], count)
+        columns = _Tile(context, builder, tile, arguments[4:])
+        addresses = [columns.address(index, rows.vector) for index in range(rows.vector.count)]
+        if gather:
+            for column, address in zip(rows.columns(), addresses, strict=True):
+                builder.store(column, address, align=rows.align)
+        else:
+            rows.write([builder.load(a, align=rows.align, typ=rows.vector) for a in addresses])
         return context.get_dummy_value()
 
-    kinds = (batch, types.intp, types.intp, count, tile, types.intp, types.intp)
-    return types.void(*kinds), codegen
+    return types.void(batch, types.intp, types.intp, count, tile, types.intp, types.intp), codegen
 
 
-@jit_inline
-def to_tile(lo: Any, hi: Any, source: Any, tile: Any, column: Any) -> None:
-    """Rows from lo on, as many as a vector has lanes, but below hi, to columns of the tile."""
-    dim, width, stride = source.shape[1], lanes(source), tile.shape[1]
-    start, last, rest = lo * dim, hi - 1 - lo, dim % width
-    for d in range(0, dim - rest, width):
-        gather_rows(source, start + d, last, None, tile, d * stride + column, stride)
-    if rest:
-        d = dim - rest
-        gather_rows(source, start + d, last, rest, tile, d * stride + column, stride)
+def _block(transfer: Any) -> Any:
+    """Rows of a batch from lo on, as many as a vector has lanes, but below hi, and columns of the tile."""
+
+    @jit_inline
+    def block(lo: Any, hi: Any, batch: Any, tile: Any, column: Any) -> None:
+        dim, width, stride = batch.shape[1], lanes(batch), tile.shape[1]
+        start, last, rest = lo * dim, hi - 1 - lo, dim % width
+        for d in range(0, dim - rest, width):
+            transfer(batch, start + d, last, None, tile, d * stride + column, stride)
+        if rest:
+            d = dim - rest
+            transfer(batch, start + d, last, rest, tile, d * stride + column, stride)
+
+    return block
 
 
-@jit_inline
-def from_tile(lo: Any, hi: Any, target: Any, tile: Any, column: Any) -> None:
-    """Undo `to_tile`."""
-    dim, width, stride = target.shape[1], lanes(target), tile.shape[1]
-    start, last, rest = lo * dim, hi - 1 - lo, dim % width
-    for d in range(0, dim - rest, width):
-        scatter_rows(target, start + d, last, None, tile, d * stride + column, stride)
-    if rest:
-        d = dim - rest
-        scatter_rows(target, start + d, last, rest, tile, d * stride + column, stride)
+to_tile, from_tile = _block(gather_rows), _block(scatter_rows)

@@ -1,1 +1,1 @@
-"""Networks, transforms and products that families are made of."""
+"""Networks, transforms and products that families are made of; for jitted code, but for checks."""

@@ -1,4 +1,4 @@
-"""Products of a matrix with the rows of a batch that lie side by side in lanes; for jitted code only.
+"""Products of a matrix with the rows of a batch that lie side by side in lanes.
 
 Functions here take addresses, not arrays: a call that passes an array costs as much as 50 products. A
 tile has `pitch` entries in each row, one to four vectors of the batch; entry k of a batch row is in row k
@@ -9,106 +9,97 @@ their order, however many rows or vectors go together: so a row has the same bit
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import literally, types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
 
+from seqgap.kernels._core.compiler import generated, intrinsic, literal_intrinsic
 from seqgap.kernels._core.jit import isolate, jit_exact
-from seqgap.kernels._core.simd import call_fma, element_pointer, splat, vector_of
-
-_INDEX = ir.IntType(64)
-_TILE_ALIGN = 64
+from seqgap.kernels._core.llvm import INDEX, VECTOR_BYTES, call_fma, element_pointer, splat, vector_of
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+@intrinsic
 def address(typing_context: Any, array: Any, index: Any) -> Any:
     """The address of entry `index` of a C-contiguous array, counted through all its rows."""
-    kind = types.CPointer(array.dtype)
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         element = context.get_data_type(array.dtype)
         return element_pointer(context, builder, array, arguments[0], arguments[1], element)
 
-    return kind(array, types.intp), codegen
+    return types.CPointer(array.dtype)(array, types.intp), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
-def moved(typing_context: Any, place: Any, count: Any) -> Any:
+@intrinsic
+def moved(typing_context: Any, base: Any, count: Any) -> Any:
     """The address `count` entries further on."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.gep(arguments[0], [arguments[1]])
 
-    return place(place, types.intp), codegen
+    return base(base, types.intp), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
-def entry(typing_context: Any, place: Any, index: Any) -> Any:
+@intrinsic
+def entry(typing_context: Any, base: Any, index: Any) -> Any:
     """The number `index` entries after an address."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load(builder.gep(arguments[0], [arguments[1]]))
 
-    return place.dtype(place, types.intp), codegen
+    return base.dtype(base, types.intp), codegen
 
 
-def number(place: Any, value: Any) -> Any:
+@generated
+def number(base: Any, value: Any) -> Any:
     """`value` in the type of the numbers at an address."""
-    raise TypeError("number is for jitted code only")
+    real = np.float32 if base.dtype.bitwidth == 32 else np.float64
 
-
-@overload(number)  # type: ignore[untyped-decorator]  # numba is not followed for types
-def _number(place: Any, value: Any) -> Any:
-    real = np.float32 if place.dtype.bitwidth == 32 else np.float64
-
-    def call(place: Any, value: Any) -> Any:
+    def call(base: Any, value: Any) -> Any:
         return real(value)
 
     return call
 
 
-def _vector_at(context: Any, builder: Any, place: Any, index: Any, kind: Any) -> tuple[Any, Any]:
-    vector = context.get_value_type(kind)
-    return builder.bitcast(builder.gep(place, [index]), vector.as_pointer()), vector
+def _vector_at(builder: Any, base: Any, index: Any, vector: Any) -> Any:
+    return builder.bitcast(builder.gep(base, [index]), vector.as_pointer())
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
-def read(typing_context: Any, place: Any, index: Any) -> Any:
+@intrinsic
+def read(typing_context: Any, base: Any, index: Any) -> Any:
     """The vector of a tile that starts `index` entries after an address."""
-    kind = vector_of(place.dtype)
+    result = vector_of(base.dtype)
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        at, vector = _vector_at(context, builder, arguments[0], arguments[1], kind)
-        return builder.load(at, align=_TILE_ALIGN, typ=vector)
+        start, offset = arguments
+        vector = context.get_value_type(result)
+        return builder.load(_vector_at(builder, start, offset, vector), align=VECTOR_BYTES, typ=vector)
 
-    return kind(place, types.intp), codegen
+    return result(base, types.intp), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
-def write(typing_context: Any, place: Any, index: Any, value: Any) -> Any:
+@intrinsic
+def write(typing_context: Any, base: Any, index: Any, value: Any) -> Any:
     """Undo `read`."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        at, _ = _vector_at(context, builder, arguments[0], arguments[1], value)
-        builder.store(arguments[2], at, align=_TILE_ALIGN)
+        start, offset, vector = arguments
+        builder.store(vector, _vector_at(builder, start, offset, vector.type), align=VECTOR_BYTES)
         return context.get_dummy_value()
 
-    return types.void(place, types.intp, value), codegen
+    return types.void(base, types.intp, value), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
-def spread(typing_context: Any, place: Any, index: Any) -> Any:
+@intrinsic
+def spread(typing_context: Any, base: Any, index: Any) -> Any:
     """The number `index` entries after an address, in all lanes."""
-    kind = vector_of(place.dtype)
+    result = vector_of(base.dtype)
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return splat(builder, builder.load(builder.gep(arguments[0], [arguments[1]])), kind.lanes)
+        return splat(builder, builder.load(builder.gep(arguments[0], [arguments[1]])), result.lanes)
 
-    return kind(place, types.intp), codegen
+    return result(base, types.intp), codegen
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]  # numba is not followed for types
+@literal_intrinsic
 def _add_products(
     typing_context: Any, weight: Any, width: Any, source: Any, start: Any, stop: Any, result: Any,
     rows: Any, vectors: Any,
@@ -117,37 +108,37 @@ def _add_products(
 
     rows, vectors: literals; source and result have rows of so many vectors.
     """
-    if not all(isinstance(kind, types.IntegerLiteral) for kind in (rows, vectors)):
+    if not all(isinstance(literal, types.IntegerLiteral) for literal in (rows, vectors)):
         return None
-    kind = vector_of(weight.dtype)
     lines, across = rows.literal_value, vectors.literal_value
-    pitch = across * kind.lanes
+    lanes = vector_of(weight.dtype).lanes
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        factors, line, known, first, last, sums = arguments[:6]
+        factors, line, features, first, last, sums = arguments[:6]
+        vector = context.get_value_type(vector_of(weight.dtype))
 
-        def place(base: Any, row: Any, v: int) -> tuple[Any, Any]:
-            index = builder.add(builder.mul(row, _INDEX(pitch)), _INDEX(v * kind.lanes))
-            return _vector_at(context, builder, base, index, kind)
+        def addresses(base: Any, row: Any) -> list[Any]:
+            start = builder.mul(row, INDEX(across * lanes))
+            offsets = (builder.add(start, INDEX(v * lanes)) for v in range(across))
+            return [_vector_at(builder, base, offset, vector) for offset in offsets]
 
-        def loaded(base: Any, row: Any, v: int) -> Any:
-            at, vector = place(base, row, v)
-            return builder.load(at, align=_TILE_ALIGN, typ=vector)
+        def loaded(base: Any, row: Any) -> list[Any]:
+            return [builder.load(a, align=VECTOR_BYTES, typ=vector) for a in addresses(base, row)]
 
-        starts = [builder.gep(factors, [builder.mul(line, _INDEX(r))]) for r in range(lines)]
+        starts = [builder.gep(factors, [builder.mul(line, INDEX(r))]) for r in range(lines)]
         slots = [
-            [cgutils.alloca_once_value(builder, loaded(sums, _INDEX(r), v)) for v in range(across)]
+            [cgutils.alloca_once_value(builder, value) for value in loaded(sums, INDEX(r))]
             for r in range(lines)
         ]
-        with cgutils.for_range_slice(builder, first, last, _INDEX(1), _INDEX) as (k, _):
-            values = [loaded(known, k, v) for v in range(across)]
+        with cgutils.for_range_slice(builder, first, last, INDEX(1), INDEX) as (k, _):
+            values = loaded(features, k)
             for begin, row in zip(starts, slots, strict=True):
-                factor = splat(builder, builder.load(builder.gep(begin, [k])), kind.lanes)
+                factor = splat(builder, builder.load(builder.gep(begin, [k])), lanes)
                 for value, slot in zip(values, row, strict=True):
                     builder.store(call_fma(builder, factor, value, builder.load(slot)), slot)
         for r, row in enumerate(slots):
-            for v, slot in enumerate(row):
-                builder.store(builder.load(slot), place(sums, _INDEX(r), v)[0], align=_TILE_ALIGN)
+            for slot, target in zip(row, addresses(sums, INDEX(r)), strict=True):
+                builder.store(builder.load(slot), target, align=VECTOR_BYTES)
         return context.get_dummy_value()
 
     intp = types.intp

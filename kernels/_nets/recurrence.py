@@ -1,4 +1,4 @@
-"""Linear recurrences in vectors, along a row or across rows; for jitted code only.
+"""Linear recurrences in vectors, along a row or across rows.
 
 Along a row, 64 bytes at a time (L entries), by scattered look-ahead: as (1 - a B - b B^2)(1 + a B - b B^2)
 = 1 - (a^2 + 2b) B^2 + b^2 B^4, B the step back, log2(L) stages v_t + a_s v_{t-s} - b_s v_{t-2s},
@@ -7,16 +7,17 @@ are the L-th powers of the poles of the process, so it is stable where that is. 
 Messerschmitt, "Pipeline interleaving and parallelism in recursive digital filters" (1989).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
+from seqgap.kernels._core.compiler import intrinsic, literal_intrinsic
 from seqgap.kernels._core.jit import jit_exact
-from seqgap.kernels._core.simd import call_fma, splat, vector_of
-from seqgap.kernels._core.tiles import rows_of
+from seqgap.kernels._core.llvm import INDEX, call_fma, shuffled, splat, vector_of
+from seqgap.kernels._core.tiles import Rows
 
 
 @jit_exact
@@ -32,20 +33,26 @@ def look_ahead(a: Any, b: Any, width: Any) -> Any:
     return pairs
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is not followed for types
+@intrinsic
 def no_history(typing_context: Any, array: Any) -> Any:
     """The state that `ahead` starts from: zeros, a vector for each stage."""
-    kind = vector_of(array.dtype)
-    stages = kind.lanes.bit_length() - 1
+    vector = vector_of(array.dtype)
+    stages = vector.lanes.bit_length() - 1
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        zeros = ir.Constant(context.get_value_type(kind), [0.0] * kind.lanes)
+        zeros = ir.Constant(context.get_value_type(vector), [0.0] * vector.lanes)
         return context.make_tuple(builder, signature.return_type, [zeros] * stages)
 
-    return types.UniTuple(kind, stages)(array), codegen
+    return types.UniTuple(vector, stages)(array), codegen
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]  # numba is not followed for types
+def _spread(context: Any, builder: Any, array_type: Any, array: Any, lanes: int) -> Callable[[int], Any]:
+    """entry(index): that entry of an array, in all lanes of a vector."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return lambda index: splat(builder, builder.load(builder.gep(data, [INDEX(index)])), lanes)
+
+
+@literal_intrinsic
 def ahead(typing_context: Any, v: Any, state: Any, pairs: Any, order: Any) -> Any:
     """(what the stages make of the vector v, next state); order: a literal, 1 (all b are 0) or 2."""
     if not isinstance(order, types.IntegerLiteral):
@@ -53,21 +60,17 @@ def ahead(typing_context: Any, v: Any, state: Any, pairs: Any, order: Any) -> An
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         value, before, table, _ = arguments
-        data = context.make_array(pairs)(context, builder, table).data
-
-        def factor(index: int) -> Any:
-            return splat(builder, builder.load(builder.gep(data, [ir.IntType(64)(index)])), v.lanes)
-
-        kept = []
+        factor, after = _spread(context, builder, pairs, table, v.lanes), []
         for stage in range(len(state)):
             previous, current, lag = builder.extract_value(before, stage), value, 1 << stage
-            kept.append(current)
+            after.append(current)
             value = call_fma(builder, factor(2 * stage), _lagged(builder, previous, current, lag), value)
             if order.literal_value == 2:
                 far = builder.fneg(_lagged(builder, previous, current, 2 * lag))
                 value = call_fma(builder, factor(2 * stage + 1), far, value)
-        after = context.make_tuple(builder, state, kept)
-        return context.make_tuple(builder, signature.return_type, [value, after])
+        return context.make_tuple(
+            builder, signature.return_type, [value, context.make_tuple(builder, state, after)]
+        )
 
     return types.Tuple((v, state))(v, state, pairs, order), codegen
 
@@ -75,11 +78,10 @@ def ahead(typing_context: Any, v: Any, state: Any, pairs: Any, order: Any) -> An
 def _lagged(builder: Any, previous: Any, current: Any, lag: int) -> Any:
     """The entries `lag` before those of `current`, which follow those of `previous`."""
     count = current.type.count
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), count), list(range(count - lag, 2 * count - lag)))
-    return builder.shuffle_vector(previous, current, mask)
+    return shuffled(builder, previous, current, range(count - lag, 2 * count - lag))
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]  # numba is not followed for types
+@literal_intrinsic
 def recur_rows(
     typing_context: Any, source: Any, target: Any, start: Any, last: Any, count: Any,
     coefficients: Any, affine: Any, history: Any, order: Any,
@@ -93,18 +95,15 @@ def recur_rows(
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = arguments[2:5]
-        read = rows_of(context, builder, source, arguments[0], place, count)
-        write = rows_of(context, builder, target, arguments[1], place, count)
-
-        def constant(kind: Any, value: Any, index: int) -> Any:
-            data = context.make_array(kind)(context, builder, value).data
-            scalar = builder.load(builder.gep(data, [ir.IntType(64)(index)]))
-            return splat(builder, scalar, read.vector.count)
-
-        bias, scale = (constant(affine, arguments[6], index) for index in (0, 1))
-        weights = [constant(coefficients, arguments[5], index) for index in range(order.literal_value)]
-        first, second = (builder.extract_value(arguments[7], index) for index in (0, 1))
+        source_value, target_value, *block, factors, pair, before, _ = arguments
+        read = Rows(context, builder, source, source_value, block, count)
+        write = Rows(context, builder, target, target_value, block, count)
+        lanes = read.vector.count
+        bias, scale = map(_spread(context, builder, affine, pair, lanes), (0, 1))
+        weights = list(
+            map(_spread(context, builder, coefficients, factors, lanes), range(order.literal_value))
+        )
+        first, second = (builder.extract_value(before, index) for index in (0, 1))
         steps = []
         for z in read.columns():
             value = call_fma(builder, scale, z, bias)
@@ -115,5 +114,5 @@ def recur_rows(
         write.write(steps)
         return context.make_tuple(builder, signature.return_type, [first, second])
 
-    kinds = (source, target, types.intp, types.intp, count, coefficients, affine, history, order)
-    return history(*kinds), codegen
+    intp = types.intp
+    return history(source, target, intp, intp, count, coefficients, affine, history, order), codegen

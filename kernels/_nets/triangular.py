@@ -1,4 +1,4 @@
-"""Products with a strictly lower triangular matrix, in either direction; for jitted code only.
+"""Products with a strictly lower triangular matrix, in either direction.
 
 Rows of the matrix go in blocks of 8. The sum over k < d in a block that starts at entry b is, in this
 order: 4 chains of fused multiply-adds over k < b, chain c taking k = c, c + 4, c + 8, ...; the chains
@@ -13,40 +13,48 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-from seqgap.kernels._core.simd import Vector, call_fma, load_llvm, splat, store_llvm, vector_of
+from seqgap.kernels._core.compiler import literal_intrinsic
+from seqgap.kernels._core.llvm import (
+    INDEX,
+    Vector,
+    call_fma,
+    load_vector,
+    shuffled,
+    splat,
+    store_vector,
+    vector_of,
+)
 from seqgap.kernels._core.tiles import transposed
 
 BLOCK = 8
 _CHAINS = 4
 _GROUPS = ((0, 1, 2), (3, 4, 5), (6, 7))  # rows of a block at once: 3 x 4 chains x 2 vectors in registers
-_INDEX = ir.IntType(64)
 
 
 class _Values:
     """Entries of a 1-D or 2-D array by flat index, as scalars or spread over a vector."""
 
-    def __init__(self, context: Any, builder: Any, kind: Any, value: Any, lanes: int = 0) -> None:
-        array = context.make_array(kind)(context, builder, value)
+    def __init__(self, context: Any, builder: Any, array_type: Any, value: Any, lanes: int = 0) -> None:
+        array = context.make_array(array_type)(context, builder, value)
         self._builder, self._data = builder, array.data
-        self.columns = builder.extract_value(array.shape, kind.ndim - 1)
-        vector = vector_of(kind.dtype)
-        self.vector = context.get_value_type(Vector(kind.dtype, lanes) if lanes else vector)
-        self.align = kind.dtype.bitwidth // 8
+        self.columns = builder.extract_value(array.shape, array_type.ndim - 1)
+        vector = Vector(array_type.dtype, lanes) if lanes else vector_of(array_type.dtype)
+        self.vector = context.get_value_type(vector)
+        self.align = array_type.dtype.bitwidth // 8
 
     def spread(self, index: Any) -> Any:
         scalar = self._builder.load(self._builder.gep(self._data, [index]))
         return splat(self._builder, scalar, self.vector.count)
 
-    def _place(self, index: Any) -> Any:
+    def _address(self, index: Any) -> Any:
         return self._builder.bitcast(self._builder.gep(self._data, [index]), self.vector.as_pointer())
 
-    def load(self, index: Any, count: Any = None, kind: Any = None) -> Any:
-        return load_llvm(self._builder, self._place(index), kind or self.vector, self.align, count)
+    def load(self, index: Any, count: Any = None, vector: Any = None) -> Any:
+        return load_vector(self._builder, self._address(index), vector or self.vector, self.align, count)
 
     def store(self, value: Any, index: Any, count: Any = None) -> None:
-        store_llvm(self._builder, value, self._place(index), self.align, count)
+        store_vector(self._builder, value, self._address(index), self.align, count)
 
 
 def _least(builder: Any, a: Any, b: Any) -> Any:
@@ -68,12 +76,10 @@ def _halved(builder: Any, chains: list[Any]) -> Any:
     return chains[0]
 
 
-def _chains(builder: Any, kind: Any, number: int) -> list[Any]:
+def _chains(builder: Any, vector: Any, number: int) -> list[Any]:
     """Slots for sums, 0 at first."""
-    slots = [cgutils.alloca_once(builder, kind) for _ in range(number)]
-    for slot in slots:
-        builder.store(ir.Constant(kind, [0.0] * kind.count), slot)
-    return slots
+    zeros = ir.Constant(vector, [0.0] * vector.count)
+    return [cgutils.alloca_once_value(builder, zeros) for _ in range(number)]
 
 
 def _add(builder: Any, slot: Any, factor: Any, value: Any) -> None:
@@ -86,15 +92,18 @@ def _products(
     rows: _Values,
     lines: list[Any],
     end: Any,
-    places: Callable[[Any], list[Any]],
+    vectors: Callable[[Any], list[Any]],
 ) -> list[list[Any]]:
-    """For each line of the matrix its sums over k < end, one for each vector of rows."""
-    number = len(places(end))
+    """For each line of the matrix its sums over k < end, one for each vector of rows.
+
+    vectors(k): the indices of the vectors that hold entry k of the rows.
+    """
+    number = len(vectors(end))
     slots = [[_chains(builder, weights.vector, _CHAINS) for _ in range(number)] for _ in lines]
-    with cgutils.for_range(builder, builder.udiv(end, _INDEX(_CHAINS))) as loop:
+    with cgutils.for_range(builder, builder.udiv(end, INDEX(_CHAINS))) as loop:
         for chain in range(_CHAINS):
-            k = builder.add(builder.mul(loop.index, _INDEX(_CHAINS)), _INDEX(chain))
-            known = [rows.load(place) for place in places(k)]
+            k = builder.add(builder.mul(loop.index, INDEX(_CHAINS)), INDEX(chain))
+            known = [rows.load(index) for index in vectors(k)]
             for line, row in zip(lines, slots, strict=True):
                 factor = weights.spread(builder.add(line, k))
                 for value, chains in zip(known, row, strict=True):
@@ -102,7 +111,7 @@ def _products(
     return [[_halved(builder, [builder.load(slot) for slot in chains]) for chains in row] for row in slots]
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]  # numba is not followed for types
+@literal_intrinsic
 def lanes_block(
     typing_context: Any, weight: Any, bias: Any, rate: Any, tile: Any, start: Any, vectors: Any, inverted: Any
 ) -> Any:
@@ -119,95 +128,93 @@ def lanes_block(
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         weights, shifts, rates, rows = (
-            _Values(context, builder, kind, value)
-            for kind, value in zip(signature.args[:4], arguments[:4], strict=True)
+            _Values(context, builder, array_type, value)
+            for array_type, value in zip(signature.args[:4], arguments[:4], strict=True)
         )
         first, lanes = arguments[4], weights.vector.count
-        last = builder.sub(weights.columns, _INDEX(1))
-        entries = [_least(builder, builder.add(first, _INDEX(i)), last) for i in range(BLOCK)]
+        last = builder.sub(weights.columns, INDEX(1))
+        entries = [_least(builder, builder.add(first, INDEX(i)), last) for i in range(BLOCK)]
         lines = [builder.mul(entry, weights.columns) for entry in entries]
 
-        def places(entry: Any) -> list[Any]:
-            at = builder.mul(entry, _INDEX(number * lanes))
-            return [builder.add(at, _INDEX(v * lanes)) for v in range(number)]
+        def indices(entry: Any) -> list[Any]:
+            at = builder.mul(entry, INDEX(number * lanes))
+            return [builder.add(at, INDEX(v * lanes)) for v in range(number)]
 
         sums = [
             total
             for group in _GROUPS
-            for total in _products(builder, weights, rows, [lines[i] for i in group], first, places)
+            for total in _products(builder, weights, rows, [lines[i] for i in group], first, indices)
         ]
-        spots = [places(builder.add(first, _INDEX(i))) for i in range(BLOCK)]
-        given = [[rows.load(place) for place in row] for row in spots]
+        block = [indices(builder.add(first, INDEX(i))) for i in range(BLOCK)]
+        values = [[rows.load(index) for index in row] for row in block]
         for i, entry in enumerate(entries):
             shift, factor = shifts.spread(entry), rates.spread(entry)
-            pairs = zip(given[i], sums[i], strict=True)
+            pairs = zip(values[i], sums[i], strict=True)
             done = [_finished(builder, back, value, total, shift, factor) for value, total in pairs]
-            for value, place in zip(done, spots[i], strict=True):
-                rows.store(value, place)
+            for value, index in zip(done, block[i], strict=True):
+                rows.store(value, index)
             for j in range(i + 1, BLOCK):
                 factor = weights.spread(builder.add(lines[j], entry))
-                pairs = zip(given[i] if back else done, sums[j], strict=True)
+                pairs = zip(values[i] if back else done, sums[j], strict=True)
                 sums[j] = [call_fma(builder, factor, value, total) for value, total in pairs]
         return context.get_dummy_value()
 
     return types.void(weight, bias, rate, tile, types.intp, vectors, inverted), codegen
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]  # numba is not followed for types
+@literal_intrinsic
 def row_block(
-    typing_context: Any, weight: Any, bias: Any, rate: Any, given: Any, result: Any,
+    typing_context: Any, weight: Any, bias: Any, rate: Any, source: Any, target: Any,
     start: Any, count: Any, inverted: Any,
 ) -> Any:  # fmt: skip
-    """Entries start, start + 1, ... of `result` from those of `given`, both 1-D: 8, or `count` if not None.
+    """Entries start, start + 1, ... of `target` from those of `source`, both 1-D: 8, or `count` if not None.
 
-    rate, inverted: as in `lanes_block`; inverted, `given` holds x, else `result` holds those so far.
+    rate, inverted: as in `lanes_block`; inverted, `source` holds x, else `target` holds those so far.
     """
     if not isinstance(inverted, types.IntegerLiteral):
         return None
     back = bool(inverted.literal_value)
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        weights, shifts, rates, source, target = (
-            _Values(context, builder, kind, value, BLOCK)
-            for kind, value in zip(signature.args[:5], arguments[:5], strict=True)
+        weights, shifts, rates, inputs, outputs = (
+            _Values(context, builder, array_type, value, BLOCK)
+            for array_type, value in zip(signature.args[:5], arguments[:5], strict=True)
         )
         first = arguments[5]
         number = None if isinstance(count, types.NoneType) else arguments[6]
-        last = builder.sub(weights.columns, _INDEX(1))
+        last = builder.sub(weights.columns, INDEX(1))
         lines = [
-            builder.mul(_least(builder, builder.add(first, _INDEX(i)), last), weights.columns)
+            builder.mul(_least(builder, builder.add(first, INDEX(i)), last), weights.columns)
             for i in range(BLOCK)
         ]
         narrow = ir.VectorType(weights.vector.element, _CHAINS)
         slots = _chains(builder, narrow, BLOCK)
-        with cgutils.for_range(builder, builder.udiv(first, _INDEX(_CHAINS))) as loop:
-            k = builder.mul(loop.index, _INDEX(_CHAINS))
-            known = (source if back else target).load(k, kind=narrow)
+        with cgutils.for_range(builder, builder.udiv(first, INDEX(_CHAINS))) as loop:
+            k = builder.mul(loop.index, INDEX(_CHAINS))
+            known = (inputs if back else outputs).load(k, vector=narrow)
             for line, slot in zip(lines, slots, strict=True):
-                _add(builder, slot, weights.load(builder.add(line, k), kind=narrow), known)
+                _add(builder, slot, weights.load(builder.add(line, k), vector=narrow), known)
         chains = transposed(builder, [_widened(builder, builder.load(slot)) for slot in slots])
         sums = _halved(builder, chains[:_CHAINS])
         square = transposed(builder, [weights.load(builder.add(line, first), number) for line in lines])
-        value, shift, factor = (part.load(first, number) for part in (source, shifts, rates))
+        value, shift, factor = (part.load(first, number) for part in (inputs, shifts, rates))
         for k, factors in enumerate(square):
             done = value if back else _finished(builder, back, value, sums, shift, factor)
             later = ir.Constant(ir.VectorType(ir.IntType(1), BLOCK), [lane > k for lane in range(BLOCK)])
             # What lies on or above the diagonal is 0, and would make a NaN of an inf.
             added = call_fma(builder, factors, _lane(builder, done, k), sums)
             sums = builder.select(later, added, sums)
-        target.store(_finished(builder, back, value, sums, shift, factor), first, number)
+        outputs.store(_finished(builder, back, value, sums, shift, factor), first, number)
         return context.get_dummy_value()
 
-    return types.void(weight, bias, rate, given, result, types.intp, count, inverted), codegen
+    return types.void(weight, bias, rate, source, target, types.intp, count, inverted), codegen
 
 
-def _lane(builder: Any, value: Any, lane: int) -> Any:
+def _lane(builder: Any, vector: Any, lane: int) -> Any:
     """One lane in all."""
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), value.type.count), [lane] * value.type.count)
-    return builder.shuffle_vector(value, value, mask)
+    return shuffled(builder, vector, vector, [lane] * vector.type.count)
 
 
-def _widened(builder: Any, value: Any) -> Any:
+def _widened(builder: Any, vector: Any) -> Any:
     """As many lanes as a block has rows; what the further ones hold is not read."""
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), BLOCK), [i % _CHAINS for i in range(BLOCK)])
-    return builder.shuffle_vector(value, value, mask)
+    return shuffled(builder, vector, vector, [i % _CHAINS for i in range(BLOCK)])
