@@ -1,6 +1,7 @@
 """Compiled against plain Python, over the whole registry."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,21 +34,22 @@ def test_any_shape_and_seed(case: Case, row_operation: Operation, dtype: Dtype) 
 VALUES = st.floats(-1e6, 1e6, width=32)
 
 
-def test_any_values(flow: Case, dtype: Dtype) -> None:
+@pytest.mark.dims(5)
+def test_any_values(flow: Case, dtype: Dtype, dim: int) -> None:
     """Batches of arbitrary values, the clamps and large arguments among them."""
 
     @given(
         st.sampled_from(["forward", "inverse", "log_prob"]),
-        st.lists(st.lists(VALUES, min_size=5, max_size=5), min_size=1, max_size=4),
+        st.lists(st.lists(VALUES, min_size=dim, max_size=dim), min_size=1, max_size=4),
     )
     def holds(name: str, rows: list[list[float]]) -> None:
         operation = flow.operation(name)
-        made = operation.inputs(5, 1, dtype, 3)
+        made = operation.inputs(dim, 1, dtype, 3)
         made = type(made)((np.array(rows, dtype), *made.args[1:]))
         actual = flow.kernel(operation.name)(*made.args)
         plain = flow.plain(operation.name, made, dtype)
         expected = flow.reference(operation.name)(*plain.args)
-        relative = 30 * operation.tolerance.of(5, dtype)
+        relative = 30 * operation.tolerance.of(dim, dtype)
         parts = [actual, expected] if isinstance(actual, tuple) else [(actual,), (expected,)]
         for row in range(len(rows)):  # each row on its own scale
             one, other = (tuple(np.asarray(p)[row : row + 1] for p in side) for side in parts)

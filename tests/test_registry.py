@@ -129,11 +129,11 @@ print(before == after, [n for n in sys.modules if n.startswith(("seqgap.bench", 
 def test_comparisons_are_of_sequential_and_parallel_operations() -> None:
     samplers = {f"{case.stem}.{case.sampler}" for case in cases().values() if case.sampler}
     families = [(c.sequential, c.parallel) for c in comparisons() if c.kind == "family"]
-    assert {name for pair in families for name in pair} == samplers
-    assert len(families) == len(set(families))
+    assert {name for pair in families for name in pair} <= samplers
+    assert len(families) == len(set(families)) > len(cases()) / 2
     for comparison in comparisons():
-        assert operation_of(comparison.sequential).sequential
-        assert not operation_of(comparison.parallel).sequential
+        one, other = operation_of(comparison.sequential), operation_of(comparison.parallel)
+        assert (one.sequential, other.sequential, one.axis) == (True, False, other.axis)
 
 
 def test_costs_are_positive_and_grow() -> None:
@@ -144,7 +144,7 @@ def test_costs_are_positive_and_grow() -> None:
                 small, large = map(operation.cost, (min(sizes), max(sizes)))
                 assert 0 < small.depth <= large.depth
                 assert 0 < small.flops < large.flops
-                assert 0 < small.elements < large.elements
+                assert 0 < small.elements <= large.elements
 
 
 def test_matched_pairs_count_the_same_arithmetic() -> None:

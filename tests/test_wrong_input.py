@@ -46,43 +46,50 @@ def refused_fields(error: type[Exception], function: Any, params: Any, name: str
         refused(error, name, function, Z, params._replace(**{name: value}))
 
 
-def test_nothing_takes_a_bare_object_for_its_first_argument(case: Case, operation: Operation) -> None:
-    function, made = case.kernel(operation.name), operation.inputs(3, 5, FLOAT64, 1)
+@pytest.mark.dims(3)
+def test_nothing_takes_a_bare_object_for_its_first_argument(
+    case: Case, operation: Operation, dim: int
+) -> None:
+    function, made = case.kernel(operation.name), operation.inputs(dim, 5, FLOAT64, 1)
     first = next(iter(inspect.signature(function).parameters))
     refused(TypeError, first, function, object(), *made.args[1:], **made.kwargs)
 
 
+@pytest.mark.dims(3)
 @pytest.mark.parametrize("verb", ["forward", "inverse", "log_prob"])
-def test_batches(flow: Case, verb: str) -> None:
-    function, params = flow.kernel(verb), flow.kernel("random_params")(3, 1)
+def test_batches(flow: Case, verb: str, dim: int) -> None:
+    function, (z, params) = flow.kernel(verb), flow.operation("forward").inputs(dim, 4, FLOAT64, 1).args
     name = "z" if verb == "forward" else "x"
-    for batch in (Z[0], np.zeros((4, 0)), [[1.0, 2.0], [3.0]]):
+    for batch in (z[0], np.zeros((4, 0)), [[1.0, 2.0], [3.0]]):
         refused(ValueError, name, function, batch, params)
     for dtype in (complex, np.longdouble, np.float16, bool):
-        refused(TypeError, name, function, np.zeros((4, 3), dtype), params)
-    for batch in (np.full((4, 3), "a"), None, np.ma.array(Z)):
+        refused(TypeError, name, function, z.astype(dtype), params)
+    for batch in (np.full_like(z, "a", str), None, np.ma.array(z)):
         refused(TypeError, name, function, batch, params)
-    refused(TypeError, "params", function, Z, tuple(params))
-    refused(ValueError, "threads", function, Z, params, threads=0)
+    refused(TypeError, "params", function, z, tuple(params))
+    refused(ValueError, "threads", function, z, params, threads=0)
 
 
-def test_out_of_flows(flow: Case) -> None:
+@pytest.mark.dims(3)
+def test_out_of_flows(flow: Case, dim: int) -> None:
     forward, inverse = flow.kernel("forward"), flow.kernel("inverse")
-    params = flow.kernel("random_params")(3, 1)
-    refused(ValueError, "out", forward, Z, params, out=np.zeros((4, 4)))
-    refused(TypeError, "out", inverse, Z, params, out=np.zeros((4, 3), int))
-    refused(ValueError, "out", forward, READ_ONLY, params, out=READ_ONLY)
+    z, params = flow.operation("forward").inputs(dim, 4, FLOAT64, 1).args
+    refused(ValueError, "out", forward, z, params, out=np.zeros((4, dim + 1)))
+    refused(TypeError, "out", inverse, z, params, out=z.astype(int))
+    z.flags.writeable = False
+    refused(ValueError, "out", forward, z, params, out=z)
 
 
-def test_samples(flow: Case) -> None:
-    sample, made = flow.kernel("sample"), flow.operation("sample").inputs(3, 4, FLOAT64, 1)
+@pytest.mark.dims(3)
+def test_samples(flow: Case, dim: int) -> None:
+    sample, made = flow.kernel("sample"), flow.operation("sample").inputs(dim, 4, FLOAT64, 1)
     params, more = made.args[1], made.kwargs
     refused(ValueError, "n", sample, -1, params, 0, **more)
     refused(TypeError, "params", sample, 4, None, 0, **more)
     refused(TypeError, "seed", sample, 4, params, 0.5, **more)
     refused(ValueError, "first_row", sample, 4, params, 0, **{**more, "first_row": 2**63})
     refused(ValueError, "threads", sample, 4, params, 0, **more, threads=MANY)
-    refused(ValueError, "out", sample, 4, params, 0, **more, out=np.zeros((4, 9)))
+    refused(ValueError, "out", sample, 4, params, 0, **more, out=np.zeros((4, dim + 1)))
 
 
 def test_standard_normal() -> None:

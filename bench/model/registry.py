@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import itertools
 import pkgutil
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +15,7 @@ class Comparison:
     """A sequential and a parallel operation, as `stem.operation`.
 
     matched: the same weights and the same arithmetic, run in either direction. family: different
-    models, at equal D.
+    models, at equal D or what else their sizes count.
     """
 
     kind: Literal["matched", "family"]
@@ -50,7 +51,7 @@ def implementation_names() -> tuple[str, ...]:
 
 @functools.cache
 def comparisons() -> tuple[Comparison, ...]:
-    """Matched pairs as the cases declare them; families: each sequential sampler and each parallel one."""
+    """Matched pairs as the cases declare; families: sequential and parallel samplers over the same axis."""
     matched = [
         Comparison(
             "matched", f"{case.stem}.{sequential}", parallel if "." in parallel else f"{case.stem}.{parallel}"
@@ -58,12 +59,17 @@ def comparisons() -> tuple[Comparison, ...]:
         for case in cases().values()
         for sequential, parallel in case.matched
     ]
-    samplers = [(case, case.operation(case.sampler)) for case in cases().values() if case.sampler]
-    names = {
-        kind: [f"{case.stem}.{op.name}" for case, op in samplers if op.sequential is kind]
-        for kind in (True, False)
+    samplers = {
+        f"{case.stem}.{case.sampler}": case.operation(case.sampler)
+        for case in cases().values()
+        if case.sampler
     }
-    return (*matched, *(Comparison("family", a, b) for a in names[True] for b in names[False]))
+    families = [
+        Comparison("family", a, b)
+        for (a, one), (b, other) in itertools.product(samplers.items(), repeat=2)
+        if one.sequential and not other.sequential and one.axis == other.axis
+    ]
+    return (*matched, *families)
 
 
 @functools.cache
