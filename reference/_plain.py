@@ -25,6 +25,13 @@ def exp(value: float) -> float:
         return math.inf
 
 
+def log(value: float) -> float:
+    """math.log with -inf of 0 and NaN of what is below, as IEEE arithmetic has it."""
+    if value > 0:
+        return math.log(value)
+    return -math.inf if value == 0 else math.nan
+
+
 def softplus(value: float) -> float:
     """log(1 + exp(value)), NaN of NaN."""
     return (0.0 if value < 0 else value) + math.log1p(exp(-abs(value)))

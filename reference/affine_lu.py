@@ -34,8 +34,17 @@ def random_params(dim: int, seed: int, *, dtype: str = "float64") -> Params:
 
 
 def from_matrix(matrix: Matrix, shift: Vector) -> Params:
-    """Gaussian elimination, the largest pivot of each column first."""
+    """Gaussian elimination, the largest pivot of each column first.
+
+    ValueError, naming the argument, for a matrix that is not square, finite and regular, or another shift.
+    """
     dim, rows = len(matrix), [list(map(float, row)) for row in matrix]
+    if not dim or any(len(row) != dim for row in rows):
+        raise ValueError(f"matrix: expected a square matrix, got rows of {[*map(len, rows)]}")
+    if not all(math.isfinite(value) for row in rows for value in row):
+        raise ValueError("matrix: expected finite values, got inf or NaN")
+    if len(shift) != dim:
+        raise ValueError(f"shift: expected {dim} values, got {len(shift)}")
     order = list(range(dim))
     for k in range(dim):
         pivot = max(range(k, dim), key=lambda i: abs(rows[i][k]))

@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from seqgap.reference._family import Family
-from seqgap.reference._plain import Matrix, Vector
+from seqgap.reference._plain import Matrix, Vector, log, softplus
 from seqgap.reference.normal import standard_normal
 
 
@@ -28,36 +28,37 @@ def _dot(a: Vector, b: Vector) -> float:
     return sum(v * w for v, w in zip(a, b, strict=True))
 
 
-def _softplus(a: float) -> float:
-    return max(a, 0.0) + math.log1p(math.exp(-abs(a)))
-
-
 def _layer(w: Vector, u: Vector) -> tuple[Vector, float]:
-    """(u_hat, w^T u_hat); where w = 0, (u, 0)."""
+    """(u_hat, 1 + w^T u_hat), the second above 0 and without the cancellation of that sum."""
     inner, square = _dot(w, u), _dot(w, w)
     if square == 0:
-        return u, 0.0
-    gain = _softplus(inner) - 1
-    return [a + (gain - inner) / square * b for a, b in zip(u, w, strict=True)], gain
+        return u, 1.0
+    centre = softplus(inner)
+    return [a + (centre - 1 - inner) / square * b for a, b in zip(u, w, strict=True)], centre
+
+
+def _log_slope(bent: float, centre: float) -> float:
+    """log(1 + (1 - bent^2) w^T u_hat)."""
+    return log(bent * bent + (1 - bent * bent) * centre)
 
 
 def _to_data(z: Vector, params: Params) -> tuple[Vector, float]:
     log_det = 0.0
     for w, u, b in zip(*params, strict=True):
-        u_hat, gain = _layer(w, u)
+        u_hat, centre = _layer(w, u)
         bent = math.tanh(_dot(w, z) + b)
         z = [v + a * bent for v, a in zip(z, u_hat, strict=True)]
-        log_det += math.log(1 + (1 - bent * bent) * gain)
+        log_det += _log_slope(bent, centre)
     return z, log_det
 
 
-def _root(wanted: float, gain: float) -> float:
-    """a with a + gain tanh(a) = wanted, which grows with a; NaN where that is not finite."""
-    if not math.isfinite(wanted):
+def _root(total: float, gain: float) -> float:
+    """a with a + gain tanh(a) = total, which grows with a; NaN where that is not finite."""
+    if not math.isfinite(total):
         return math.nan
-    low, high = wanted - abs(gain), wanted + abs(gain)
+    low, high = total - abs(gain), total + abs(gain)
     while low < (middle := (low + high) / 2) < high:
-        if middle + gain * math.tanh(middle) < wanted:
+        if middle + gain * math.tanh(middle) < total:
             low = middle
         else:
             high = middle
@@ -67,10 +68,10 @@ def _root(wanted: float, gain: float) -> float:
 def _to_latent(x: Vector, params: Params) -> tuple[Vector, float]:
     log_det = 0.0
     for w, u, b in reversed(list(zip(*params, strict=True))):
-        u_hat, gain = _layer(w, u)
-        bent = math.tanh(_root(_dot(w, x) + b, gain))
+        u_hat, centre = _layer(w, u)
+        bent = math.tanh(_root(_dot(w, x) + b, centre - 1))
         x = [v - a * bent for v, a in zip(x, u_hat, strict=True)]
-        log_det -= math.log(1 + (1 - bent * bent) * gain)
+        log_det -= _log_slope(bent, centre)
     return x, log_det
 
 

@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from seqgap.reference._family import Family
-from seqgap.reference._plain import Matrix, Vector
+from seqgap.reference._plain import Matrix, Vector, log, softplus
 from seqgap.reference.normal import standard_normal
 
 
@@ -24,37 +24,34 @@ def random_params(dim: int, seed: int, *, layers: int = 16, dtype: str = "float6
     return Params(center, alpha, [a + 0.3 * b for a, b in zip(alpha, beta, strict=True)])
 
 
-def _beta(alpha: float, raw: float) -> float:
-    return max(raw, 0.0) + math.log1p(math.exp(-abs(raw))) - alpha
-
-
 def _distance(z: Vector, center: Vector) -> float:
-    return math.sqrt(sum((v - c) ** 2 for v, c in zip(z, center, strict=True)))
+    return math.sqrt(sum((v - c) * (v - c) for v, c in zip(z, center, strict=True)))
 
 
-def _log_det(alpha: float, beta: float, r: float, dim: int) -> float:
+def _log_det(alpha: float, s: float, r: float, dim: int) -> float:
+    """(D - 1) log(1 + beta h) + log(1 + beta h - beta r h^2) with beta = s - alpha, where nothing cancels."""
     h = 1 / (alpha + r)
-    return (dim - 1) * math.log(1 + beta * h) + math.log(1 + beta * h - beta * r * h * h)
+    return (dim - 1) * log((r + s) * h) + log((r * (r + 2 * alpha) + s * alpha) * h * h)
 
 
 def _to_data(z: Vector, params: Params) -> tuple[Vector, float]:
     log_det = 0.0
     for center, alpha, raw in zip(*params, strict=True):
-        beta, r = _beta(alpha, raw), _distance(z, center)
-        log_det += _log_det(alpha, beta, r, len(z))
-        z = [v + beta / (alpha + r) * (v - c) for v, c in zip(z, center, strict=True)]
+        s, r = softplus(raw), _distance(z, center)
+        log_det += _log_det(alpha, s, r, len(z))
+        z = [v + (s - alpha) / (alpha + r) * (v - c) for v, c in zip(z, center, strict=True)]
     return z, log_det
 
 
 def _to_latent(x: Vector, params: Params) -> tuple[Vector, float]:
     log_det = 0.0
     for center, alpha, raw in reversed(list(zip(*params, strict=True))):
-        beta, outer = _beta(alpha, raw), _distance(x, center)
-        s = alpha + beta - outer
-        root = math.sqrt(s * s + 4 * alpha * outer)
-        ratio = 2 * alpha / (s + root) if s > 0 else (root - s) / (2 * outer)
+        s, outer = softplus(raw), _distance(x, center)
+        rest = s - outer
+        root = math.sqrt(rest * rest + 4 * alpha * outer)
+        ratio = 2 * alpha / (rest + root) if rest > 0 else (root - rest) / (2 * outer)
         x = [c + (v - c) * ratio for v, c in zip(x, center, strict=True)]
-        log_det -= _log_det(alpha, beta, ratio * outer, len(x))
+        log_det -= _log_det(alpha, s, ratio * outer, len(x))
     return x, log_det
 
 
