@@ -24,8 +24,8 @@ def libraries() -> list[dict[str, Any]]:
     """
     pools = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
     return [
-        {"library": name, **{fact: _pool_of(name, pools).get(fact) for fact in _FACTS}, "error": error}
-        for name, error in (("numpy", _error("numpy")), ("scipy", _error("scipy")))
+        {"library": name, **{fact: _pool_of(name, pools).get(fact) for fact in _FACTS}, "error": _error(name)}
+        for name in ("numpy", "scipy")
     ]
 
 
@@ -38,12 +38,13 @@ def _pool_of(library: str, pools: list[dict[str, Any]]) -> dict[str, Any]:
 def _error(library: str) -> float:
     """The larger one of both dtypes."""
     random = np.random.default_rng(25)
-    x, weight = random.uniform(-1, 1, (_COUNT, _DIM)), random.uniform(-1, 1, (_DIM, _DIM))
-    lower = np.tril(weight, -1) / 8 + 2 * np.eye(_DIM)
+    rows, square = random.uniform(-1, 1, (_COUNT, _DIM)), random.uniform(-1, 1, (_DIM, _DIM))
+    triangle = np.tril(square, -1) / 8 + 2 * np.eye(_DIM)
     errors = []
     for dtype in (np.float64, np.float32):
-        arrays = [array.astype(dtype) for array in (x, weight, lower)]
-        errors.append(error(*arrays, *_results(library, *arrays)))
+        x, weight, lower = (array.astype(dtype) for array in (rows, square, triangle))
+        product, solution = _results(library, x, weight, lower)
+        errors.append(error(x, weight, lower, product, solution))
     return float(np.max(errors))
 
 
