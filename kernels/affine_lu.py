@@ -20,7 +20,15 @@ from seqgap.kernels._core.rows import WORTH_HEAVY
 from seqgap.kernels._core.simd import lanes
 from seqgap.kernels._nets.blocks import block_rows, set_log_det
 from seqgap.kernels._nets.dense import address, read, write
-from seqgap.kernels._nets.lower import BLOCK, Lower, lower, multiply, solve
+from seqgap.kernels._nets.triangles import (
+    BLOCK,
+    Triangle,
+    multiply_lower,
+    multiply_upper,
+    solve_lower,
+    solve_upper,
+    triangle,
+)
 
 
 class Params(NamedTuple):
@@ -87,20 +95,9 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
     diagonal, shift = np.diag(upper), check.shaped("params.shift", params.shift, dtype, (dim,))
     if not diagonal.all():
         raise ValueError("params.upper: expected a diagonal without zeros, got one with")
-    turned = np.ascontiguousarray(upper[::-1, ::-1])  # by 180 degrees, which makes it a lower triangle
     places = np.argsort(order)
     log_det = float(np.log(np.abs(diagonal.astype(float))).sum())
-    return lower(turned, np.zeros(dim, dtype)), lower(unit, shift[places]), (order, places), log_det
-
-
-@jit_inline
-def _reverse(source: Any, target: Any, vectors: Any) -> None:
-    """The rows of a tile in the opposite order."""
-    dim, pitch, step = source.shape[0] - lanes(source), source.shape[1], lanes(source)
-    for i in range(dim):
-        for v in range(vectors):
-            value = read(address(source, 0), i * pitch + v * step)
-            write(address(target, 0), (dim - 1 - i) * pitch + v * step, value)
+    return triangle(upper, np.zeros(dim, dtype)), triangle(unit, shift[places]), (order, places), log_det
 
 
 @jit_inline
@@ -116,24 +113,18 @@ def _gather(source: Any, order: Any, target: Any, vectors: Any) -> None:
 @jit_inline
 def _forward(vectors: Any, work: Any, arrays: Any) -> None:
     upper, unit, orders, log_det = arrays
-    first, second = work.first, work.second
-    _reverse(first, second, vectors)
-    multiply(vectors, Lower(*upper), second, first)
-    _reverse(first, second, vectors)
-    multiply(vectors, Lower(*unit), second, first)
-    _gather(first, orders[0], second, vectors)
+    multiply_upper(vectors, Triangle(*upper), work.first, work.second)
+    multiply_lower(vectors, Triangle(*unit), work.second, work.first)
+    _gather(work.first, orders[0], work.second, vectors)
     set_log_det(work, log_det)
 
 
 @jit_inline
 def _inverse(vectors: Any, work: Any, arrays: Any) -> None:
     upper, unit, orders, log_det = arrays
-    first, second = work.first, work.second
-    _gather(first, orders[1], second, vectors)
-    solve(vectors, Lower(*unit), second, work.sums)
-    _reverse(second, first, vectors)
-    solve(vectors, Lower(*upper), first, work.sums)
-    _reverse(first, second, vectors)
+    _gather(work.first, orders[1], work.second, vectors)
+    solve_lower(vectors, Triangle(*unit), work.second, work.sums)
+    solve_upper(vectors, Triangle(*upper), work.second, work.sums)
     set_log_det(work, -log_det)
 
 

@@ -99,14 +99,22 @@ def spread(typing_context: Any, base: Any, index: Any) -> Any:
     return result(base, types.intp), codegen
 
 
+def _row_of_vectors(builder: Any, base: Any, row: Any, across: int, vector: Any) -> list[Any]:
+    """The addresses of so many vectors that are a row of a tile."""
+    start = builder.mul(row, INDEX(across * vector.count))
+    offsets = (builder.add(start, INDEX(v * vector.count)) for v in range(across))
+    return [_vector_at(builder, base, offset, vector) for offset in offsets]
+
+
 @literal_intrinsic
 def _add_products(
-    typing_context: Any, weight: Any, width: Any, source: Any, start: Any, stop: Any, result: Any,
+    typing_context: Any, weight: Any, width: Any, bias: Any, source: Any, bounds: Any, result: Any,
     rows: Any, vectors: Any,
 ) -> Any:  # fmt: skip
-    """result[r] += sum of weight[r * width + k] source[k], start <= k < stop, for r < rows.
+    """result[r] = initial + sum of weight[r * width + k] source[k], bounds[0] <= k < bounds[1], for r < rows.
 
-    rows, vectors: literals; source and result have rows of so many vectors.
+    initial: bias[r], or with None for the bias result[r] as it is. rows, vectors: literals; source and result
+    have rows of so many vectors.
     """
     if not all(isinstance(literal, types.IntegerLiteral) for literal in (rows, vectors)):
         return None
@@ -114,22 +122,22 @@ def _add_products(
     lanes = vector_of(weight.dtype).lanes
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        factors, line, features, first, last, sums = arguments[:6]
+        factors, line, shifts, features, limits, sums = arguments[:6]
         vector = context.get_value_type(vector_of(weight.dtype))
 
-        def addresses(base: Any, row: Any) -> list[Any]:
-            start = builder.mul(row, INDEX(across * lanes))
-            offsets = (builder.add(start, INDEX(v * lanes)) for v in range(across))
-            return [_vector_at(builder, base, offset, vector) for offset in offsets]
-
         def loaded(base: Any, row: Any) -> list[Any]:
-            return [builder.load(a, align=VECTOR_BYTES, typ=vector) for a in addresses(base, row)]
+            targets = _row_of_vectors(builder, base, row, across, vector)
+            return [builder.load(a, align=VECTOR_BYTES, typ=vector) for a in targets]
+
+        def initial(row: int) -> list[Any]:
+            if isinstance(bias, types.NoneType):
+                return loaded(sums, INDEX(row))
+            number = builder.load(builder.gep(shifts, [INDEX(row)]))
+            return [splat(builder, number, lanes)] * across
 
         starts = [builder.gep(factors, [builder.mul(line, INDEX(r))]) for r in range(lines)]
-        slots = [
-            [cgutils.alloca_once_value(builder, value) for value in loaded(sums, INDEX(r))]
-            for r in range(lines)
-        ]
+        slots = [[cgutils.alloca_once_value(builder, value) for value in initial(r)] for r in range(lines)]
+        first, last = cgutils.unpack_tuple(builder, limits)
         with cgutils.for_range_slice(builder, first, last, INDEX(1), INDEX) as (k, _):
             values = loaded(features, k)
             for begin, row in zip(starts, slots, strict=True):
@@ -137,12 +145,14 @@ def _add_products(
                 for value, slot in zip(values, row, strict=True):
                     builder.store(call_fma(builder, factor, value, builder.load(slot)), slot)
         for r, row in enumerate(slots):
-            for slot, target in zip(row, addresses(sums, INDEX(r)), strict=True):
+            targets = _row_of_vectors(builder, sums, INDEX(r), across, vector)
+            for slot, target in zip(row, targets, strict=True):
                 builder.store(builder.load(slot), target, align=VECTOR_BYTES)
         return context.get_dummy_value()
 
     intp = types.intp
-    return types.void(weight, intp, source, intp, intp, result, rows, vectors), codegen
+    bounds_of = types.UniTuple(intp, 2)
+    return types.void(weight, intp, bias, source, bounds_of, result, rows, vectors), codegen
 
 
 def _product(vectors: int) -> Any:
@@ -153,27 +163,24 @@ def _product(vectors: int) -> Any:
         weight: Any, width: Any, bias: Any, ends: Any, source: Any, result: Any, pitch: Any, count: Any
     ) -> None:
         isolate()
-        step, r = pitch // vectors, 0
+        r = 0
         while r < count:
             left = count - r
             rows = 4 if left > 3 else (2 if left > 1 else 1)
-            for j in range(rows):
-                start = spread(bias, r + j)
-                for v in range(vectors):
-                    write(result, (r + j) * pitch + v * step, start)
-            lines, sums = moved(weight, r * width), moved(result, r * pitch)
+            lines, sums, shifts = moved(weight, r * width), moved(result, r * pitch), moved(bias, r)
             shortest = entry(ends, r)
+            common = (0, shortest)
             if rows == 4:
-                _add_products(lines, width, source, 0, shortest, sums, 4, literally(vectors))
+                _add_products(lines, width, shifts, source, common, sums, 4, literally(vectors))
             elif rows == 2:
-                _add_products(lines, width, source, 0, shortest, sums, 2, literally(vectors))
+                _add_products(lines, width, shifts, source, common, sums, 2, literally(vectors))
             else:
-                _add_products(lines, width, source, 0, shortest, sums, 1, literally(vectors))
+                _add_products(lines, width, shifts, source, common, sums, 1, literally(vectors))
             for j in range(1, rows):
                 end = entry(ends, r + j)
                 if end > shortest:
                     line, total = moved(lines, j * width), moved(sums, j * pitch)
-                    _add_products(line, width, source, shortest, end, total, 1, literally(vectors))
+                    _add_products(line, width, None, source, (shortest, end), total, 1, literally(vectors))
             r += rows
 
     return product
