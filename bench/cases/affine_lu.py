@@ -1,11 +1,10 @@
 """Affine flow by triangular factors: products against solves, log-determinants in O(D) against O(D^3)."""
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgap.bench.model.case import Call, Case, Cost, Dtype, Operation, direct, rounding
+from seqgap.bench.model.case import Call, Cost, Dtype, Operation, rounding
 from seqgap.bench.model.flow import Direction, flow
 from seqgap.kernels import affine_lu
 from seqgap.kernels.normal import standard_normal
@@ -107,26 +106,17 @@ def _matrix(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
 
 
 _TOLERANCE = rounding(lambda dim: 10 * dim + 100)
-
-
-def _with_determinant(operation: Operation) -> Operation:
-    dense = {"numpy-slogdet": direct(numpy_slogdet)} if operation.name == "forward" else {}
-    return replace(operation, implementations={**operation.implementations, **dense})
-
-
-def _case() -> Case:
-    case = flow(
-        "affine_lu",
-        affine_lu.random_params,
-        Direction(lambda dim: _cost(1, dim), numpy_forward, torch_forward, jax_forward, tables=tables),
-        Direction(
-            lambda dim: _cost(2 * dim, dim), numpy_inverse, torch_inverse, jax_inverse, scipy_inverse, tables
-        ),
-        tolerance=_TOLERANCE,
-        more=(Operation("from_matrix", _matrix, lambda dim: Cost(flops=dim**3), _TOLERANCE, timed=False),),
-    )
-    operations = tuple(map(_with_determinant, case.operations))
-    return replace(case, operations=operations, matched=(("inverse", "forward"),))
-
-
-CASE = _case()
+CASE = flow(
+    "affine_lu",
+    affine_lu.random_params,
+    Direction(
+        lambda dim: _cost(1, dim), numpy_forward, torch_forward, jax_forward, tables=tables,
+        explaining={"numpy-slogdet": numpy_slogdet},
+    ),
+    Direction(
+        lambda dim: _cost(2 * dim, dim), numpy_inverse, torch_inverse, jax_inverse, scipy_inverse, tables
+    ),
+    matched=("inverse", "forward"),
+    tolerance=_TOLERANCE,
+    more=(Operation("from_matrix", _matrix, lambda dim: Cost(flops=dim**3), _TOLERANCE, timed=False),),
+)  # fmt: skip

@@ -195,9 +195,9 @@ CASE = flow(
     ar_process.random_params,
     Direction(
         lambda dim: _cost(dim)._replace(depth=dim), numpy_forward, torch_forward, jax_forward, scipy_forward,
-        tables, passes=numpy_passes, plain=plain_forward,
+        tables, explaining={"numpy-passes": numpy_passes, "numba-plain": plain_forward},
     ),
     Direction(_cost, numpy_inverse, torch_inverse, jax_inverse, scipy_inverse, tables),
-    matched="inverse",
+    matched=("forward", "inverse"),
     strategies=("recurrence", "scan"),
 )  # fmt: skip

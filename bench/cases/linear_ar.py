@@ -126,10 +126,10 @@ CASE = flow(
     linear_ar.random_params,
     Direction(
         lambda dim: _cost(dim)._replace(depth=dim), numpy_forward, torch_forward, jax_forward, scipy_forward,
-        tables, passes=numpy_passes, plain=plain_forward,
+        tables, explaining={"numpy-passes": numpy_passes, "numba-plain": plain_forward},
     ),
     Direction(_cost, numpy_inverse, torch_inverse, jax_inverse, tables=tables),
-    matched="inverse",
+    matched=("forward", "inverse"),
     more=likelihood(
         linear_ar.random_params,
         lambda params, dim, seed, count: linear_ar.sample(count, params, seed),

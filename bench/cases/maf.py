@@ -21,9 +21,9 @@ def sweeps(z: Any, params: maf.Params, count: int) -> tuple[Any, Any]:
 CASE = flow(
     "maf",
     maf.random_params,
-    neural.stepwise(neural.autoregressive, neural.step_cost, numpy_passes),
+    neural.stepwise(neural.autoregressive, neural.step_cost, {"numpy-passes": numpy_passes}),
     neural.at_once(neural.autoregressive, neural.masked_cost, back=False),
-    matched="iaf.forward",
+    matched=("forward", "iaf.forward"),
     strategies=("naive", "jacobi"),
     tolerance=rounding(neural.steps),
 )

@@ -31,6 +31,7 @@ from seqgap.kernels.normal import standard_normal
 _LOG_2_PI = float(np.log(2 * np.pi))
 _ROUNDING = rounding(lambda dim: dim + 16)
 
+Function: TypeAlias = Callable[[Any, Any], tuple[Any, Any]]  # (batch, params)
 Library: TypeAlias = Callable[[Any, Any, Any], tuple[Any, Any]]  # (library, batch, tables)
 
 
@@ -89,21 +90,20 @@ class Direction(NamedTuple):
     """What one direction costs, and how users of NumPy and other libraries would write it.
 
     cost(dim): of a sample; its elements are filled in, D read and D + 1 written. numpy takes (batch, params),
-    and so do two that explain its gap to the kernel (`bench/plan/rungs.py`): passes, NumPy as samplers of
-    masked flows go, and plain, compiled loops as one would first write them. The others take the library,
-    the batch, and what `tables` makes of the params: a user computes that once for a model. All return
-    (batch, log_det). unrolled: as in `arrays.implementations`. models: of libraries of flows, each makes of
-    the params a function of the batch alone.
+    and so do those of `explaining`, by name of the implementation: what is measured to explain the gap of
+    another, such as numpy-passes and numba-plain of a ladder. The others take the library, the batch, and
+    what `tables` makes of the params: a user computes that once for a model. All return (batch, log_det).
+    unrolled: as in `arrays.implementations`. models: of libraries of flows, each makes of the params a
+    function of the batch alone.
     """
 
     cost: Callable[[int], Cost]
-    numpy: Callable[[Any, Any], tuple[Any, Any]] | None = None
+    numpy: Function | None = None
     torch: Library | None = None
     jax: Library | None = None
     scipy: Library | None = None
     tables: Callable[[Any, int], Any] = lambda params, dim: params
-    passes: Callable[[Any, Any], tuple[Any, Any]] | None = None
-    plain: Callable[[Any, Any], tuple[Any, Any]] | None = None
+    explaining: Mapping[str, Function] = {}
     unrolled: bool = False
     models: Mapping[str, Callable[[Any], Any]] = {}
 
@@ -122,7 +122,7 @@ def flow(
     forward: Direction,
     inverse: Direction,
     *,
-    matched: str | None = None,
+    matched: tuple[str, str] | None = None,
     strategies: tuple[str, ...] = (),
     tolerance: Tolerance = _ROUNDING,
     sizes: tuple[int, ...] = (),
@@ -130,8 +130,8 @@ def flow(
 ) -> Case:
     """A case with forward, inverse, log_prob, sample and random_params.
 
-    random_params(dim, seed, dtype=...) is that of the kernels. matched: the operation, here or
-    stem.operation, that is the parallel direction of forward. strategies: of forward.
+    random_params(dim, seed, dtype=...) is that of the kernels. matched: as those of `Case`. strategies: of
+    forward.
     """
     transform = functools.partial(Operation, rows=(0, None), tolerance=tolerance, sizes=sizes)
 
@@ -170,7 +170,7 @@ def flow(
         before=transforms,
         more=more,
         sampler="forward",
-        matched=(("forward", matched),) if matched else (),
+        matched=(matched,) if matched else (),
     )
     return case
 
@@ -180,9 +180,10 @@ _Finish: TypeAlias = Callable[[str, Library], Callable[..., Any]]
 
 
 def _transforms(direction: Direction) -> dict[str, Setup]:
-    ours = {"numpy-passes": direction.passes, "numpy": direction.numpy, "numba-plain": direction.plain}
-    setups = {name: direct(function) for name, function in ours.items() if function}
-    return setups | _peers(direction, lambda name, function: function)
+    ours = {**direction.explaining, **({"numpy": direction.numpy} if direction.numpy else {})}
+    return {name: direct(function) for name, function in ours.items()} | _peers(
+        direction, lambda name, function: function
+    )
 
 
 def _densities(inverse: Direction) -> dict[str, Setup]:

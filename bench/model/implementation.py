@@ -66,9 +66,11 @@ MAIN = ("python", "numpy", "numba")  # what every user knows, from slow to fast 
 
 
 def implementation(name: str) -> Implementation:
-    """The row of a name; one that is not in the table is a way of what its name begins with."""
-    known = _TABLE.get(name) or _TABLE.get(name.partition("-")[0], Implementation(name))
-    return known._replace(name=name)
+    """The row of a name; one that is not in the table is our own way of what its name begins with."""
+    if name in _TABLE:
+        return _TABLE[name]
+    known = _TABLE.get(name.partition("-")[0])
+    return known._replace(name=name, peer=False) if known else Implementation(name)
 
 
 def left_out(names: Iterable[str]) -> dict[str, list[str]]:

@@ -6,13 +6,13 @@ used once. They know ReLU, the activation of the cases. `xp` is a library's modu
 torch or jax.numpy.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from seqgap.bench.model.case import EXP_FLOPS, Cost
-from seqgap.bench.model.flow import Direction
+from seqgap.bench.model.flow import Direction, Function
 from seqgap.bench.peers.flows import models
 
 # (xp, numbers (N, S, P), values (N, S)) -> (values, log_det)
@@ -234,7 +234,7 @@ def _edges(xp: Any, logits: Any, bound: float) -> Any:
 def stepwise(
     layers: Callable[[Any], list[Layer]],
     cost: Callable[[int], Cost],
-    passes: Callable[[Any, Any], tuple[Any, Any]] | None = None,
+    explaining: Mapping[str, Function] = {},
 ) -> Direction:
     """The direction of masked affine layers that takes D steps, from the first layer on."""
     return Direction(
@@ -242,7 +242,7 @@ def stepwise(
         lambda torch, z, tables: torch_by_feature(torch, z, tables, affine_back),
         lambda jax, z, tables: jax_by_feature(jax, z, tables, affine_back),
         tables=lambda params, dim: tuple(layers(params)),
-        passes=passes, unrolled=True, models=models(layers, back=True),
+        explaining=explaining, unrolled=True, models=models(layers, back=True),
     )  # fmt: skip
 
 
