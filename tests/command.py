@@ -1,10 +1,14 @@
-"""The command line in a process of its own."""
+"""The command line, in this process and in one of its own."""
 
 import os
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from seqgap.bench.cli import cli
 
 SEQGAP = str(Path(sysconfig.get_path("scripts")) / "seqgap")
 CASES = ["--case", "ar_process.forward", "--case", "ar_process.inverse", "--case", "diffusion.noise"]
@@ -18,6 +22,11 @@ HEED_CTRL_C = [
     "-c",
     "import os, sys\nfrom signal import *\nsignal(SIGINT, SIG_DFL)\nos.execv(sys.argv[1], sys.argv[1:])",
 ]
+
+
+def invoke(*arguments: str | Path) -> Result:
+    """Run it in this process."""
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
 def seqgap(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -95,9 +96,13 @@ def _label(value: Any) -> str:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """What is about one family goes to one process, which compiles its kernels; else a file goes to one."""
+    """What is about one family goes to one process, which compiles its kernels; else a file goes to one.
+
+    What looks at the finished run goes to one too, which makes it.
+    """
     if not item.get_closest_marker("xdist_group"):
-        item.add_marker(pytest.mark.xdist_group(item.path.stem.removeprefix("test_")))
+        group = "finished" if "finished" in getattr(item, "fixturenames", ()) else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group.removeprefix("test_")))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -124,6 +129,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     done = seqgap("run", *SMALL, "--out", str(folder), cwd=folder.parent, **variables)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, done.stdout
+
+
+@pytest.fixture
+def copied(finished: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of the folder of the finished run."""
+    return Path(shutil.copytree(finished[0], tmp_path / "results"))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from seqgap.bench.machine.ceilings import Bandwidth, Ceilings
 from seqgap.bench.machine.environment import environment
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.cells import planned, too_slow
@@ -19,6 +20,25 @@ SMALL = Options(
 )
 _RATE = {"python": 1e-7, "numpy": 1e-9, "numba": 1e-10}
 _CALL = {"python": 1e-6, "numpy": 5e-6, "numba": 2e-6}
+LEVELS = (
+    Bandwidth("L1", 1_000, 500, 8e9, 5e9, 4e9, 3e9),
+    Bandwidth("L2", 10_000, 5_000, 4e9, 2.5e9, 1e9, 2e9),
+    Bandwidth("L3", 100_000, 50_000, 2e9, 1.5e9, 1e9, 0.5e9),
+    Bandwidth("DRAM", 0, 400_000, 1e9, 0.5e9, 0.25e9, 0.125e9),
+)
+CEILINGS = Ceilings(
+    bandwidth=LEVELS,
+    fma_latency={"float64": 1e-9, "float32": 2e-9},
+    fma_flops={"float64": 1e12, "float32": 2e12},
+    exp={"float64": 1e-9, "float32": 0.5e-9},
+    normal={"float64": 3e-9, "float32": 1.5e-9},
+    timer=30e-9,
+    call_empty=50e-9,
+    call_arrays=300e-9,
+    threads=8,
+    parallel_region=4_000e-9,
+    shared=(replace(LEVELS[2], copy=3e9), replace(LEVELS[3], copy=1e9)),
+)
 _FACTS = {
     "architecture": "SkylakeX",
     "version": "0.3.31",

@@ -1,10 +1,7 @@
 """The command line as its users meet it, most of it in a process of its own."""
 
-import csv
-import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,20 +9,16 @@ import sysconfig
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 from command import CASES, HANGS, HEED_CTRL_C, SEQGAP, seqgap
 
 from seqgap.bench.cli import cli, main
-from seqgap.bench.machine.processor import timer_step
 from seqgap.bench.model import registry
 from seqgap.bench.plan.cells import plan, too_slow
 from seqgap.bench.plan.options import Options, profile
 from seqgap.bench.results.rows import read_environment, read_rows
-from seqgap.bench.results.run import read_run
 from seqgap.kernels import diffusion
 from seqgap.kernels._core.jit import threads_available
 
@@ -35,7 +28,7 @@ def test_help_imports_nothing_heavy(fresh_python: Callable[..., str]) -> None:
 import sys
 from click.testing import CliRunner
 from seqgap.bench.cli import cli, main
-for arguments in (["--help"], ["run", "--help"], ["plot", "--help"], ["--version"]):
+for arguments in (["--help"], ["run", "--help"], ["machine", "--help"], ["plot", "--help"], ["--version"]):
     assert CliRunner().invoke(cli, arguments).exit_code == 0
 print([name for name in ("numba", "matplotlib", "numpy", "scipy", "pytest", "rich") if name in sys.modules])
 """
@@ -46,70 +39,6 @@ def test_version_is_that_of_the_package(tmp_path: Path) -> None:
     from importlib.metadata import version
 
     assert seqgap("--version", cwd=tmp_path).stdout == f"seqgap {version('seqgap')}\n"
-
-
-def test_run_writes_what_it_says(finished: tuple[Path, str]) -> None:
-    folder, printed = finished
-    names = {path.name for path in folder.iterdir()}
-    assert names >= {"rows.jsonl", "probes.jsonl", "environment.json", "gap.csv", "peers.csv", "curves.png"}
-    assert all(name in printed for name in names)
-    assert str(folder) in printed
-    assert "Matched pairs" in printed
-    assert "Families" in printed
-    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
-    assert "<svg" in (folder / "curves.svg").read_text()
-
-
-def test_rows_are_all_cells_with_all_rounds(finished: tuple[Path, str]) -> None:
-    """Where the machine is slow or busy, cells may be skipped, and rounds be few or short; but not most."""
-    folder, _ = finished
-    options = Options.from_json(read_environment(folder)["options"])
-    rows, damaged = read_rows(folder)
-    assert not damaged
-    assert {(row.cell, row.process) for row in rows} == {(cell, p) for cell in plan(options) for p in (0, 1)}
-    assert {row.status for row in rows} <= {"ok", "skipped"}
-    timed = [row for row in rows if row.status == "ok"]
-    assert len(timed) > len(rows) / 2
-    assert all(len(row.rounds) >= 2 and row.first_call > 0 and row.cpus > 0 for row in timed)
-    assert np.median([len(row.rounds) for row in timed]) > 2
-    assert np.median([min(row.rounds) * row.iterations for row in timed]) >= 1000 * timer_step()
-    assert any(row.load > 0 and not row.compile for row in rows if row.process == 1)
-    compiled = [row for row in rows if row.cell.impl == "numba" and row.compile > 0]
-    assert len({row.cell.name for row in compiled}) == len({row.cell.name for row in rows})
-
-
-def test_environment_names_machine_versions_and_options(finished: tuple[Path, str]) -> None:
-    stored = read_environment(finished[0])
-    assert stored["machine"]["cpu"]
-    assert stored["machine"]["threads"] == os.cpu_count()
-    assert {"python", "numpy", "numba", "llvmlite", "seqgap"} <= set(stored["versions"])
-    assert stored["options"]["seed"] == 25
-    assert stored["options"]["impl"] == ["numpy", "numba"]
-
-
-def test_a_run_does_without_variables_that_slow_libraries_down(finished: tuple[Path, str]) -> None:
-    folder, printed = finished
-    stored = read_environment(folder)
-    assert stored["removed_variables"]["OPENBLAS_CORETYPE"] == "Prescott"
-    assert "OPENBLAS_CORETYPE" in printed
-    assert "OPENBLAS_CORETYPE" not in stored["variables"]
-    assert [library["library"] for library in stored["blas"]] == ["numpy", "scipy"]
-    assert not {"Prescott", "Katmai"} & {library["architecture"] for library in stored["blas"]}
-
-
-def test_gap_csv_has_both_times_and_their_ratio(finished: tuple[Path, str]) -> None:
-    folder, _ = finished
-    seconds = [measured.seconds for measured in read_run(folder).measured.values()]
-    with (folder / "gap.csv").open() as file:
-        lines = list(csv.DictReader(file))
-    assert {line["kind"] for line in lines} == {"matched", "family"}
-    for line in lines:
-        one, other = float(line["sequential_per_call"]), float(line["parallel_per_call"])
-        assert {one, other} <= set(seconds)
-        assert float(line["ratio"]) == pytest.approx(one / other)
-        assert float(line["ratio_low"]) <= float(line["ratio"]) <= float(line["ratio_high"])
-        assert float(line["sequential_per_sample"]) == pytest.approx(one / int(line["batch"]))
-        assert line["verdict"]
 
 
 def start(*arguments: str, rows: int, cwd: Path) -> subprocess.Popen[str]:
@@ -229,153 +158,6 @@ def assert_one_line(printed: str, named: str) -> None:
     assert printed.count("\n") == 1
     assert printed.startswith("seqgap: ")
     assert named in printed
-
-
-def damage(folder: Path, name: str, change: Callable[[str], str]) -> None:
-    file = folder / name
-    file.write_text(change(file.read_text()))
-
-
-def drop_key(key: str) -> Callable[[str], str]:
-    def change(text: str) -> str:
-        stored = json.loads(text)
-        del stored[key]
-        return json.dumps(stored)
-
-    return change
-
-
-def second_line(line: str) -> Callable[[str], str]:
-    return lambda text: "\n".join([*text.split("\n")[:1], line, *text.split("\n")[2:]])
-
-
-DAMAGED = [  # test_results.py has more ways
-    ("rows.jsonl", lambda text: "", "no timed cells"),
-    ("rows.jsonl", second_line("{"), "rows.jsonl:2"),
-    ("rows.jsonl", lambda text: text.replace('"reason": ""', '"reason": 5', 9), "rows.jsonl:"),
-    ("environment.json", lambda text: text[: len(text) // 2], "environment.json"),
-    ("environment.json", drop_key("machine"), "environment.json"),
-]
-
-
-@pytest.mark.parametrize(("name", "change", "named"), DAMAGED)
-def test_damaged_files_give_one_line(
-    finished: tuple[Path, str], tmp_path: Path, name: str, change: Callable[[str], str], named: str
-) -> None:
-    folder = tmp_path / "results"
-    shutil.copytree(finished[0], folder)
-    damage(folder, name, change)
-    result = CliRunner().invoke(cli, ["plot", str(folder)])
-    assert result.exit_code != 0
-    assert isinstance(result.exception, SystemExit), result.exception
-    assert named in result.stderr
-    assert result.stderr.count("\n") <= 4  # a line for each damaged one, and one for those beyond three
-    lost_everything = name == "environment.json" or not (folder / name).read_text()
-    assert ("curves.png" in result.stdout) is not lost_everything
-    assert (finished[0] / name).read_text() != (folder / name).read_text()
-
-
-def test_damaged_lines_are_named_where_nothing_is_left_to_draw(
-    finished: tuple[Path, str], tmp_path: Path
-) -> None:
-    folder = tmp_path / "results"
-    shutil.copytree(finished[0], folder)
-    damage(folder, "rows.jsonl", lambda text: "{}\n")
-    result = CliRunner().invoke(cli, ["plot", str(folder)])
-    assert result.exit_code != 0
-    assert "rows.jsonl:1: not a result row" in result.stderr
-    assert isinstance(result.exception, SystemExit), result.exception
-
-
-def with_option(name: str, value: Any) -> Callable[[str], str]:
-    def change(text: str) -> str:
-        stored = json.loads(text)
-        stored["options"][name] = value
-        return json.dumps(stored)
-
-    return change
-
-
-BAD_OPTIONS = [drop_key("options"), with_option("dim", [2.5]), with_option("unknown", 1)]
-
-
-@pytest.mark.parametrize("change", BAD_OPTIONS)
-def test_resume_refuses_damaged_options(
-    finished: tuple[Path, str], tmp_path: Path, change: Callable[[str], str]
-) -> None:
-    folder = tmp_path / "results"
-    shutil.copytree(finished[0], folder)
-    damage(folder, "environment.json", change)
-    result = CliRunner().invoke(cli, ["run", "--resume", str(folder)])
-    assert result.exit_code != 0
-    assert isinstance(result.exception, SystemExit), result.exception
-    assert result.output.count("\n") == 1
-    assert "environment.json" in result.output
-
-
-def test_resume_refuses_another_machine(finished: tuple[Path, str], tmp_path: Path) -> None:
-    folder = tmp_path / "results"
-    shutil.copytree(finished[0], folder)
-    stored = json.loads((folder / "environment.json").read_text())
-    stored["machine"]["cpu"] = "another"
-    (folder / "environment.json").write_text(json.dumps(stored))
-    done = seqgap("run", "--resume", str(folder), cwd=tmp_path)
-    assert done.returncode == 2
-    assert "other machine" in done.stderr
-
-
-def test_plot_needs_the_files_alone(finished: tuple[Path, str], tmp_path: Path) -> None:
-    folder = tmp_path / "results"
-    folder.mkdir()
-    for name in ("rows.jsonl", "environment.json"):
-        shutil.copy(finished[0] / name, folder)
-    result = CliRunner().invoke(cli, ["plot", str(folder)])
-    assert result.exit_code == 0, result.output
-    assert str(folder / "curves.png") in result.output.split()
-    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        r"m[/x]y$\bad$",
-        *(pytest.param(n, marks=pytest.mark.slow) for n in ("a[red]b", "with space", "日本")),
-    ],
-)
-def test_folders_may_have_any_name(finished: tuple[Path, str], tmp_path: Path, name: str) -> None:
-    folder = tmp_path / name
-    shutil.copytree(finished[0], folder)
-    again = CliRunner().invoke(cli, ["run", "--resume", str(folder)])
-    assert again.exit_code == 0, again.output
-    assert f"Written to {folder}:" in again.output
-    assert (folder / "rows.jsonl").read_bytes() == (finished[0] / "rows.jsonl").read_bytes()
-    both = CliRunner().invoke(cli, ["plot", str(folder), str(finished[0]), "--out", str(tmp_path / "both")])
-    assert both.exit_code == 0, both.output
-    assert both.output.splitlines() == [
-        str(tmp_path / "both" / f"curves.{kind}") for kind in ("png", "svg", "csv")
-    ]
-
-
-def test_plot_overlays_folders(finished: tuple[Path, str], tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    shutil.copytree(finished[0], other)
-    result = CliRunner().invoke(cli, ["plot", str(finished[0]), str(other), "--out", str(tmp_path / "both")])
-    assert result.exit_code == 0, result.output
-    text = (tmp_path / "both" / "curves.svg").read_text()
-    alone = (finished[0] / "curves.svg").read_text()
-    assert "other (--)" in text
-    assert "other" not in alone
-    for name in ("ar_process.forward", "ar_process.inverse", "diffusion.noise"):
-        assert text.count(f">{name} D^") == alone.count(f">{name} D^") > 0
-
-
-def test_curves_name_lines_axes_guides_and_machine(finished: tuple[Path, str]) -> None:
-    text = (finished[0] / "curves.svg").read_text()
-    cpu = read_environment(finished[0])["machine"]["cpu"]
-    for part in ("seconds for one sample", "samples for each second", "dimension D", "∝ D", "∝ D²", cpu):
-        assert part in text
-    for panel in ("numpy, batch N = 1", "numba, batch N = 64"):
-        assert panel in text
 
 
 def test_list_names_every_operation() -> None:

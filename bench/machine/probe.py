@@ -30,7 +30,7 @@ _SMALLEST_DRAM, _LARGEST_DRAM = 64 << 20, 512 << 20
 _KINDS = {"read": probes.READ, "write": probes.WRITE, "copy": probes.COPY, "triad": probes.TRIAD}
 _BYTES = 2**26  # of one repetition: at least 0.1 ms, so that the call does not show
 _PAGE = 4096
-_WIDTH = 4096  # elements of a row in a parallel pass
+_WIDTH = 512  # elements of a row in a parallel pass
 _ROUNDS, _FEWEST_ROUNDS, _LONGEST = 15, 3, 0.5  # repetitions; fewer of them after so many seconds
 
 MEASURING = "Measuring the ceilings of this machine, about 5 s ..."
@@ -156,9 +156,9 @@ def _stream(kind: str, buffer: Any, threads: int) -> Job:
     used = buffer[: count * rows * width].reshape(count, rows, width)
     a, b, c = (used[i % count] for i in range(3))
     sink = np.empty(rows, np.int64)
-    passes = max(1, _BYTES // used.nbytes)
+    # All threads go over all rows, each from a place of its own: their number divides the further passes.
+    passes = 1 + (max(1, _BYTES // used.nbytes) - 1) // threads * threads
     arguments = (number, a.view(np.int64), a, b, c, sink)
-    # A dimension of the rows' width cuts a parallel pass into chunks of a few rows for each thread.
     return Job(lambda: probes.stream(threads, passes * rows, width, *arguments), passes * used.nbytes)
 
 
