@@ -1,9 +1,9 @@
 """Planar flow: K layers x = z + u_hat tanh(w^T z + b), forward from layer 0 on.
 
 u_hat = u + (m(w^T u) - w^T u) w / |w|^2 with m(a) = -1 + log(1 + e^a), so that w^T u_hat > -1 and a layer can
-be inverted; where w = 0 a layer is a shift and u_hat = u. log_det = sum of log(1 + (1 - tanh^2) w^T u_hat).
-Rezende and Mohamed, "Variational inference with normalizing flows" (2015), equations 10 to 12 and appendix
-A.1.
+be inverted; where w = 0 a layer is a shift and u_hat = u. log_det = sum of log(1 + (1 - tanh^2) w^T u_hat),
+which is log(tanh^2 + (1 - tanh^2) softplus(w^T u)), where nothing cancels. Rezende and Mohamed, "Variational
+inference with normalizing flows" (2015), equations 10 to 12 and appendix A.1.
 
 The layers act on each other through one number each: with a_k = w_k^T z + b_k of the first z, and G = w
 u_hat^T, a layer bends a_k + sum of G[k, j] tanh_j over the layers before it, and x = z + sum of u_hat_k
@@ -65,6 +65,7 @@ class _Layers(NamedTuple):
     u_hat: Any  # (D, K)
     bias: Any  # (K,)
     cross: Any  # (K, K): w_k^T u_hat_j
+    opening: Any  # (K,): 1 + w^T u_hat, which is softplus(w^T u)
     seen: Any  # (K,): D, how many entries each row of weight sees
     moved_by: Any  # (D,): K
     zeros: Any  # (D,)
@@ -79,30 +80,37 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
     bias = check.shaped("params.bias", params.bias, dtype, (layers,))
     w, u = weight.astype(float), direction.astype(float)
     inner, square = (w * u).sum(1), (w * w).sum(1)
-    gain = np.where(square > 0, np.logaddexp(0, inner) - 1, 0)
+    opening = np.where(square > 0, np.logaddexp(0, inner), 1)
+    gain = opening - 1
     u_hat = u + ((gain - inner) / np.where(square > 0, square, 1))[:, None] * w
     cross = w @ u_hat.T
     np.fill_diagonal(cross, gain)
     columns = np.ascontiguousarray(u_hat.T.astype(dtype))
     ends = np.full(layers, dim), np.full(dim, layers)
     limit = 2 * float(np.finfo(dtype).eps)
-    return ((weight, columns, bias, cross.astype(dtype), *ends, np.zeros(dim, dtype), limit),)
+    numbers = cross.astype(dtype), opening.astype(dtype)
+    return ((weight, columns, bias, *numbers, *ends, np.zeros(dim, dtype), limit),)
+
+
+@jit_inline
+def _slope(bent: Any, opening: Any, start: Any) -> Any:
+    """1 + (1 - tanh^2) w^T u_hat as a sum of what is not negative."""
+    return fma(opening, fma(-bent, bent, number(start, 1)), bent * bent)
 
 
 @jit_exact
-def _bend(pitch: Any, gain: Any, values: Any, log_det: Any, limit: Any) -> None:
-    """values = tanh(values); log_det += log(1 + (1 - tanh^2) gain)."""
+def _bend(pitch: Any, gain: Any, opening: Any, values: Any, log_det: Any, limit: Any) -> None:
+    """values = tanh(values); log_det += log of the slope."""
     isolate()
-    one = number(values, 1)
     for at in range(0, pitch, lanes(values)):
         bent = tanh(read(values, at))
         write(values, at, bent)
-        write(log_det, at, read(log_det, at) + log(fma(spread(gain, 0), fma(-bent, bent, one), one)))
+        write(log_det, at, read(log_det, at) + log(_slope(bent, spread(opening, 0), values)))
 
 
 @jit_exact
-def _unbend(pitch: Any, gain: Any, values: Any, log_det: Any, limit: Any) -> None:
-    """values = tanh(a) with a + gain tanh(a) = values; log_det -= log(1 + (1 - tanh^2) gain).
+def _unbend(pitch: Any, gain: Any, opening: Any, values: Any, log_det: Any, limit: Any) -> None:
+    """values = tanh(a) with a + gain tanh(a) = values; log_det -= log of the slope.
 
     Newton's method from values on, by halves where it would leave the bracket. A lane whose last step was
     rounding rests, so that it does not depend on the others; one that is not finite rests at once.
@@ -110,15 +118,14 @@ def _unbend(pitch: Any, gain: Any, values: Any, log_det: Any, limit: Any) -> Non
     isolate()
     one, two, zero = number(values, 1), number(values, 2), number(values, 0)
     for at in range(0, pitch, lanes(values)):
-        wanted, slant = read(values, at), spread(gain, 0)
+        wanted, slant, width = read(values, at), spread(gain, 0), spread(opening, 0)
         low, high = wanted - magnitude(slant), wanted + magnitude(slant)
         root, moving, resting = wanted, filled(values, one), filled(values, zero)
         for _ in range(_STEPS):
             bent = tanh(root)
             excess = fma(slant, bent, root) - wanted
             low, high = select(excess < zero, root, low), select(excess < zero, high, root)
-            step = root - excess / fma(slant, fma(-bent, bent, one), one)
-            middle = (low + high) / two
+            step, middle = root - excess / _slope(bent, width, values), (low + high) / two
             step = select(step < low, middle, select(step > high, middle, step))
             rounding = number(values, limit) * (one + magnitude(root))
             change, root = magnitude(step - root), select(moving > zero, step, root)
@@ -127,7 +134,7 @@ def _unbend(pitch: Any, gain: Any, values: Any, log_det: Any, limit: Any) -> Non
                 break
         bent = tanh(root)
         write(values, at, bent)
-        write(log_det, at, read(log_det, at) - log(fma(slant, fma(-bent, bent, one), one)))
+        write(log_det, at, read(log_det, at) - log(_slope(bent, width, values)))
 
 
 @jit_exact
@@ -163,7 +170,8 @@ def _flow(bend: Any, sign: int) -> Any:
         product(vectors, lines, dim, bias, seen, tile, bends, pitch, layers)
         for index in range(layers):
             k = index if sign > 0 else layers - 1 - index
-            bend(pitch, moved(cross, k * (layers + 1)), moved(bends, k * pitch), log_det, layer.limit)
+            gain, opening = moved(cross, k * (layers + 1)), address(layer.opening, k)
+            bend(pitch, gain, opening, moved(bends, k * pitch), log_det, layer.limit)
             _pass_on(pitch, k, cross, layers, bends, sign)
         lines, moved_by = address(layer.u_hat, 0), address(layer.moved_by, 0)
         product(vectors, lines, layers, address(layer.zeros, 0), moved_by, bends, result, pitch, dim)

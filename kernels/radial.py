@@ -54,7 +54,7 @@ def random_params(dim: int, seed: int, *, layers: int = 16, dtype: DTypeLike = n
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:
-    """c, alpha, beta."""
+    """c, alpha, softplus(b), beta."""
     center = check.floats("params.center", params.center, 2)
     layers = check.size("params.center", center, 2, 0)
     center = check.shaped("params.center", center, dtype, (layers, dim))
@@ -62,8 +62,8 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]
     if not (alpha > 0).all():
         raise ValueError(f"params.alpha: expected numbers above 0, got {alpha.min()}")
     raw = check.shaped("params.beta", params.beta, dtype, (layers,))
-    beta = np.logaddexp(0, raw.astype(float)) - alpha
-    return center, alpha, beta.astype(dtype)
+    opening = np.logaddexp(0, raw.astype(float))
+    return center, alpha, opening.astype(dtype), (opening - alpha).astype(dtype)
 
 
 @jit_exact
@@ -83,36 +83,38 @@ def _distances(pitch: Any, dim: Any, center: Any, tile: Any, result: Any) -> Non
 
 
 @jit_inline
-def _log_det(alpha: Any, beta: Any, h: Any, dim: Any) -> Any:
-    """Of a layer, latent to data."""
-    one, columns = number(alpha, 1), number(alpha, dim - 1)
-    first, second = spread(alpha, 0), spread(beta, 0)
-    return columns * log(one + second * h) + log(fma(first * second * h, h, one))
+def _log_det(layer: Any, r: Any, dim: Any) -> Any:
+    """Of a layer, latent to data; layer: addresses of alpha, softplus(b), beta."""
+    alpha, two = spread(layer[0], 0), number(layer[0], 2)
+    h = number(layer[0], 1) / (alpha + r)
+    a, q, s, bend = alpha * h, r * h, spread(layer[1], 0) * h, spread(layer[2], 0) * h
+    # Where beta h is small 1 + beta h is rounded once, and s + q three times.
+    stretch = select(bend > number(layer[0], -0.5), number(layer[0], 1) + bend, s + q)
+    return number(layer[0], dim - 1) * log(stretch) + log(fma(q, fma(two, a, q), a * s))
 
 
 @jit_exact
-def _stretch(pitch: Any, dim: Any, alpha: Any, beta: Any, values: Any, log_det: Any) -> None:
+def _stretch(pitch: Any, dim: Any, layer: Any, values: Any, log_det: Any) -> None:
     """values = beta h of r = values; log_det += that of the layer."""
     isolate()
     for at in range(0, pitch, lanes(values)):
-        h = number(values, 1) / (spread(alpha, 0) + read(values, at))
-        write(values, at, spread(beta, 0) * h)
-        write(log_det, at, read(log_det, at) + _log_det(alpha, beta, h, dim))
+        r = read(values, at)
+        write(values, at, spread(layer[2], 0) / (spread(layer[0], 0) + r))
+        write(log_det, at, read(log_det, at) + _log_det(layer, r, dim))
 
 
 @jit_exact
-def _shrink(pitch: Any, dim: Any, alpha: Any, beta: Any, values: Any, log_det: Any) -> None:
+def _shrink(pitch: Any, dim: Any, layer: Any, values: Any, log_det: Any) -> None:
     """values = r / R - 1 of R = values; log_det -= that of the layer. Of two forms of r / R the stable."""
     isolate()
     zero, one, two = number(values, 0), number(values, 1), number(values, 2)
     for at in range(0, pitch, lanes(values)):
-        outer, first = read(values, at), spread(alpha, 0)
-        s = first + spread(beta, 0) - outer
-        root = square_root(fma(s, s, two * two * first * outer))
-        ratio = select(s > zero, two * first / (s + root), (root - s) / (two * outer))
-        h = one / fma(ratio, outer, first)
+        outer, alpha = read(values, at), spread(layer[0], 0)
+        s = spread(layer[1], 0) - outer
+        root = square_root(fma(s, s, two * two * alpha * outer))
+        ratio = select(s > zero, two * alpha / (s + root), (root - s) / (two * outer))
         write(values, at, ratio - one)
-        write(log_det, at, read(log_det, at) - _log_det(alpha, beta, h, dim))
+        write(log_det, at, read(log_det, at) - _log_det(layer, ratio * outer, dim))
 
 
 @jit_exact
@@ -128,11 +130,12 @@ def _move(pitch: Any, dim: Any, center: Any, rate: Any, tile: Any) -> None:
 
 @jit_inline
 def _layer(k: Any, work: Any, arrays: Any, scale: Any) -> None:
-    center, alpha, beta = arrays
+    center, alpha, opening, beta = arrays
     dim, pitch = center.shape[1], work.first.shape[1]
     tile, rate, middle = address(work.first, 0), address(work.sums, pitch), address(center, k * dim)
     _distances(pitch, dim, middle, tile, rate)
-    scale(pitch, dim, address(alpha, k), address(beta, k), rate, address(work.sums, 0))
+    layer = address(alpha, k), address(opening, k), address(beta, k)
+    scale(pitch, dim, layer, rate, address(work.sums, 0))
     _move(pitch, dim, middle, rate, tile)
 
 

@@ -57,6 +57,18 @@ def test_the_root_has_its_last_digits() -> None:
         assert all(float(error) <= limit for error, limit in zip(errors, allowed, strict=True)), inner
 
 
+@pytest.mark.parametrize("inner", [-12.0, -20.0, -40.0, -80.0])
+def test_log_det_of_a_layer_that_nearly_folds(inner: float, dtype: Dtype) -> None:
+    """At the fold it is log softplus(inner), about inner itself: 1 + (1 - tanh^2) w^T u_hat would cancel."""
+    params = planar.Params(np.array([[1]], dtype), np.array([[inner]], dtype), np.array([0], dtype))
+    x, log_det = planar.forward(np.zeros((1, 1), dtype), params)
+    assert log_det[0] == pytest.approx(inner, rel=1e-5 if inner > -15 else 1e-6)
+    assert planar.inverse(x, params)[1][0] == pytest.approx(-float(log_det[0]), rel=1e-6)
+    params = radial.Params(np.zeros((1, 1), dtype), np.ones(1, dtype), np.array([inner], dtype))
+    _, log_det = radial.forward(np.zeros((1, 1), dtype), params)
+    assert log_det[0] == pytest.approx(inner, rel=1e-5 if inner > -15 else 1e-6)
+
+
 def test_a_layer_without_weight_is_a_shift(dtype: Dtype) -> None:
     params = planar.Params(np.zeros((1, 3), dtype), np.array([[1, 2, 3]], dtype), np.array([0.5], dtype))
     z = standard_normal(20, 3, 1, dtype=dtype)
