@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
 from seqgap.kernels._core.compiler import generated
-from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline, tile_rows
+from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.philox import fill
 from seqgap.kernels._core.rows import WORTH_HEAVY, RowKernel
 from seqgap.kernels._core.simd import fma, lanes, load, scratch, store
@@ -123,7 +123,7 @@ def _sample_noisy_rows(
 ) -> None:
     isolate()
     dim = x0.shape[1]
-    tile = tile_rows(dim)
+    tile = 32 * max(1, 1024 // (32 * dim))  # rows in the first-level cache, or for long ones in the second
     eps = scratch(tile, dim, x0)
     for first in range(lo, hi, tile):
         last = min(first + tile, hi)

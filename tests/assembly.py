@@ -27,7 +27,7 @@ def run_everything(dtype: Dtype) -> None:
     """Compile or load every kernel of every operation, for one thread."""
     for case in cases().values():
         for operation in case.operations:
-            call = operation.inputs(5, 3, dtype, 1)
+            call = operation.inputs(*operation.near([5]), 3, dtype, 1)
             case.kernel(operation.name)(*call.args, **call.kwargs)
 
 

@@ -18,11 +18,10 @@ from numba.core.bytecode import FunctionIdentity
 import seqgap.kernels
 from seqgap.bench.results.rows import read_rows
 from seqgap.kernels._core import cache
-from seqgap.kernels._core.jit import jit, jit_exact, threads_available
+from seqgap.kernels._core.jit import jit, jit_exact
 
 INSTALLED = Path(seqgap.kernels.__path__[0])
 FILES = sorted(path.relative_to(INSTALLED).as_posix() for path in INSTALLED.rglob("*.py"))
-TWO_THREADS = pytest.mark.skipif(threads_available() < 2, reason="Numba started with one thread")
 COUNTED = """
 import os, pathlib, sys
 import numpy as np
@@ -106,19 +105,17 @@ for case in cases().values():
     for operation in case.operations:
         if not operation.timed:
             continue
-        call = operation.inputs(5, 3, np.dtype(np.float64), 3)
-        result = case.kernel(operation.name)(*call.args, **call.kwargs, threads={threads})
+        call = operation.inputs(*operation.near([5]), 3, np.dtype(np.float64), 3)
+        result = case.kernel(operation.name)(*call.args, **call.kwargs)
         for array in result if isinstance(result, tuple) else (result,):
             digest.update(array.tobytes())
 print(Compiled.count, list(digest.digest()))
 """
 
 
-@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=[pytest.mark.slow, TWO_THREADS])])
-def test_a_second_process_compiles_nothing(fresh_python: Callable[..., str], threads: int) -> None:
+def test_a_second_process_compiles_nothing(fresh_python: Callable[..., str]) -> None:
     """In the cache that the whole run of tests shares, so that this compiles what others need anyway."""
-    program = COUNTED + EVERY_OPERATION.format(threads=threads)
-    first, second = (fresh_python(program).partition(" ") for _ in range(2))
+    first, second = (fresh_python(COUNTED + EVERY_OPERATION).partition(" ") for _ in range(2))
     assert second[0] == "0"
     assert first[2] == second[2]
 
@@ -329,23 +326,20 @@ def test_settings_that_change_the_code_have_entries_of_their_own(tmp_path: Path)
 
 
 OUTSIDE = """
-from seqgap.kernels._core.jit import RowKernel, jit_exact
+from seqgap.kernels._core.jit import jit_exact
 @jit_exact
 def rows(lo, hi, x):
     for i in range(lo, hi):
         x[i] = {value}
 x = np.zeros(3)
-kernel = RowKernel(rows)
-for threads in {threads}:
-    kernel(threads, 3, 1, x)
+rows(0, 3, x)
 print(Compiled.count, x.tolist())
 """
 
 
 def test_functions_of_other_files_are_not_stored(tmp_path: Path) -> None:
-    threads = (1, 2) if threads_available() > 1 else (1,)
     for value in (1.0, 2.0):
-        compiled, numbers = run(OUTSIDE.format(value=value, threads=threads), tmp_path)
+        compiled, numbers = run(OUTSIDE.format(value=value), tmp_path)
         assert compiled > 0
         assert numbers == 3 * [value]
     assert entries(tmp_path) == []

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bits import assert_same_bits
 from seqgap.bench.model.case import Call, Case, Dtype, Operation
 from seqgap.kernels._core.jit import threads_available
 from seqgap.kernels._core.rows import WORTH_LIGHT, RowKernel
@@ -23,12 +24,6 @@ def run(case: Case, operation: Operation, made: Call, **more: Any) -> Any:
 
 def arrays(result: Any) -> list[Any]:
     return list(result) if isinstance(result, tuple) else [result]
-
-
-def assert_same_bits(actual: Any, expected: Any) -> None:
-    for left, right in zip(arrays(actual), arrays(expected), strict=True):
-        assert left.dtype == right.dtype
-        assert left.tobytes() == right.tobytes()
 
 
 def with_first(made: Call, first: Any) -> Call:
@@ -124,7 +119,7 @@ def test_out_may_be_the_input_but_not_overlap_it(
         again = first.copy()
         result = arrays(run(case, transform, with_first(made, again), out=again))
         assert result[0] is again
-        assert again.tobytes() == expected.tobytes()
+        assert_same_bits(again, expected)
     memory = np.zeros(expected.size + first.size, dtype)
     overlapping = memory[first.size // 2 :][: first.size].reshape(first.shape)
     out = memory[: expected.size].reshape(expected.shape)
@@ -154,7 +149,7 @@ def test_nan_and_inf_stay_in_their_row(
             dirty[row, column] = bad
             result = arrays(run(case, float_operation, with_first(made, dirty)))
             for left, right in zip(result, clean, strict=True):
-                assert np.delete(left, row, axis).tobytes() == np.delete(right, row, axis).tobytes()
+                assert_same_bits(np.delete(left, row, axis), np.delete(right, row, axis))
             assert not np.all(np.isfinite(np.take(result[0], row, axis)))
 
 

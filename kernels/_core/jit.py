@@ -1,4 +1,4 @@
-"""Every Numba flag of the project. A row kernel, what `rows` runs, calls `isolate()` first."""
+"""Every Numba flag of the project."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,6 @@ from seqgap.kernels._core.compiler import Compiler, intrinsic
 # Without reassoc a sum over a row does not vectorise. nnan and ninf stay out: NaN and inf are data.
 # A loop that sums nothing takes jit_exact and writes the fma: the same speed, with a defined rounding.
 _FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
-_LANES = 32  # rows that kernels take side by side at most: tiles are multiples of it
 
 
 def _compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
@@ -45,10 +44,10 @@ def jit_inline(function: Callable[..., Any]) -> Callable[..., Any]:
 def isolate(typing_context: Any) -> Any:
     """Say of the calling kernel what Numba has no word for.
 
-    It stays one function wherever it is called from, so that its bits are the same: inlined, the optimiser
-    could sum a row in another order for each caller. And no array that it writes overlaps another: the public
-    functions see to that. Without it a loop that stores is guarded by a check of addresses, and the scalar
-    loop behind it sums in another order, so that bits would depend on where arrays lie.
+    It stays one function whoever calls it: inlined into several callers, the optimiser could sum a row in
+    another order for each. And no array that it writes overlaps another: the public functions see to that.
+    Without it a loop that stores is guarded by a check of addresses, and the scalar loop behind it sums in
+    another order, so that bits would depend on where arrays lie.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -66,12 +65,6 @@ def _is_array_data(argument: Any, function: Any) -> bool:
     """Whether an argument is the data pointer of an array: its fifth field, before the shape."""
     stem, _, field = argument.name.rpartition(".")
     return field == "4" and f"{stem}.5.0" in {argument.name for argument in function.args}
-
-
-@jit
-def tile_rows(dim: Any) -> Any:
-    """Rows of a scratch tile: in the first-level cache, or for long rows in the second."""
-    return _LANES * max(1, 1024 // (_LANES * dim))
 
 
 def threads_available() -> int:
