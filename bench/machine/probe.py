@@ -30,7 +30,7 @@ _SMALLEST_DRAM, _LARGEST_DRAM = 64 << 20, 512 << 20
 _KINDS = {"read": probes.READ, "write": probes.WRITE, "copy": probes.COPY, "triad": probes.TRIAD}
 _BYTES = 2**26  # of one repetition: at least 0.1 ms, so that the call does not show
 _PAGE = 4096
-_WIDTH = 512  # elements of a row in a parallel pass
+_WIDTH, _PART = 4096, 64  # elements of a row in a parallel pass, and rows that a thread takes a multiple of
 _ROUNDS, _FEWEST_ROUNDS, _LONGEST = 15, 3, 0.5  # repetitions; fewer of them after so many seconds
 
 MEASURING = "Measuring the ceilings of this machine, about 5 s ..."
@@ -153,6 +153,7 @@ def _stream(kind: str, buffer: Any, threads: int) -> Job:
     count = probes.ARRAYS[number]
     width = buffer.size // count if threads == 1 else _WIDTH
     rows = buffer.size // (count * width)
+    rows -= rows % (threads * _PART) if rows > threads * _PART else 0
     used = buffer[: count * rows * width].reshape(count, rows, width)
     a, b, c = (used[i % count] for i in range(3))
     sink = np.empty(rows, np.int64)
