@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from seqgap.bench.model.case import Cost
-from seqgap.bench.model.flow import Direction, flow, likelihood
+from seqgap.bench.model.flow import Direction, flow
 from seqgap.kernels import linear_ar
 
 
@@ -130,10 +130,5 @@ CASE = flow(
     ),
     Direction(_cost, numpy_inverse, torch_inverse, jax_inverse, tables=tables),
     matched=("forward", "inverse"),
-    more=likelihood(
-        linear_ar.random_params,
-        lambda params, dim, seed, count: linear_ar.sample(count, params, seed),
-        steps=20,
-        flops=lambda dim: _cost(dim).flops,
-    ),
+    fit_steps=20,
 )  # fmt: skip

@@ -6,6 +6,7 @@ import numpy as np
 
 from seqgap.bench.model.case import EXP_FLOPS, Cost
 from seqgap.bench.model.flow import Direction, flow
+from seqgap.bench.peers.clamped import scale_shift
 from seqgap.kernels import mask_stack
 
 _LAYERS = 4  # of random_params
@@ -13,8 +14,7 @@ _LAYERS = 4  # of random_params
 
 def _scale_shift(x: Any, mask: Any, theta: Any) -> tuple[Any, Any]:
     condition = x[:, mask].mean(axis=1) if mask.any() else np.zeros(len(x), x.dtype)
-    a_s, b_s, a_t, b_t = theta
-    return np.clip(a_s * condition + b_s, -5, 5), a_t * condition + b_t
+    return scale_shift(np, condition, *theta)
 
 
 def numpy_forward(z: Any, params: mask_stack.Params) -> tuple[Any, Any]:
@@ -59,13 +59,11 @@ def _torch_layers(torch: Any, x: Any, tables: Any, order: Any, apply: Any) -> tu
 
     Two buffers for all layers: fresh memory for each would cost more than the arithmetic.
     """
-    result, moved, log_det = torch.empty_like(x), torch.empty_like(x), x.new_zeros(x.shape[0])
+    result, transformed, log_det = torch.empty_like(x), torch.empty_like(x), x.new_zeros(x.shape[0])
     for k in order:
-        condition, (a_s, b_s, a_t, b_t) = torch.mv(x, tables.means[k]), tables.theta[k]
-        s = torch.addcmul(b_s, a_s, condition).clamp_(-5, 5)
-        t = torch.addcmul(b_t, a_t, condition)
-        apply(x, s[:, None], t[:, None], moved)
-        x = torch.where(tables.masks[k], x, moved, out=result)
+        s, t = scale_shift(torch, torch.mv(x, tables.means[k]), *tables.theta[k])
+        apply(x, s[:, None], t[:, None], transformed)
+        x = torch.where(tables.masks[k], x, transformed, out=result)
         log_det.addcmul_(s, tables.free[k])
     return x, log_det
 
@@ -89,19 +87,13 @@ def torch_inverse(torch: Any, x: Any, tables: Any) -> tuple[Any, Any]:
     return z, log_det.neg_()
 
 
-def _jax_scale_shift(jax: Any, x: Any, layer: Any) -> tuple[Any, Any]:
-    a_s, b_s, a_t, b_t = layer.theta
-    condition = x @ layer.means
-    return jax.numpy.clip(a_s * condition + b_s, -5, 5), a_t * condition + b_t
-
-
 def jax_forward(jax: Any, z: Any, tables: Any) -> tuple[Any, Any]:
     """A scan over the layers, each fused by the compiler."""
 
     def layer(x: Any, k: Any) -> tuple[Any, Any]:
-        s, t = _jax_scale_shift(jax, x, k)
-        moved = x * jax.numpy.exp(s)[:, None] + t[:, None]
-        return jax.numpy.where(k.masks, x, moved), s * k.free
+        s, t = scale_shift(jax.numpy, x @ k.means, *k.theta)
+        transformed = x * jax.numpy.exp(s)[:, None] + t[:, None]
+        return jax.numpy.where(k.masks, x, transformed), s * k.free
 
     x, terms = jax.lax.scan(layer, z, tables)
     return x, terms.sum(0)
@@ -111,9 +103,9 @@ def jax_inverse(jax: Any, x: Any, tables: Any) -> tuple[Any, Any]:
     """As forward, last layer first."""
 
     def layer(z: Any, k: Any) -> tuple[Any, Any]:
-        s, t = _jax_scale_shift(jax, z, k)
-        moved = (z - t[:, None]) * jax.numpy.exp(-s)[:, None]
-        return jax.numpy.where(k.masks, z, moved), s * k.free
+        s, t = scale_shift(jax.numpy, z @ k.means, *k.theta)
+        transformed = (z - t[:, None]) * jax.numpy.exp(-s)[:, None]
+        return jax.numpy.where(k.masks, z, transformed), s * k.free
 
     z, terms = jax.lax.scan(layer, x, tables, reverse=True)
     return z, -terms.sum(0)

@@ -9,7 +9,7 @@ from seqgap.kernels import realnvp
 
 
 def layers(params: realnvp.Params) -> list[neural.Layer]:
-    """The kept features first, both sides ascending."""
+    """The identity features first, both sides ascending."""
     orders = np.argsort(~params.masks, axis=1, kind="stable")
     return neural.coupling(params, orders, params.masks.sum(axis=1))
 

@@ -13,7 +13,7 @@ _BOUND = 5.0
 
 
 def layers(params: rq_spline.Params) -> list[neural.Layer]:
-    """The kept features first."""
+    """The identity features first."""
     return neural.coupling(params, params.order, params.kept)
 
 

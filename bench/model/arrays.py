@@ -44,66 +44,67 @@ def implementations(
     before the arguments; their seed is the last argument of the call. unrolled: the function loops over D,
     which torch.compile would unroll, for minutes, so that implementation is left out.
     """
-    found: dict[str, Setup] = {}
-    if scipy is not None:
-        found["scipy"] = functools.partial(_scipy, scipy, prepare, draw)
-    if torch is not None:
-        found["torch"] = functools.partial(_torch, torch, prepare, draw, False)
-        if not unrolled:
-            found["torch-compile"] = functools.partial(_torch, torch, prepare, draw, True)
-    if jax is not None:
-        found["jax"] = functools.partial(_jax, jax, prepare, draw)
-    return found
+    starts: dict[str, tuple[Any, Callable[..., Thunk]]] = {
+        "scipy": (scipy, _scipy),
+        "torch": (torch, _torch),
+        "torch-compile": (None if unrolled else torch, functools.partial(_torch, compiled=True)),
+        "jax": (jax, _jax),
+    }
+    return {
+        name: functools.partial(_prepared, start, function, prepare, draw)
+        for name, (function, start) in starts.items()
+        if function is not None
+    }
 
 
-def _scipy(
-    function: Callable[..., Any], prepare: Prepare, draw: Shape | None, call: Call, dim: int, dtype: Dtype
-) -> Thunk:
-    import scipy
-
-    run = functools.partial(function, scipy)
-    args = prepare(call, dim, dtype)
-    if draw is None:
-        return functools.partial(run, *args)
-    normals, shape = np.random.default_rng(call.args[-1]).standard_normal, draw(call, dim)
-    return lambda: run(normals(shape, dtype), *args)
-
-
-def _torch(
+def _prepared(
+    start: Callable[..., Thunk],
     function: Callable[..., Any],
     prepare: Prepare,
     draw: Shape | None,
-    compiled: bool,
     call: Call,
     dim: int,
     dtype: Dtype,
 ) -> Thunk:
+    """start(function, arguments, shape of the normals or None, their dtype, their seed)."""
+    shape = None if draw is None else draw(call, dim)
+    return start(function, prepare(call, dim, dtype), shape, dtype, call.args[-1])
+
+
+def _scipy(function: Any, args: Any, shape: Any, dtype: Dtype, seed: int) -> Thunk:
+    import scipy
+
+    run = functools.partial(function, scipy)
+    if shape is None:
+        return functools.partial(run, *args)
+    normals = np.random.default_rng(seed).standard_normal
+    return lambda: run(normals(shape, dtype), *args)
+
+
+def _torch(function: Any, args: Any, shape: Any, dtype: Dtype, seed: int, compiled: bool = False) -> Thunk:
     import torch
 
     run: Callable[..., Any] = functools.partial(function, torch)
     if compiled:
         torch.compiler.reset()  # it compiles a function for 8 sizes only
         run = torch.compile(run, dynamic=False, fullgraph=True)
-    args = _converted(prepare(call, dim, dtype), torch.tensor)
-    if draw is None:
+    args = _converted(args, torch.tensor)
+    if shape is None:
         return functools.partial(run, *args)
-    torch.manual_seed(call.args[-1])
-    shape, kind = draw(call, dim), getattr(torch, dtype.name)
+    torch.manual_seed(seed)
+    own = getattr(torch, dtype.name)
     # Drawn outside the compiled part, whose own generator took twice as long.
-    return lambda: run(torch.randn(shape, dtype=kind), *args)
+    return lambda: run(torch.randn(shape, dtype=own), *args)
 
 
-def _jax(
-    function: Callable[..., Any], prepare: Prepare, draw: Shape | None, call: Call, dim: int, dtype: Dtype
-) -> Thunk:
+def _jax(function: Any, args: Any, shape: Any, dtype: Dtype, seed: int) -> Thunk:
     import jax
 
     wait = jax.block_until_ready
-    args = _converted(prepare(call, dim, dtype), jax.numpy.array)
-    if draw is None:
+    args = _converted(args, jax.numpy.array)
+    if shape is None:
         run = jax.jit(functools.partial(function, jax))
         return lambda: wait(run(*args))
-    shape = draw(call, dim)
 
     @jax.jit  # type: ignore[untyped-decorator]  # jax is not followed for types
     def step(key: Any, *args: Any) -> Any:
@@ -111,7 +112,7 @@ def _jax(
         return following, function(jax, jax.random.normal(own, shape, dtype), *args)
 
     # The default generator: XLA's own ("rbg") took three times as long on a CPU.
-    key = jax.random.key(np.uint64(call.args[-1]))
+    key = jax.random.key(np.uint64(seed))
 
     def thunk() -> Any:
         nonlocal key

@@ -53,6 +53,7 @@ def distribution(
     tolerance: Tolerance = _ROUNDING,
     sizes: tuple[int, ...] = (),
     dtypes: tuple[str, ...] = DTYPES,
+    fit_steps: int = 0,
     before: tuple[Operation, ...] = (),
     more: tuple[Operation, ...] = (),
     sampler: str | None = None,
@@ -61,7 +62,8 @@ def distribution(
     """A case with log_prob, sample and random_params, between the operations `before` and `more`.
 
     random_params(dim, seed, dtype=...) is that of the kernels. data(dim, count, dtype, seed): a batch for
-    log_prob. sizes, dtypes: as in `Operation`. sampler, matched: as in `Case`.
+    log_prob. sizes, dtypes: as in `Operation`. fit_steps: of a family that has `nll` and `fit`, too. sampler,
+    matched: as in `Case`.
     """
     operation = functools.partial(Operation, tolerance=tolerance, sizes=sizes, dtypes=dtypes)
 
@@ -71,6 +73,10 @@ def distribution(
     def drawn(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
         dims = {"dim": dim} if "dim" in inspect.signature(case.kernel("sample")).parameters else {}
         return Call((count, random_params(dim, seed, dtype=dtype), seed), {"first_row": 0, **dims})
+
+    def sampled(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
+        call = drawn(dim, count, dtype, seed)
+        return Call((case.kernel("sample")(*call.args, **call.kwargs), call.args[1]))
 
     operations = (
         operation("log_prob", scored, rows=(0, None), **log_prob._asdict()),
@@ -82,8 +88,25 @@ def distribution(
             timed=False,
         ),
     )
-    case = Case(stem, (*before, *operations, *more), sampler, matched)
+    fits = _likelihood(sampled, log_prob.cost, fit_steps) if fit_steps else ()
+    case = Case(stem, (*before, *operations, *fits, *more), sampler, matched)
     return case
+
+
+def _likelihood(
+    sampled: Callable[[int, int, Dtype, int], Call], cost: Callable[[int], Cost], steps: int
+) -> tuple[Operation, Operation]:
+    """`nll` and `fit` of (a sample, its params): verified, not timed."""
+
+    def fitted(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
+        return Call(sampled(dim, count, dtype, seed).args[:1], {"steps": steps})
+
+    return (
+        Operation("nll", sampled, cost, _ROUNDING, timed=False, smallest_batch=1),
+        Operation(
+            "fit", fitted, cost, DIFFERENCES, timed=False, largest_dim=3, smallest_batch=5,
+        ),
+    )  # fmt: skip
 
 
 class Direction(NamedTuple):
@@ -126,12 +149,13 @@ def flow(
     strategies: tuple[str, ...] = (),
     tolerance: Tolerance = _ROUNDING,
     sizes: tuple[int, ...] = (),
+    fit_steps: int = 0,
     more: tuple[Operation, ...] = (),
 ) -> Case:
     """A case with forward, inverse, log_prob, sample and random_params.
 
     random_params(dim, seed, dtype=...) is that of the kernels. matched: as those of `Case`. strategies: of
-    forward.
+    forward. Else as in `distribution`.
     """
     transform = functools.partial(Operation, rows=(0, None), tolerance=tolerance, sizes=sizes)
 
@@ -167,6 +191,7 @@ def flow(
         Verb(sample_cost, _samplers(forward), Noise(noise)),
         tolerance=tolerance,
         sizes=sizes,
+        fit_steps=fit_steps,
         before=transforms,
         more=more,
         sampler="forward",
@@ -245,33 +270,3 @@ def _peers(direction: Direction, finish: _Finish, draw: arrays.Shape | None = No
 
 def _with_model(build: Callable[[Any], Any], call: Call, dim: int, dtype: Dtype) -> tuple[Any, Any]:
     return call.args[0], build(call.args[1])
-
-
-def likelihood(
-    random_params: Callable[..., Any],
-    samples: Callable[..., Any],
-    *,
-    steps: int,
-    flops: Callable[[int], float],
-) -> tuple[Operation, Operation]:
-    """`nll` and `fit` of a family that has them: verified, not timed.
-
-    samples(params, dim, seed, count): data to fit. flops(dim): of nll, for each sample.
-    """
-
-    def scored(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
-        params = random_params(dim, seed, dtype=dtype)
-        return Call((samples(params, dim, seed, count), params))
-
-    def fitted(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
-        return Call(scored(dim, count, dtype, seed).args[:1], {"steps": steps})
-
-    return (
-        Operation(
-            "nll", scored, lambda dim: Cost(1, flops(dim), dim), _ROUNDING, timed=False, smallest_batch=1
-        ),
-        Operation(
-            "fit", fitted, lambda dim: Cost(steps, steps * flops(dim), dim),
-            DIFFERENCES, timed=False, largest_dim=3, smallest_batch=5,
-        ),
-    )  # fmt: skip

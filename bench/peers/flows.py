@@ -28,8 +28,8 @@ def models(
     """
 
     def build(builder: Callable[..., Directions], params: Any) -> Model:
-        moving = [layer for layer in layers(params) if len(layer.bias_out)]
-        return builder(moving[::-1], bound)[back]
+        transforming = [layer for layer in layers(params) if len(layer.bias_out)]
+        return builder(transforming[::-1], bound)[back]
 
     return {
         name: functools.partial(build, builder)
@@ -44,8 +44,8 @@ def _torch_network(layer: Any) -> Callable[..., Any]:
 
     weight_in, weight_out, bias_out = layer.weight_in, layer.weight_out, layer.bias_out
     if layer.degrees is not None:
-        weight_in = weight_in[:, layer.place]
-        weight_out, bias_out = weight_out[layer.place], bias_out[layer.place]
+        weight_in = weight_in[:, layer.rank]
+        weight_out, bias_out = weight_out[layer.rank], bias_out[layer.rank]
     arrays = weight_in, layer.bias_hidden[0], weight_out.reshape(-1, len(weight_in)), bias_out.reshape(-1)
     first, hidden, last, bias = map(torch.tensor, arrays)
 
@@ -72,10 +72,10 @@ def zuko(layers: Sequence[Any], bound: float | None) -> Directions:
             parts = 1e-3 + (1 - 1e-3 * logits.shape[-1]) * logits.softmax(-1)
             return bound * (2 * functional.pad(parts, (1, 0)).cumsum(-1) - 1)
 
-    def univariate(made: Any) -> Any:
+    def univariate(theta: Any) -> Any:
         if bound is None:
-            return t.MonotonicAffineTransform(*made.unbind(-1))
-        return Spline(*made.tensor_split((_bins(made), 2 * _bins(made)), -1))
+            return t.MonotonicAffineTransform(*theta.unbind(-1))
+        return Spline(*theta.tensor_split((_bins(theta), 2 * _bins(theta)), -1))
 
     def transform(layer: Any) -> Any:
         network, outputs = _torch_network(layer), layer.bias_out.shape[1]
@@ -85,7 +85,7 @@ def zuko(layers: Sequence[Any], bound: float | None) -> Directions:
 
         if layer.degrees is not None:
             return t.AutoregressiveTransform(meta, len(layer.order))
-        return t.CouplingTransform(meta, torch.tensor(layer.place < layer.kept))
+        return t.CouplingTransform(meta, torch.tensor(layer.rank < layer.identity))
 
     flow = t.ComposedTransform(*map(transform, layers))
     return flow.call_and_ladj, flow.inv.call_and_ladj
@@ -98,33 +98,37 @@ def nflows(layers: Sequence[Any], bound: float | None) -> Directions:
     from nflows.transforms.autoregressive import AutoregressiveTransform
     from nflows.transforms.coupling import AffineCouplingTransform
 
-    def shift_and_log_scale(made: Any) -> Any:
-        shift, u = made.unflatten(-1, (-1, 2)).unbind(-1)
+    def shift_and_log_scale(theta: Any) -> Any:
+        shift, u = theta.unflatten(-1, (-1, 2)).unbind(-1)
         return shift, u / (1 + (u / _CLIP).abs())
 
     class Masked(AutoregressiveTransform):  # type: ignore[misc]  # nflows is not followed for types
-        def _elementwise_forward(self, values: Any, made: Any) -> tuple[Any, Any]:
-            shift, log_scale = shift_and_log_scale(made)
+        def _elementwise_forward(self, values: Any, theta: Any) -> tuple[Any, Any]:
+            shift, log_scale = shift_and_log_scale(theta)
             return values * log_scale.exp() + shift, log_scale.sum(1)
 
-        def _elementwise_inverse(self, values: Any, made: Any) -> tuple[Any, Any]:
-            shift, log_scale = shift_and_log_scale(made)
+        def _elementwise_inverse(self, values: Any, theta: Any) -> tuple[Any, Any]:
+            shift, log_scale = shift_and_log_scale(theta)
             return (values - shift) * (-log_scale).exp(), -log_scale.sum(1)
 
     class Coupling(AffineCouplingTransform):  # type: ignore[misc]
-        def _scale_and_shift(self, made: Any) -> tuple[Any, Any]:
-            shift, log_scale = shift_and_log_scale(made)
+        def _scale_and_shift(self, theta: Any) -> tuple[Any, Any]:
+            shift, log_scale = shift_and_log_scale(theta)
             return log_scale.exp(), shift
 
     def transform(layer: Any) -> Any:
         network = _torch_network(layer)
         if layer.degrees is not None:
             return Masked(network)
-        moved = torch.tensor(layer.place >= layer.kept).int()
+        transformed = torch.tensor(layer.rank >= layer.identity).int()
         if bound is None:
-            return Coupling(moved, lambda *sizes: network)
+            return Coupling(transformed, lambda *sizes: network)
         return PiecewiseRationalQuadraticCouplingTransform(
-            moved, lambda *sizes: network, num_bins=_bins(layer.bias_out), tails="linear", tail_bound=bound
+            transformed,
+            lambda *sizes: network,
+            num_bins=_bins(layer.bias_out),
+            tails="linear",
+            tail_bound=bound,
         )
 
     flow = CompositeTransform(map(transform, layers))
@@ -150,10 +154,10 @@ def _bijection(layer: Any, bound: float | None) -> Any:
     dim, key = len(layer.order), jax.random.key(0)
     options = {"nn_width": len(layer.weight_in), "nn_depth": 1, "transformer": _univariate(layer, bound)}
     if layer.degrees is not None:
-        made: Any = bijections.MaskedAutoregressive(key, dim=dim, **options)
+        bijection: Any = bijections.MaskedAutoregressive(key, dim=dim, **options)
         network = "masked_autoregressive_mlp"
     else:
-        made = bijections.Coupling(key, dim=dim, untransformed_dim=layer.kept, **options)
+        bijection = bijections.Coupling(key, dim=dim, untransformed_dim=layer.identity, **options)
         network = "conditioner"
     rows, biases = _flowjax_outputs(layer, bound)
     arrays = layer.weight_in, layer.bias_hidden[0], rows.reshape(-1, rows.shape[-1]), biases.reshape(-1)
@@ -162,9 +166,9 @@ def _bijection(layer: Any, bound: float | None) -> Any:
         first, last = getattr(bijection, network).layers
         return [first.weight, first.bias, last.weight, last.bias]
 
-    made = equinox.tree_at(parts, made, list(map(jax.numpy.array, arrays)))
-    there, back = map(bijections.Permute, map(jax.numpy.array, (layer.order, layer.place)))
-    return bijections.Chain([there, made, back])
+    bijection = equinox.tree_at(parts, bijection, list(map(jax.numpy.array, arrays)))
+    to_order, back = map(bijections.Permute, map(jax.numpy.array, (layer.order, layer.rank)))
+    return bijections.Chain([to_order, bijection, back])
 
 
 def _univariate(layer: Any, bound: float | None) -> Any:
@@ -205,9 +209,9 @@ def _vectorised(method: Any, double: bool) -> Model:
         with jax.enable_x64(double):
             return jax.vmap(equinox.combine(arrays, rest))(batch)
 
-    made: Model = jax.tree_util.Partial(run, arrays)
-    return made
+    model: Model = jax.tree_util.Partial(run, arrays)
+    return model
 
 
-def _bins(made: Any) -> int:
-    return (int(made.shape[-1]) + 1) // 3
+def _bins(theta: Any) -> int:
+    return (int(theta.shape[-1]) + 1) // 3

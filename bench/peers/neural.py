@@ -15,7 +15,7 @@ from seqgap.bench.model.case import EXP_FLOPS, Cost
 from seqgap.bench.model.flow import Direction, Function
 from seqgap.bench.peers.flows import models
 
-# (xp, numbers (N, S, P), values (N, S)) -> (values, log_det)
+# (xp, theta (N, S, P), values (N, S)) -> (values, log_det)
 Transform: TypeAlias = Callable[[Any, Any, Any], tuple[Any, Any]]
 
 WIDTH = 128  # of the cases' networks, which have one hidden layer
@@ -23,10 +23,10 @@ _CLIP = float(np.log(1e-3))
 
 
 class Layer(NamedTuple):
-    """One layer of a stack: it moves the last S features of `order`, by what those before them are."""
+    """One layer of a stack: it transforms the last S features of `order`, by what those before them are."""
 
     order: Any  # (D,)
-    place: Any  # (D,), of each feature in the order
+    rank: Any  # (D,), of each feature in the order
     degrees: Any  # (K, H), or None for a coupling
     weight_in: Any  # (H, C)
     weight_hidden: Any  # (K - 1, H, H)
@@ -35,8 +35,8 @@ class Layer(NamedTuple):
     bias_out: Any  # (S, P)
 
     @property
-    def kept(self) -> int:
-        """How many features pass."""
+    def identity(self) -> int:
+        """How many features pass as they are."""
         return len(self.order) - len(self.bias_out)
 
 
@@ -46,16 +46,16 @@ def autoregressive(params: Any) -> list[Layer]:
     return [Layer(order, np.argsort(order), *rest) for order, *rest in parts]
 
 
-def coupling(params: Any, orders: Any, kept: Any) -> list[Layer]:
+def coupling(params: Any, orders: Any, identity: Any) -> list[Layer]:
     """The layers of couplings, without the rows and columns that are not read."""
-    found = []
-    for order, start, weight_in, hidden, weight_out, *biases in zip(
-        orders, kept, *_weights(params), strict=True
+    layers = []
+    for order, start, weight_in, hidden, weight_out, bias_hidden, bias_out in zip(
+        orders, identity, *_weights(params), strict=True
     ):
-        moved = len(order) - start
-        weights = weight_in[:, :start], hidden, weight_out[:moved]
-        found.append(Layer(order, np.argsort(order), None, *weights, biases[0], biases[1][:moved]))
-    return found
+        count = len(order) - start
+        weights = weight_in[:, :start], hidden, weight_out[:count], bias_hidden, bias_out[:count]
+        layers.append(Layer(order, np.argsort(order), None, *weights))
+    return layers
 
 
 def _weights(params: Any) -> tuple[Any, ...]:
@@ -68,7 +68,7 @@ def _dense(xp: Any, values: Any, weight: Any, bias: Any) -> Any:
     return values @ weight.T + bias
 
 
-def numbers(xp: Any, layer: Layer, features: Any) -> Any:
+def theta_of(xp: Any, layer: Layer, features: Any) -> Any:
     """What the network makes of the features in the layer's order: (N, S, P)."""
     hidden = features[:, : layer.weight_in.shape[1]]
     weights = (layer.weight_in, *layer.weight_hidden)
@@ -78,123 +78,133 @@ def numbers(xp: Any, layer: Layer, features: Any) -> Any:
     return _dense(xp, hidden, weight, bias).reshape(len(features), *layer.bias_out.shape)
 
 
+def _stacked(
+    step: Callable[[Layer, Any], tuple[Any, Any]], batch: Any, layers: Iterable[Layer]
+) -> tuple[Any, Any]:
+    """(batch, log_det) after all layers; step(layer, features) works on features in the layer's order."""
+    log_det = 0.0
+    for layer in layers:
+        features, added = step(layer, batch[:, layer.order])
+        batch, log_det = features[:, layer.rank], added + log_det
+    return batch, log_det
+
+
 def one_pass(xp: Any, batch: Any, layers: Iterable[Layer], transform: Transform) -> tuple[Any, Any]:
     """Each layer at once: data to latent, or a coupling in either direction."""
-    values, log_det = batch, 0.0
-    for layer in layers:
-        given = values[:, layer.order]
-        moved, added = transform(xp, numbers(xp, layer, given), given[:, layer.kept :])
-        values = xp.concatenate([given[:, : layer.kept], moved], 1)[:, layer.place]
-        log_det = added + log_det
-    return values, log_det
+
+    def step(layer: Layer, source: Any) -> tuple[Any, Any]:
+        values, added = transform(xp, theta_of(xp, layer, source), source[:, layer.identity :])
+        return xp.concatenate([source[:, : layer.identity], values], 1), added
+
+    return _stacked(step, batch, layers)
 
 
 def passes(z: Any, layers: Iterable[Layer], transform: Transform, count: int) -> tuple[Any, Any]:
     """Latent to data by `count` passes of the whole network in each layer: D of them, as libraries sample."""
-    values, log_det = z, 0.0
-    for layer in layers:
-        given, known, added = values[:, layer.order], np.zeros_like(z), 0.0
+
+    def step(layer: Layer, source: Any) -> tuple[Any, Any]:
+        target, added = np.zeros_like(source), 0.0
         for _ in range(count):
-            known, added = transform(np, numbers(np, layer, known), given)
-        values = known[:, layer.place]
-        log_det = added + log_det
-    return values, log_det
+            target, added = transform(np, theta_of(np, layer, target), source)
+        return target, added
+
+    return _stacked(step, z, layers)
 
 
 def by_feature(z: Any, layers: Iterable[Layer], transform: Transform) -> tuple[Any, Any]:
     """Latent to data feature by feature, the hidden units computed once what they see is known."""
-    values, log_det = z, 0.0
-    for layer in layers:
-        given, known = values[:, layer.order], np.zeros_like(z)
+
+    def step(layer: Layer, source: Any) -> tuple[Any, Any]:
+        target, log_det = np.zeros_like(source), 0.0
         hidden = [np.zeros((len(z), len(bias)), z.dtype) for bias in layer.bias_hidden]
-        before = [0] * len(hidden)
+        done = [0] * len(hidden)
         for i in range(z.shape[1]):
-            before = _units(layer, i, known, hidden, before)
-            made = hidden[-1][:, : before[-1]] @ layer.weight_out[i, :, : before[-1]].T + layer.bias_out[i]
-            moved, added = transform(np, made[:, None], given[:, i : i + 1])
-            known[:, i] = moved[:, 0]
+            done = _units(layer, i, target, hidden, done)
+            theta = hidden[-1][:, : done[-1]] @ layer.weight_out[i, :, : done[-1]].T + layer.bias_out[i]
+            values, added = transform(np, theta[:, None], source[:, i : i + 1])
+            target[:, i] = values[:, 0]
             log_det = added + log_det
-        values = known[:, layer.place]
-    return values, log_det
+        return target, log_det
+
+    return _stacked(step, z, layers)
 
 
-def _units(layer: Layer, limit: int, known: Any, hidden: list[Any], before: list[int]) -> list[int]:
+def _units(layer: Layer, limit: int, features: Any, hidden: list[Any], done: list[int]) -> list[int]:
     """Compute the units of degree `limit`; how many of each hidden layer there are then."""
     counts = [int(np.searchsorted(degrees, limit, "right")) for degrees in layer.degrees]
-    seen, source = limit, known
-    for k, (weight, first, last) in enumerate(
-        zip((layer.weight_in, *layer.weight_hidden), before, counts, strict=True)
-    ):
+    seen, source = limit, features
+    weights = (layer.weight_in, *layer.weight_hidden)
+    for k, (weight, first, last) in enumerate(zip(weights, done, counts, strict=True)):
         if last > first:
-            made = source[:, :seen] @ weight[first:last, :seen].T + layer.bias_hidden[k, first:last]
-            hidden[k][:, first:last] = np.maximum(made, 0)
+            sums = source[:, :seen] @ weight[first:last, :seen].T + layer.bias_hidden[k, first:last]
+            hidden[k][:, first:last] = np.maximum(sums, 0)
         seen, source = last, hidden[k]
     return counts
 
 
 def torch_by_feature(torch: Any, z: Any, layers: Iterable[Layer], transform: Transform) -> tuple[Any, Any]:
     """`by_feature` with each feature added to all hidden units at once, of which there is one layer."""
-    values, log_det = z, 0.0
-    for layer in layers:
-        given, known = values[:, layer.order].T, torch.empty_like(z.T)
+
+    def step(layer: Layer, source: Any) -> tuple[Any, Any]:
+        source, target, log_det = source.T, torch.empty_like(z.T), 0.0
         sums = layer.bias_hidden[0][:, None].repeat(1, len(z))
         for i, (weight, bias) in enumerate(zip(layer.weight_out, layer.bias_out, strict=True)):
-            made = torch.addmm(bias[:, None], weight, sums.relu())
-            moved, added = transform(torch, made.T[:, None], given[i, :, None])
-            known[i] = moved[:, 0]
-            sums.addr_(layer.weight_in[:, i], known[i])
+            theta = torch.addmm(bias[:, None], weight, sums.relu())
+            values, added = transform(torch, theta.T[:, None], source[i, :, None])
+            target[i] = values[:, 0]
+            sums.addr_(layer.weight_in[:, i], target[i])
             log_det = added + log_det
-        values = known.T[:, layer.place]
-    return values, log_det
+        return target.T, log_det
+
+    return _stacked(step, z, layers)
 
 
 def jax_by_feature(jax: Any, z: Any, layers: Iterable[Layer], transform: Transform) -> tuple[Any, Any]:
     """As `torch_by_feature`."""
     xp = jax.numpy
 
-    def step(sums: Any, at: Any) -> tuple[Any, Any]:
-        column, weight, bias, given = at
-        made = xp.maximum(sums, 0) @ weight.T + bias
-        moved, added = transform(xp, made[:, None], given[:, None])
-        return sums + moved * column, (moved[:, 0], added)
+    def feature(sums: Any, at: Any) -> tuple[Any, Any]:
+        column, weight, bias, source = at
+        theta = xp.maximum(sums, 0) @ weight.T + bias
+        values, added = transform(xp, theta[:, None], source[:, None])
+        return sums + values * column, (values[:, 0], added)
 
-    values, log_det = z, 0.0
-    for layer in layers:
+    def step(layer: Layer, source: Any) -> tuple[Any, Any]:
         sums = xp.tile(layer.bias_hidden[0], (len(z), 1))
-        along = layer.weight_in.T, layer.weight_out, layer.bias_out, values[:, layer.order].T
-        _, (known, added) = jax.lax.scan(step, sums, along)
-        values = known.T[:, layer.place]
-        log_det = added.sum(0) + log_det
-    return values, log_det
+        along = layer.weight_in.T, layer.weight_out, layer.bias_out, source.T
+        _, (target, added) = jax.lax.scan(feature, sums, along)
+        return target.T, added.sum(0)
+
+    return _stacked(step, z, layers)
 
 
-def _log_scale(xp: Any, made: Any) -> Any:
-    return made[..., 1] / (1 + xp.abs(made[..., 1] / _CLIP))
+def _log_scale(xp: Any, theta: Any) -> Any:
+    return theta[..., 1] / (1 + xp.abs(theta[..., 1] / _CLIP))
 
 
-def affine(xp: Any, made: Any, x: Any) -> tuple[Any, Any]:
+def affine(xp: Any, theta: Any, x: Any) -> tuple[Any, Any]:
     """z = scale x + shift with the scale softclip: data to latent."""
-    log_scale = _log_scale(xp, made)
-    return x * xp.exp(log_scale) + made[..., 0], log_scale.sum(1)
+    log_scale = _log_scale(xp, theta)
+    return x * xp.exp(log_scale) + theta[..., 0], log_scale.sum(1)
 
 
-def affine_back(xp: Any, made: Any, z: Any) -> tuple[Any, Any]:
+def affine_back(xp: Any, theta: Any, z: Any) -> tuple[Any, Any]:
     """Latent to data."""
-    log_scale = _log_scale(xp, made)
-    return (z - made[..., 0]) * xp.exp(-log_scale), -log_scale.sum(1)
+    log_scale = _log_scale(xp, theta)
+    return (z - theta[..., 0]) * xp.exp(-log_scale), -log_scale.sum(1)
 
 
 def spline(bound: float, back: bool) -> Transform:
     """The rational-quadratic spline softplus, data to latent or back."""
 
-    def transform(xp: Any, made: Any, values: Any) -> tuple[Any, Any]:
+    def transform(xp: Any, theta: Any, values: Any) -> tuple[Any, Any]:
         inside = (values > -bound) & (values < bound)
         clipped = xp.clip(values, -bound, bound)
-        bins = (made.shape[-1] + 1) // 3
-        xs = _edges(xp, made[..., :bins], bound)
-        ys = _edges(xp, made[..., bins : 2 * bins], bound)
+        bins = (theta.shape[-1] + 1) // 3
+        xs = _edges(xp, theta[..., :bins], bound)
+        ys = _edges(xp, theta[..., bins : 2 * bins], bound)
         ends = xp.ones_like(xs[..., :1])
-        inner = xp.logaddexp(made[..., 2 * bins :], xp.zeros_like(made[..., 2 * bins :])) + 1e-3
+        inner = xp.logaddexp(theta[..., 2 * bins :], xp.zeros_like(theta[..., 2 * bins :])) + 1e-3
         slopes = xp.concatenate([ends, inner, ends], -1)
         k = (clipped[..., None] >= (ys if back else xs)[..., 1:-1]).sum(-1)[..., None]
         take = getattr(xp, "take_along_dim", None) or xp.take_along_axis
@@ -205,11 +215,11 @@ def spline(bound: float, back: bool) -> Transform:
         part = _root(xp, clipped - y, height, steep, low, bend) if back else (clipped - x) / width
         rest = part * (1 - part)
         below = steep + bend * rest
-        moved = x + part * width if back else y + height * (steep * part**2 + low * rest) / below
+        transformed = x + part * width if back else y + height * (steep * part**2 + low * rest) / below
         ratio = steep / below
         slope = xp.log(ratio**2 * (high * part**2 + 2 * steep * rest + low * (1 - part) ** 2))
         added = xp.where(inside, -slope if back else slope, xp.zeros_like(slope))
-        return xp.where(inside, moved, values), added.sum(1)
+        return xp.where(inside, transformed, values), added.sum(1)
 
     return transform
 
@@ -257,8 +267,7 @@ def at_once(
 
     bound: of the splines, None where the layers are affine.
     """
-    affine_one = affine_back if back else affine
-    transform = affine_one if bound is None else spline(bound, back)
+    transform = spline(bound, back) if bound is not None else affine_back if back else affine
 
     def ordered(params: Any) -> tuple[Layer, ...]:
         return tuple(layers(params)[:: 1 if back else -1])
