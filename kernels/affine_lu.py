@@ -133,6 +133,6 @@ def _sums(arrays: Any) -> Any:
     return BLOCK
 
 
-_rows = [block_rows(transform, _sums, in_place=False) for transform in (_forward, _inverse)]
-_family = Family(Params, _arrays, *_rows, WORTH_HEAVY)
+_to_data, _to_latent = (block_rows(transform, _sums, in_place=False) for transform in (_forward, _inverse))
+_family = Family(Params, _arrays, _to_data, _to_latent, WORTH_HEAVY)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

@@ -185,6 +185,7 @@ def _sums(arrays: Any) -> Any:
     return arrays[0][0].shape[0]
 
 
-_rows = [block_rows(_flow(bend, sign), _sums) for bend, sign in ((_bend, 1), (_unbend, -1))]
-_family = Family(Params, _arrays, *_rows, WORTH_HEAVY)
+_family = Family(
+    Params, _arrays, block_rows(_flow(_bend, 1), _sums), block_rows(_flow(_unbend, -1), _sums), WORTH_HEAVY
+)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample
