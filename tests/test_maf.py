@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import dense
 from seqgap.bench.measure.gate import difference
 from seqgap.bench.model.case import Dtype, plain_value
 from seqgap.bench.model.registry import cases
@@ -27,16 +26,20 @@ def made(dim: int, dtype: Dtype, network: dict[str, Any], batch: int = 21) -> tu
     return maf.random_params(dim, 3, dtype=dtype, **network), standard_normal(batch, dim, 5, dtype=dtype)
 
 
-def by_matrices(params: Any, x: Any) -> tuple[Any, Any]:
-    return dense.inverse(params, params.order, [0] * len(params.order), params.degrees, x)
+def by_values(params: Any, x: Any) -> tuple[Any, Any]:
+    """The inverse by the reference, which knows no order of units and masks what a unit does not see."""
+    z, log_det = cases()["maf"].reference("inverse")(x.tolist(), plain_value(params))
+    return np.array(z), np.array(log_det)
 
 
 @EACH_NETWORK
-def test_inverse_is_what_whole_masked_matrices_make(network: dict[str, Any], dtype: Dtype) -> None:
+def test_inverse_equals_the_reference(network: dict[str, Any], dtype: Dtype) -> None:
     for dim in DIMS:
         params, x = made(dim, dtype, network)
-        for found, expected in zip(maf.inverse(x, params), by_matrices(params, x), strict=True):
-            assert difference(found, expected, 150 * np.finfo(dtype).eps, dtype).used <= 1, dim
+        assert (
+            difference(maf.inverse(x, params), by_values(params, x), 150 * np.finfo(dtype).eps, dtype).used
+            <= 1
+        )
 
 
 @EACH_NETWORK
@@ -75,8 +78,10 @@ def test_units_may_come_in_any_order(dtype: Dtype) -> None:
         if params.residual:
             degrees[:] = degrees[:, :1]
         params = params._replace(degrees=degrees)
-        for found, expected in zip(maf.inverse(x, params), by_matrices(params, x), strict=True):
-            assert difference(found, expected, 150 * np.finfo(dtype).eps, dtype).used <= 1
+        assert (
+            difference(maf.inverse(x, params), by_values(params, x), 150 * np.finfo(dtype).eps, dtype).used
+            <= 1
+        )
         back, _ = maf.forward(maf.inverse(x, params)[0], params)
         assert np.abs(back - x).max() < 300 * np.finfo(dtype).eps
         assert np.array_equal(params.degrees, degrees)
@@ -89,7 +94,7 @@ def test_any_degrees_and_orders() -> None:
     degrees = np.sort(rng.integers(0, 9, params.degrees.shape), axis=2)
     params = params._replace(degrees=degrees, order=rng.permuted(params.order, axis=1))
     z, _ = maf.inverse(x, params)
-    np.testing.assert_allclose(z, by_matrices(params, x)[0], atol=1e-13)
+    np.testing.assert_allclose(z, by_values(params, x)[0], atol=1e-13)
     np.testing.assert_allclose(maf.forward(z, params)[0], x, atol=1e-13)
 
 

@@ -6,10 +6,10 @@ import mpmath
 import numpy as np
 import pytest
 
-import dense
 from seqgap.bench.measure.gate import difference
 from seqgap.bench.model.case import Dtype, plain_value
 from seqgap.bench.model.registry import cases
+from seqgap.bench.peers import neural
 from seqgap.kernels import rq_spline
 from seqgap.kernels.normal import standard_normal
 
@@ -197,14 +197,14 @@ def test_stacks_equal_the_reference_and_strategies_each_other(network: dict[str,
         assert difference((back[:2], log_det_back[:2]), expected, 1e-12, dtype).used <= 1
 
 
-def test_numbers_come_from_the_network_as_whole_matrices_make_them() -> None:
-    """The spline of each feature, found again from dense matrices."""
+def test_the_network_gives_the_parameters_of_the_splines() -> None:
+    """The spline of each feature, computed again from whole matrices."""
     params = rq_spline.random_params(6, 3, coupling=False, width=16)
     x = standard_normal(4, 6, 5)
     z, _ = rq_spline.inverse(x, params)
-    made = dense.numbers(params, 0, x, params.degrees[0], 0)
+    theta = neural.theta_of(np, neural.autoregressive(params)[0], x)
     for n in range(4):
         for i in range(6):
             with mpmath.workdps(30):
-                value, _ = exact(float(x[n, i]), knots(made[n, i], "softplus"))
+                value, _ = exact(float(x[n, i]), knots(theta[n, i], "softplus"))
             assert z[n, i] == pytest.approx(float(value), abs=1e-13)
