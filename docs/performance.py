@@ -21,7 +21,7 @@ from timing import PEERS, Report, on_one_thread
 
 from seqgap.bench.machine.ceilings import Ceilings
 from seqgap.bench.machine.variables import restart_without
-from seqgap.bench.report.tables import print_ceilings
+from seqgap.bench.report.machine import print_ceilings
 from seqgap.kernels._core.jit import threads_available
 
 COMMAND = ("run", "--dim", "64", "--batch", "1,1024", "--impl", ",".join(("numba", *PEERS)))

@@ -13,7 +13,7 @@ from seqgap.bench.model import arrays
 from seqgap.bench.model.case import Call
 from seqgap.bench.model.implementation import left_out
 from seqgap.bench.model.registry import cases
-from seqgap.bench.report.tables import si
+from seqgap.bench.report.text import si
 
 Thunks: TypeAlias = dict[str, Callable[[], Any]]
 Work: TypeAlias = tuple[str, Thunks, list[str]]  # its name, what does it, and what is wanted

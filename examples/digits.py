@@ -28,6 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from seqgap.bench.machine.environment import environment
 from seqgap.bench.report.plots.style import COLOURS, GREY, MARKERS, Picture, house_style, save
+from seqgap.bench.results import tables
 from seqgap.kernels import interop, normal
 
 DIM, BATCH, SHOWN, ROUNDS = 64, 256, 14, 7
@@ -165,7 +166,7 @@ def picture(rows: dict[str, Any], found: list[Timing]) -> Picture:
     figure.supxlabel(f"{machine['machine']['cpu']} · {text}", fontsize=7, color=GREY)
     head = ("flow", "work", "library", "median_seconds", "rounds")
     lines = [(t.flow, t.work, t.library, t.median, " ".join(map(str, t.seconds))) for t in found]
-    return Picture("digits", figure, head, lines)
+    return Picture(figure, tables.Table("digits.csv", head, lines))
 
 
 def draw_digits(part: Any, rows: dict[str, Any]) -> None:

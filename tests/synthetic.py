@@ -1,19 +1,24 @@
 """Result folders with made-up timings, for tests of what reads them."""
 
+import csv
 import functools
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seqgap.bench.analysis.run import Run
 from seqgap.bench.machine.ceilings import Bandwidth, Ceilings
 from seqgap.bench.machine.environment import environment
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.cells import planned, too_slow
 from seqgap.bench.plan.options import Options
-from seqgap.bench.results.rows import Probe, Row, RunFolder
+from seqgap.bench.results.folder import RunFolder
+from seqgap.bench.results.operations import Operations
+from seqgap.bench.results.rows import ROWS, Probe, Row
 
 SMALL = Options(
     case=("linear_ar", "ar_process", "affine_coupling"), dim=(2, 8, 64, 256), batch=(1, 64), map=()
@@ -92,3 +97,34 @@ def write_run(
             now += 0.05
         folder.append(Probe(process, now, 1e-3))
     return path
+
+
+def run_of(
+    rows: Sequence[Row], probes: Sequence[Probe] = (), environment: dict[str, Any] | None = None
+) -> Run:
+    """A run that lies in no folder."""
+    cells = list(dict.fromkeys(row.cell for row in rows))
+    operations = Operations.of(cells, [cell.impl for cell in cells])
+    return Run(Path("run"), environment or {}, Options(), operations, rows, probes)
+
+
+def edit_json(file: Path, edit: Callable[[Any], object]) -> None:
+    """Change what a JSON file holds."""
+    stored = json.loads(file.read_text())
+    edit(stored)
+    file.write_text(json.dumps(stored))
+
+
+def edit_rows(folder: Path, edit: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
+    """Change the rows of a folder, or lose those that `edit` returns None for; one at least."""
+    before = (folder / ROWS).read_text().splitlines()
+    edited = [edit(json.loads(line)) for line in before]
+    after = [json.dumps(row) for row in edited if row is not None]
+    assert after != before
+    (folder / ROWS).write_text("".join(f"{line}\n" for line in after))
+
+
+def read_csv(file: Path) -> list[list[str]]:
+    """The lines of a table, its columns first."""
+    with open(file, newline="", encoding="utf-8") as handle:
+        return list(csv.reader(handle))

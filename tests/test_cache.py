@@ -16,7 +16,7 @@ from command import HANGS
 from numba.core.bytecode import FunctionIdentity
 
 import seqgap.kernels
-from seqgap.bench.results.rows import read_rows
+from seqgap.bench.analysis.run import read_run
 from seqgap.kernels._core import cache
 from seqgap.kernels._core.jit import jit, jit_exact
 
@@ -145,7 +145,7 @@ def test_a_second_run_compiles_nothing(tmp_path: Path) -> None:
             cwd=tmp_path,
         )
         assert done.returncode == 0, done.stderr
-        rows, _ = read_rows(tmp_path / name)
+        rows = read_run(tmp_path / name).rows
         assert {row.status for row in rows} == {"ok"}
         found.append(sum(row.compile for row in rows))
         assert ("compiling took" in done.stdout) == (name == "first")

@@ -5,10 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from synthetic import CEILINGS
+from synthetic import CEILINGS, run_of
 
 from seqgap.bench.machine.ceilings import Ceilings, bound
-from seqgap.bench.measure.cell import with_fraction
 from seqgap.bench.model.case import EXP_FLOPS, NORMAL_FLOPS, Cost
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.registry import cases
@@ -115,14 +114,11 @@ def test_exps_and_normals_are_declared_where_they_are_drawn() -> None:
                 assert op.cost(op.near([5])[0]).normals > 0 or not drawn
 
 
-def test_fraction_is_the_bound_over_the_median() -> None:
-    ok = Row(cell(10, 100), "ok", (6e-6, 1e-6, 9e-6), 1)
-    rated = with_fraction(ok, CEILINGS)
-    assert (rated.fraction, rated.ceiling) == (pytest.approx(3.2 / 6), "bandwidth L2")  # 8000 bytes written
-    assert replace(rated, fraction=0.0, ceiling="") == ok
-    skipped = Row(cell(), "skipped", reason="slow")
-    assert with_fraction(skipped, CEILINGS) == skipped
-    assert with_fraction(ok, None) == ok
+def test_bounds_are_of_the_timed_cells_and_none_without_ceilings() -> None:
+    rows = [Row(cell(10, 100), "ok", (6e-6, 1e-6, 9e-6), 1), Row(cell(), "skipped", reason="slow")]
+    bounds = run_of(rows, environment={"ceilings": CEILINGS.to_json()}).bounds
+    assert bounds == {rows[0].cell: (pytest.approx(3.2e-6), "bandwidth L2")}  # 8000 bytes are written
+    assert run_of(rows).bounds == {}
 
 
 def test_json_round_trip() -> None:

@@ -14,11 +14,12 @@ import pytest
 from click.testing import CliRunner
 from command import CASES, HANGS, HEED_CTRL_C, SEQGAP, seqgap
 
+from seqgap.bench.analysis.run import read_run
 from seqgap.bench.cli import cli, main
 from seqgap.bench.model import registry
 from seqgap.bench.plan.cells import plan, too_slow
 from seqgap.bench.plan.options import Options, profile
-from seqgap.bench.results.rows import read_environment, read_rows
+from seqgap.bench.results.folder import read_environment
 from seqgap.kernels import diffusion
 from seqgap.kernels._core.jit import threads_available
 
@@ -28,8 +29,9 @@ def test_help_imports_nothing_heavy(fresh_python: Callable[..., str]) -> None:
 import sys
 from click.testing import CliRunner
 from seqgap.bench.cli import cli, main
-for arguments in (["--help"], ["run", "--help"], ["machine", "--help"], ["plot", "--help"], ["--version"]):
-    assert CliRunner().invoke(cli, arguments).exit_code == 0
+for command in ("", "run", "machine", "plot", "compare"):
+    assert CliRunner().invoke(cli, [*command.split(), "--help"]).exit_code == 0
+assert CliRunner().invoke(cli, ["--version"]).exit_code == 0
 print([name for name in ("numba", "matplotlib", "numpy", "scipy", "pytest", "rich") if name in sys.modules])
 """
     assert fresh_python(program) == "[]\n"
@@ -78,8 +80,8 @@ def test_a_run_stopped_twice_is_finished_without_loss_or_repeat(tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     after = file.read_bytes()
     assert after.startswith(second)
-    rows, damaged = read_rows(folder)
-    assert not damaged
+    rows = read_run(folder).rows
+    assert not read_run(folder).damaged
     assert {(row.cell, row.process) for row in rows} == {
         (cell, process) for cell in cells for process in (0, 1)
     }

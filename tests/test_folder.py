@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from command import invoke
 
+from seqgap.bench.analysis.run import read_run
 from seqgap.bench.machine.ceilings import bound
 from seqgap.bench.machine.processor import timer_step
 from seqgap.bench.measure import parent
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.cells import plan
 from seqgap.bench.plan.options import Options
-from seqgap.bench.results.rows import read_ceilings, read_environment, read_rows
-from seqgap.bench.results.run import read_run
+from seqgap.bench.results.folder import read_ceilings, read_environment
 
 
 def test_run_writes_what_it_says(finished: tuple[Path, str]) -> None:
@@ -35,8 +35,8 @@ def test_rows_are_all_cells_with_all_rounds(finished: tuple[Path, str]) -> None:
     """Where the machine is slow or busy, cells may be skipped, and rounds be few or short; but not most."""
     folder, _ = finished
     options = Options.from_json(read_environment(folder)["options"])
-    rows, damaged = read_rows(folder)
-    assert not damaged
+    rows = read_run(folder).rows
+    assert not read_run(folder).damaged
     assert {(row.cell, row.process) for row in rows} == {(cell, p) for cell in plan(options) for p in (0, 1)}
     assert {row.status for row in rows} <= {"ok", "skipped"}
     timed = [row for row in rows if row.status == "ok"]
@@ -88,11 +88,9 @@ def test_a_run_stores_ceilings_and_fractions(finished: tuple[Path, str]) -> None
     ceilings = read_ceilings(folder)
     assert ceilings is not None
     assert ceilings.parallel_region is None  # on one thread the thread pool is never started
-    rows, _ = read_rows(folder)
-    assert {row.cell.impl for row in rows} == {"numpy", "numba"}
-    for row in rows:
-        seconds, name = bound(row.cell, row.cell.cost, ceilings)
-        assert (row.fraction, row.ceiling) == (pytest.approx(seconds / row.median), name)
+    bounds = read_run(folder).bounds
+    assert {cell.impl for cell in bounds} == {"numpy", "numba"}
+    assert bounds == {cell: bound(cell, cell.cost, ceilings) for cell in bounds}
     near = printed.partition("How near the ceilings")[2]
     assert near.count("ar_process.forward") == near.count("diffusion.noise") == 1
     largest = Cell("diffusion", "noise", "numba", "float64", 16, 64, 1)
@@ -110,7 +108,7 @@ def test_an_occupied_folder_is_refused_before_anything_is_measured(
 
 
 def test_plot_needs_the_files_alone(finished: tuple[Path, str], tmp_path: Path) -> None:
-    for name in ("rows.jsonl", "environment.json"):
+    for name in ("rows.jsonl", "environment.json", "operations.json"):
         shutil.copy(finished[0] / name, tmp_path)
     result = invoke("plot", tmp_path)
     assert result.exit_code == 0, result.output

@@ -1,23 +1,22 @@
 """Gaps, their verdicts, and which rows of a run count."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from synthetic import run_of
 
 from seqgap.bench.analysis.gap import gaps
+from seqgap.bench.analysis.run import Run
 from seqgap.bench.model.cell import Cell
-from seqgap.bench.plan.options import Options
-from seqgap.bench.report.tables import si
+from seqgap.bench.report.text import si
 from seqgap.bench.results.rows import Probe, Row
-from seqgap.bench.results.run import Run, disturbance, make_run
 
 CELL = Cell("linear_ar", "forward", "numba", "float64", 6, 9, 1)
 
 
-def run_of(sequential: list[float], parallel: list[float], **change: Any) -> Run:
+def two_sided(sequential: list[float], parallel: list[float], **change: Any) -> Run:
     """One median for each process; `change` is of the cell of the parallel operation."""
     inverse = replace(CELL, operation="inverse", **change)
     rows = [
@@ -25,7 +24,7 @@ def run_of(sequential: list[float], parallel: list[float], **change: Any) -> Run
         for cell, all_seconds in ((CELL, sequential), (inverse, parallel))
         for process, seconds in enumerate(all_seconds)
     ]
-    return make_run(Path(), {}, Options(), rows)
+    return run_of(rows)
 
 
 @pytest.mark.parametrize(
@@ -42,16 +41,16 @@ def run_of(sequential: list[float], parallel: list[float], **change: Any) -> Run
     ],
 )
 def test_gap_and_verdict(sequential: list[float], parallel: list[float], ratio: float, verdict: str) -> None:
-    (gap,) = gaps(run_of(sequential, parallel))
+    (gap,) = gaps(two_sided(sequential, parallel))
     assert gap.kind == "matched"
-    assert (gap.sequential, gap.parallel) == ("linear_ar.forward", "linear_ar.inverse")
-    assert gap.ratio == pytest.approx(ratio, rel=1e-3)
+    assert gap.names == ("linear_ar.forward", "linear_ar.inverse")
+    assert gap.ratio.middle == pytest.approx(ratio, rel=1e-3)
     assert gap.verdict == verdict
-    assert gap.sequential_per_sample == pytest.approx(np.exp(np.mean(np.log(sequential))) / 9)
+    assert gap.sequential.per_sample.middle == pytest.approx(np.exp(np.mean(np.log(sequential))) / 9)
 
 
 def test_gaps_pair_equal_cells_only() -> None:
-    assert len(gaps(run_of([1.0, 1.0], [1.0, 1.0]))) == 1
+    assert len(gaps(two_sided([1.0, 1.0], [1.0, 1.0]))) == 1
     changes: list[dict[str, Any]] = [
         {"dim": 7},
         {"batch": 1},
@@ -60,24 +59,24 @@ def test_gaps_pair_equal_cells_only() -> None:
         {"impl": "numpy"},
     ]
     for change in changes:
-        assert gaps(run_of([1.0, 1.0], [1.0, 1.0], **change)) == []
+        assert gaps(two_sided([1.0, 1.0], [1.0, 1.0], **change)) == []
 
 
 def test_a_cell_that_is_wrong_in_one_process_has_no_timing() -> None:
-    run = run_of([1.0, 1.0], [1.0, 1.0])
-    wrong = make_run(Path(), {}, Options(), [*run.rows, Row(CELL, "failed", process=2, reason="wrong")])
+    run = two_sided([1.0, 1.0], [1.0, 1.0])
+    wrong = run_of([*run.rows, Row(CELL, "failed", process=2, reason="wrong")])
     assert list(wrong.measured) == [replace(CELL, operation="inverse")]
     assert [row.reason for row in wrong.left_out] == ["wrong"]
 
 
 def test_a_repeated_row_replaces_the_one_before() -> None:
     rows = [Row(CELL, "ok", (seconds,), 1, process) for process, seconds in ((0, 1.0), (1, 2.0), (0, 3.0))]
-    assert [row.median for row in make_run(Path(), {}, Options(), rows).measured[CELL].rows] == [3.0, 2.0]
+    assert [row.median for row in run_of(rows).measured[CELL].rows] == [3.0, 2.0]
 
 
 def test_rows_between_slow_probes_are_flagged() -> None:
     probes = [Probe(0, float(at), 2.0 if at == 3 else 1.0) for at in range(8)]
-    disturbed = disturbance(probes)
+    disturbed = run_of([], probes).disturbed
     found = {at: disturbed(Row(CELL, "ok", (1.0,), 1, 0, at)) for at in (0.5, 1.5, 2.5, 3.5, 4.5)}
     assert found == {0.5: False, 1.5: False, 2.5: True, 3.5: True, 4.5: False}
     assert not disturbed(Row(CELL, "ok", (1.0,), 1, 1, 2.5))  # another process

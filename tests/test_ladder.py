@@ -4,6 +4,7 @@ import csv
 import importlib
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
-from synthetic import any_environment, write_run
+from synthetic import any_environment, run_of, write_run
 
 from seqgap.bench.analysis.ladder import Ladder, ladders
 from seqgap.bench.analysis.ranking import rankings
+from seqgap.bench.analysis.run import read_run
 from seqgap.bench.cli import cli
 from seqgap.bench.measure import parent as running
 from seqgap.bench.measure.cell import measure
@@ -23,12 +25,12 @@ from seqgap.bench.model.case import Dtype, Thunk
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.registry import cases, matched_pairs
 from seqgap.bench.plan.cells import plan, too_slow
-from seqgap.bench.plan.options import Options
-from seqgap.bench.plan.rungs import cells, ladder_dim, of_run, planned, rungs_of, steps_of
-from seqgap.bench.report.ladder import print_ladders
+from seqgap.bench.plan.options import LADDER, Options
+from seqgap.bench.plan.rungs import cells, ladder_dim, of_run, planned
 from seqgap.bench.report.plots import draw_ladder
-from seqgap.bench.results.rows import ResultError, Row, RunFolder
-from seqgap.bench.results.run import Run, make_run, read_run
+from seqgap.bench.report.tables import print_ladders
+from seqgap.bench.results.folder import RunFolder
+from seqgap.bench.results.rows import ResultError, Row
 
 STEMS = ("ar_process", "linear_ar")
 PAIR = next(pair for pair in matched_pairs() if pair.sequential == "linear_ar.forward")
@@ -109,7 +111,7 @@ def test_the_samplers_are_no_peers_of_numba() -> None:
         Row(Cell("linear_ar", "forward", name, "float64", 6, 9, 1), "ok", (1.0, 1.0, 1.0), 1)
         for name in ("python", "numpy-passes", "numba-plain", "numba")
     ]
-    assert rankings(make_run(Path(), {}, Options(), rows)) == []
+    assert rankings(run_of(rows)) == []
 
 
 # The rungs.
@@ -129,10 +131,10 @@ def test_the_rungs_of_a_pair() -> None:
     assert alone == [*(("forward", name, 1) for name in IMPLEMENTATIONS), ("inverse", "numba", 1)]
 
 
-def test_every_matched_pair_has_all_rungs() -> None:
-    assert {pair.sequential.split(".")[0] for pair in matched_pairs()} == {*STEMS, "maf"}
+def test_every_matched_pair_has_the_rungs_that_no_ladder_can_do_without() -> None:
     for pair in matched_pairs():
-        assert [step for step, _ in rungs_of(pair, "float64", 4, 1, 2)] == list(steps_of(pair))
+        impls = [cell.impl for cell in cells(pair, "float64", 4, 1, 2)]
+        assert (impls[0], impls[-3:]) == ("python", ["numba"] * 3)  # the best, on threads, and in parallel
 
 
 def test_the_rungs_of_a_masked_network_end_at_the_inverse_flow() -> None:
@@ -177,8 +179,9 @@ LEVEL = {  # seconds of one call, of forward on one thread
     "python": 64e-3, "numpy-passes": 16e-3, "numpy": 8e-3, "numba-plain": 12e-3, "numba": 2e-3,
 }  # fmt: skip
 FACTORS = [4.0, 2.0, 8 / 12, 6.0, 2.0, 1.25]
+CAUSES = ["interpreter", "redundant work", "call overhead", "vector width, checks", "threads"]
 LADDER_OPTIONS = Options(
-    case=("linear_ar",), impl=IMPLEMENTATIONS, dim=(8,), batch=(1, 16), threads=(1, 2), dtype=("float64",)
+    case=("linear_ar",), impl=IMPLEMENTATIONS, dim=(8,), batch=(1, 16), map=(), threads=(1, 2)
 )
 
 
@@ -188,45 +191,35 @@ def level(cell: Cell) -> float:
     return LEVEL[cell.impl] / cell.threads
 
 
-def stored(
-    path: Path,
+def timed(
     left_out: Callable[[Cell, int], bool] = lambda cell, process: False,
     slower: Callable[[int], float] = lambda process: 1.0,
     options: Options = LADDER_OPTIONS,
-) -> Run:
-    """A run of three processes without noise."""
-    folder = RunFolder.create(path, any_environment(), options)
-    for process in range(3):
-        for cell in planned(options):
-            if not left_out(cell, process):
-                rounds = (level(cell) * slower(process),) * 3
-                folder.append(Row(cell, "ok", rounds, 1, process))
-    return read_run(path)
+) -> list[Ladder]:
+    """The ladders of a run of three processes without noise."""
+    rows = [
+        Row(cell, "ok", (level(cell) * slower(process),) * 3, 1, process)
+        for process in range(3)
+        for cell in planned(options)
+        if not left_out(cell, process)
+    ]
+    return ladders(run_of(rows))
 
 
 def middles(ladder: Ladder) -> list[float]:
     return [rung.factor.middle for rung in ladder.rungs if rung.factor is not None]
 
 
-def product(ladder: Ladder) -> float:
-    return float(np.prod(middles(ladder)))
-
-
-def test_known_times_give_known_factors(tmp_path: Path) -> None:
-    latency, throughput = ladders(stored(tmp_path))
-    assert (latency.batch, throughput.batch) == (1, 16)
-    assert (latency.case, latency.operation, latency.parallel) == ("linear_ar", "forward", "inverse")
-    assert (latency.dtype, latency.dim) == ("float64", 8)
-    assert [rung.cell for rung in latency.rungs] == cells(PAIR, "float64", 8, 1, 2)
+def test_known_times_give_known_factors() -> None:
+    latency, throughput = timed()
+    assert (latency.cell.batch, throughput.cell.batch) == (1, 16)
+    assert (latency.pair, latency.parallel) == (PAIR, "inverse")
+    assert [rung.measured.cell for rung in latency.rungs] == cells(PAIR, "float64", 8, 1, 2)
     assert latency.rungs[0].factor is None
     assert middles(latency) == pytest.approx(FACTORS)
-    assert [rung.seconds.middle for rung in latency.rungs[:5]] == pytest.approx(list(LEVEL.values()))
+    assert [rung.measured.seconds for rung in latency.rungs[:5]] == pytest.approx(list(LEVEL.values()))
     assert latency.total.middle == pytest.approx(80.0)
-    assert product(latency) == pytest.approx(latency.total.middle)
-    assert [rung.cause for rung in latency.rungs] == [
-        "", "interpreter", "redundant work", "call overhead", "vector width, checks", "threads",
-        "true data dependence",
-    ]  # fmt: skip
+    assert [rung.cause for rung in latency.rungs] == ["", *CAUSES, "true data dependence"]
     assert latency.rungs[5].name == "compiled, 2 threads"
 
 
@@ -241,90 +234,88 @@ def test_intervals_hold_the_truth_and_grow_with_the_noise(tmp_path: Path) -> Non
                 assert rung.factor.low < rung.factor.middle < rung.factor.high
                 assert rung.factor.middle == pytest.approx(true, rel=3 * noise)
             assert ladder.total.low < 80 < ladder.total.high
-            assert product(ladder) == pytest.approx(ladder.total.middle)
+            assert np.prod(middles(ladder)) == pytest.approx(ladder.total.middle)
         factor = found[0].rungs[1].factor
         assert factor is not None
         widths.append(np.log(factor.high / factor.low))
     assert widths[1] > 5 * widths[0]
 
 
-def test_a_process_that_was_slow_throughout_changes_no_factor(tmp_path: Path) -> None:
-    ladder = ladders(stored(tmp_path, slower=lambda process: 1 + process))[0]
-    assert ladder.rungs[0].seconds.high > 1.5 * ladder.rungs[0].seconds.low
+def test_a_process_that_was_slow_throughout_changes_no_factor() -> None:
+    ladder = timed(slower=lambda process: 1 + process)[0]
+    first = ladder.rungs[0].measured.interval
+    assert first.high > 1.5 * first.low
     for rung, true in zip(ladder.rungs[1:], FACTORS, strict=True):
         assert rung.factor is not None
         assert (rung.factor.low, rung.factor.high) == pytest.approx((true, true))
 
 
-def test_a_missing_rung_hands_its_cause_to_the_next(tmp_path: Path) -> None:
-    run = stored(tmp_path, left_out=lambda cell, process: cell.impl in ("numpy-passes", "numba-plain"))
-    ladder = ladders(run)[0]
-    assert [rung.cell.impl for rung in ladder.rungs] == ["python", "numpy", "numba", "numba", "numba"]
-    assert [rung.cause for rung in ladder.rungs[1:3]] == [
-        "interpreter + redundant work",
-        "call overhead + vector width, checks",
-    ]
-    assert middles(ladder) == pytest.approx([8.0, 4.0, 2.0, 1.25])
-    assert product(ladder) == pytest.approx(80.0)
+MISSING: dict[str, tuple[Callable[[Cell, int], bool], list[str], list[float]]] = {
+    "two rungs, whose causes go to the next": (
+        lambda cell, process: cell.impl in ("numpy-passes", "numba-plain"),
+        ["", "interpreter + redundant work", "call overhead + vector width, checks", *CAUSES[4:]],
+        [8.0, 4.0, 2.0, 1.25],
+    ),
+    "plain Python, so that it starts higher": (
+        lambda cell, process: cell.impl == "python",
+        ["", *CAUSES[1:]],
+        FACTORS[1:],
+    ),
+}
 
 
-def test_without_plain_python_the_ladder_starts_higher(tmp_path: Path) -> None:
-    ladder = ladders(stored(tmp_path, left_out=lambda cell, process: cell.impl == "python"))[0]
-    assert (ladder.rungs[0].cause, ladder.rungs[0].factor) == ("", None)
-    assert ladder.total.middle == pytest.approx(20.0)
+@pytest.mark.parametrize("name", MISSING)
+def test_a_ladder_without_some_rungs_has_the_causes_of_the_others(name: str) -> None:
+    left_out, causes, factors = MISSING[name]
+    ladder = timed(left_out)[0]
+    assert [rung.cause for rung in ladder.rungs] == [*causes, "true data dependence"]
+    assert middles(ladder) == pytest.approx(factors)
+    assert ladder.total.middle == pytest.approx(np.prod(factors))
 
 
-def test_one_thread_has_no_rung_of_threads(tmp_path: Path) -> None:
-    options = Options.from_json(LADDER_OPTIONS.to_json() | {"threads": [1]})
-    ladder = ladders(stored(tmp_path, options=options))[0]
+def test_one_thread_has_no_rung_of_threads() -> None:
+    ladder = timed(options=replace(LADDER_OPTIONS, threads=(1,)))[0]
     assert [rung.cause for rung in ladder.rungs[-2:]] == ["vector width, checks", "true data dependence"]
     assert middles(ladder)[-1] == pytest.approx(2 / 1.6)
-    assert {rung.cell.threads for rung in ladder.rungs} == {1}
+    assert {rung.measured.cell.threads for rung in ladder.rungs} == {1}
 
 
 @pytest.mark.parametrize(
     "missing",
     [
-        lambda cell: cell.operation == "inverse",
-        lambda cell: cell.impl == "numba" and cell.operation == "forward" and cell.threads == 1,
-        lambda cell: cell.impl != "numba" or (cell.operation == "forward" and cell.threads == 2),
+        lambda cell, process: cell.operation == "inverse",
+        lambda cell, process: (cell.impl, cell.operation, cell.threads) == ("numba", "forward", 1),
+        lambda cell, process: cell.impl != "numba" or (cell.operation == "forward" and cell.threads == 2),
+        lambda cell, process: (cell.impl == "python") is (process == 0),
     ],
-    ids=["parallel", "best", "one other"],
+    ids=["parallel", "best", "one other", "a common process"],
 )
-def test_too_few_rungs_are_no_ladder(tmp_path: Path, missing: Callable[[Cell], bool]) -> None:
-    assert ladders(stored(tmp_path, left_out=lambda cell, process: missing(cell))) == []
+def test_too_few_rungs_are_no_ladder(missing: Callable[[Cell, int], bool]) -> None:
+    assert timed(missing) == []
 
 
-def test_rungs_are_compared_within_the_processes_that_have_all(tmp_path: Path) -> None:
+def test_rungs_are_compared_within_the_processes_that_have_all() -> None:
     """The rung of one process only is compared there; the factors still multiply to the total."""
-    run = stored(
-        tmp_path,
+    ladder = timed(
         left_out=lambda cell, process: cell.impl == "numpy" and process != 1,
         slower=lambda process: 1 + process,
-    )
-    ladder = ladders(run)[0]
+    )[0]
     assert middles(ladder) == pytest.approx(FACTORS)
-    assert product(ladder) == pytest.approx(ladder.total.middle)
+    assert ladder.total.middle == pytest.approx(80.0)
     assert np.isnan(ladder.total.low)  # one process has no interval
-
-
-def test_rungs_without_a_common_process_are_no_ladder(tmp_path: Path) -> None:
-    def left_out(cell: Cell, process: int) -> bool:
-        return (cell.impl == "python") is (process == 0)
-
-    assert ladders(stored(tmp_path, left_out=left_out)) == []
 
 
 def test_the_ladders_of_a_run_are_at_one_dimension_and_its_outer_batches(tmp_path: Path) -> None:
     options = Options(
-        case=("linear_ar", "ar_process", "affine_coupling"), dim=(2, 64, 512), batch=(1, 8, 64),
+        case=("linear_ar", "ar_process", "affine_coupling"), dim=(2, 64, 512), batch=(1, 8, 64), map=(),
         dtype=("float32", "float64"), impl=("python", "numpy", "numba"), longest=10.0,
     )  # fmt: skip
     run = read_run(write_run(tmp_path / "run", options))
-    found = [(ladder.case, ladder.dtype, ladder.dim, ladder.batch) for ladder in ladders(run)]
+    found = [ladder.cell.columns("operation", "dtype", "dim", "batch") for ladder in ladders(run)]
     sizes = [(dtype, 64, batch) for dtype in ("float64", "float32") for batch in (1, 64)]
-    assert sorted(found) == sorted((stem, *size) for stem in STEMS for size in sizes)
-    assert [ladder.batch for ladder in ladders(run, (1, 8, 9)) if ladder.dtype == "float64"] == [1, 8, 1, 8]
+    assert sorted(found) == sorted((f"{stem}.forward", *size) for stem in STEMS for size in sizes)
+    alone = replace(run, options=replace(options, profile=LADDER))  # has those of all batches
+    assert {ladder.cell.batch for ladder in ladders(alone)} == {1, 8, 64}
 
 
 # Table, file and command.
@@ -337,8 +328,8 @@ def shown(found: list[Ladder], width: int = 80) -> str:
     return capture.get()
 
 
-def test_the_table_names_rungs_factors_and_the_rest(tmp_path: Path) -> None:
-    text = shown(ladders(stored(tmp_path)))
+def test_the_table_names_rungs_factors_and_the_rest() -> None:
+    text = shown(timed())
     assert "Latency: linear_ar.forward against inverse, D = 8, N = 1, float64" in text
     assert "Throughput: linear_ar.forward against inverse, D = 8, N = 16, float64" in text
     assert "total python -> parallel: 80x; of it true data dependence 1.25x [1.25, 1.25]" in text
@@ -354,14 +345,15 @@ def test_the_table_names_rungs_factors_and_the_rest(tmp_path: Path) -> None:
     assert shown([]) == ""
 
 
-def test_one_process_has_no_intervals_in_the_table(tmp_path: Path) -> None:
-    text = shown(ladders(stored(tmp_path, left_out=lambda cell, process: process > 0)))
+def test_one_process_has_no_intervals_in_the_table() -> None:
+    text = shown(timed(left_out=lambda cell, process: process > 0))
     assert "nan" not in text
     assert "of it true data dependence 1.25x\n" in text
 
 
 def test_csv_has_a_line_for_each_rung(tmp_path: Path) -> None:
-    draw_ladder(stored(tmp_path / "run"), None, tmp_path)
+    path = write_run(tmp_path / "run", LADDER_OPTIONS, seconds=level, noise=1e-12)
+    draw_ladder(read_run(path), tmp_path)
     with (tmp_path / "ladder.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == 2 * 7
@@ -373,33 +365,25 @@ def test_csv_has_a_line_for_each_rung(tmp_path: Path) -> None:
     assert factor == pytest.approx([1.25] * 3)
 
 
-def invoke(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> Any:
-    """The command with made-up times."""
+@pytest.fixture
+def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
+    """The command in an empty folder, with made-up times."""
 
     def measured(options: Options, path: Path) -> RunFolder:
         return RunFolder(write_run(path, options, seconds=level, noise=0.001))
 
     monkeypatch.setattr(running, "start", measured)
     monkeypatch.setattr(running, "measure_run", lambda console, folder: None)
-    monkeypatch.chdir(folder)
-    return CliRunner().invoke(cli, ["ladder", *arguments])
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(cli, ["ladder", *arguments])
 
 
-def test_the_command_prints_and_stores_the_ladders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    done = invoke(
-        monkeypatch, tmp_path, "--case", "linear_ar", "--dim", "5", "--batch", "1,4,9", "--out",
-        str(tmp_path / "out"),
-    )  # fmt: skip
+def test_the_command_prints_and_stores_the_ladders(invoke: Callable[..., Any], tmp_path: Path) -> None:
+    done = invoke("--case", "linear_ar", "--dim", "5", "--batch", "1,4,9", "--out", str(tmp_path / "out"))
     assert done.exit_code == 0, done.output
-    for line in (
-        "Latency: linear_ar",
-        "N = 4",
-        "N = 9",
-        "total python -> parallel",
-        "ladder.png",
-        "ladder.csv",
-    ):
-        assert line in done.output
+    parts = ("Latency: linear_ar", "N = 4", "N = 9", "total python -> parallel", "ladder.png", "ladder.csv")
+    for part in parts:
+        assert part in done.output
     assert "ar_process" not in done.output
     options = json.loads((tmp_path / "out" / "environment.json").read_text())["options"]
     assert (options["dim"], options["batch"], options["processes"]) == ([5], [1, 4, 9], 3)
@@ -409,7 +393,7 @@ def test_the_command_prints_and_stores_the_ladders(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--case", "normal"), "--case: expected one of ar_process, linear_ar, maf, got 'normal'"),
+        (("--case", "normal"), "linear_ar, maf, got 'normal'"),
         (("--dim", "0"), "--dim: expected integers"),
         (("--batch", "1,x"), "expected integers separated by commas"),
         (("--batch", "0"), "--batch: expected integers"),
@@ -418,20 +402,20 @@ def test_the_command_prints_and_stores_the_ladders(monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_wrong_input_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, ...], message: str
+    invoke: Callable[..., Any], tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    done = invoke(monkeypatch, tmp_path, *arguments)
+    done = invoke(*arguments)
     assert done.exit_code == 2
     assert message in done.output
     assert not list(tmp_path.iterdir())
 
 
-def test_nothing_timed_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def made(options: Options, path: Path) -> RunFolder:
-        return RunFolder.create(path, any_environment(), options)
-
-    monkeypatch.setattr(running, "start", made)
-    monkeypatch.setattr(running, "measure_run", lambda console, folder: None)
-    done = CliRunner().invoke(cli, ["ladder", "--out", str(tmp_path / "run")])
+def test_nothing_timed_is_an_error(
+    invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(
+        running, "start", lambda options, path: RunFolder.create(path, any_environment(), options)
+    )
+    done = invoke("--out", str(tmp_path / "run"))
     assert done.exit_code == ResultError.exit_code
     assert "no timed cells" in done.output

@@ -1,6 +1,5 @@
 """The libraries that users would pick instead: right results, threads, what is missing, the table."""
 
-import csv
 import importlib.util
 import shutil
 from collections.abc import Callable
@@ -11,8 +10,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
+from synthetic import run_of
 
-from seqgap.bench.analysis.ranking import Ranking, rankings, write_csv
+from seqgap.bench.analysis.ranking import Ranking, rankings, table
+from seqgap.bench.analysis.run import read_run
 from seqgap.bench.cli import cli
 from seqgap.bench.measure.cell import measure
 from seqgap.bench.model import arrays
@@ -23,8 +24,7 @@ from seqgap.bench.model.registry import cases, implementation_names
 from seqgap.bench.plan.cells import plan
 from seqgap.bench.plan.options import Options
 from seqgap.bench.report.tables import print_peers
-from seqgap.bench.results.rows import Row, read_rows
-from seqgap.bench.results.run import make_run
+from seqgap.bench.results.rows import Row
 from seqgap.kernels._core.jit import threads_available
 
 COMPILED = "torch-compile"  # seconds for each function
@@ -208,7 +208,7 @@ def test_missing_libraries_are_one_line_and_the_rest_runs(
     expected = "Not installed, left out: torch, torch-compile, jax (pip install 'seqgap[peers]')\n"
     assert done.output.startswith(expected)
     assert done.output.count("left out") == 1
-    assert {row.cell.impl for row in read_rows(folder)[0]} == {"numpy", "numba"}
+    assert {row.cell.impl for row in read_run(folder).rows} == {"numpy", "numba"}
     assert (folder / "peers.csv").exists()
 
 
@@ -247,7 +247,7 @@ def twice(cell: Cell, seconds: float) -> list[Row]:
 
 
 def ranked(rows: list[Row]) -> list[Ranking]:
-    return rankings(make_run(Path(), {}, Options(), rows))
+    return rankings(run_of(rows))
 
 
 def shown(found: list[Ranking]) -> str:
@@ -261,7 +261,7 @@ def test_the_table_says_that_a_peer_wins() -> None:
     found = ranked(timed(python=0.1, numpy=8e-3, torch_compile=2e-3, jax=3e-3, numba=3e-3))
     (only,) = found
     assert only.peer == "torch-compile"
-    assert only.ratio == pytest.approx(2 / 3)
+    assert only.ratio.middle == pytest.approx(2 / 3)
     assert only.verdict == "torch-compile wins, 1.5x"
     text = shown(found)
     assert "torch-compile wins, 1.5x" in text
@@ -310,12 +310,11 @@ def test_the_widest_table_fits_a_pipe() -> None:
     assert max(map(len, text.splitlines())) <= 180
 
 
-def test_csv_has_a_column_for_each_implementation(tmp_path: Path) -> None:
+def test_the_table_has_a_column_for_each_implementation() -> None:
     rows = timed(numpy=8e-3, torch=6e-3, numba=3e-3)
     rows += [row for name in ("numba", "torch") for row in twice(cell(name, dim=7), 1.0)]
-    write_csv(ranked(rows), tmp_path / "peers.csv")
-    with (tmp_path / "peers.csv").open() as file:
-        first, second = csv.DictReader(file)
+    head, *lines = table(run_of(rows)).read_back()
+    first, second = (dict(zip(head, line, strict=True)) for line in lines)
     assert (first["operation"], first["dim"], first["batch"]) == ("linear_ar.forward", "6", "9")
     assert [float(first[name]) for name in ("numba", "numpy", "torch")] == pytest.approx([3e-3, 8e-3, 6e-3])
     assert float(first["ratio"]) == pytest.approx(2)

@@ -1,6 +1,5 @@
 """The pictures: the figures behind them, what they mark, and that the same files give the same bytes."""
 
-import csv
 import itertools
 import shutil
 from collections.abc import Callable
@@ -11,15 +10,19 @@ from typing import Any
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
-from synthetic import SMALL, any_environment, write_run
+from synthetic import CEILINGS, SMALL, any_environment, read_csv, run_of, write_run
 
+from seqgap.bench.analysis.curves import table
+from seqgap.bench.analysis.run import Run, read_run
 from seqgap.bench.analysis.scaling import crossings
-from seqgap.bench.machine.ceilings import Bandwidth, Ceilings, working_bytes
+from seqgap.bench.analysis.scaling import curves as curves_of
+from seqgap.bench.machine.ceilings import working_bytes
 from seqgap.bench.model.cell import Cell
-from seqgap.bench.report.plots import curves, draw, limits
-from seqgap.bench.report.plots.style import Picture, house_style, spread
-from seqgap.bench.results.rows import Probe, ResultError, Row, RunFolder
-from seqgap.bench.results.run import Run, read_run
+from seqgap.bench.report.plots import curves, draw
+from seqgap.bench.report.plots.limits import Limits
+from seqgap.bench.report.plots.style import house_style, spread
+from seqgap.bench.results.folder import ENVIRONMENT, OPERATIONS
+from seqgap.bench.results.rows import PROBES, ROWS, Probe, ResultError, Row
 
 ALL = replace(SMALL, case=("linear_ar", "ar_process", "affine_coupling"), threads=(1, 2))
 PICTURES = ("curves", "gap-map", "ladder", "threads", "compile", "rounds")
@@ -29,13 +32,8 @@ PICTURES = ("curves", "gap-map", "ladder", "threads", "compile", "rounds")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with all its pictures."""
     path = write_run(tmp_path_factory.mktemp("plots") / "run", ALL)
-    assert {file.suffix for file in draw([path], path)} == {".png", ".svg", ".csv"}
+    assert {file.suffix for file in draw([read_run(path)], path)} == {".png", ".svg", ".csv"}
     return path
-
-
-def table(path: Path) -> list[dict[str, str]]:
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def test_every_picture_has_two_forms_and_its_table(drawn: Path) -> None:
@@ -46,7 +44,7 @@ def test_every_picture_has_two_forms_and_its_table(drawn: Path) -> None:
         cpu = read_run(drawn).environment["machine"]["cpu"]
         for part in ("<svg", cpu, "Numba", "processes, ", "95% intervals: Student t"):
             assert part in text, (name, part)
-        assert table(drawn / f"{name}.csv")
+        assert len(read_csv(drawn / f"{name}.csv")) > 1
 
 
 def test_drawn_again_the_bytes_are_the_same(
@@ -54,13 +52,17 @@ def test_drawn_again_the_bytes_are_the_same(
 ) -> None:
     copy = tmp_path / "run"
     copy.mkdir()
-    for name in ("rows.jsonl", "probes.jsonl", "environment.json"):
+    for name in (ROWS, PROBES, ENVIRONMENT, OPERATIONS):
         shutil.copy(drawn / name, copy)
-    fresh_python(f"""
+    loaded = fresh_python(f"""
+import sys
 from pathlib import Path
+from seqgap.bench.analysis.run import read_run
 from seqgap.bench.report.plots import draw
-draw([Path({str(copy)!r})], Path({str(copy)!r}))
+draw([read_run(Path({str(copy)!r}))], Path({str(copy)!r}))
+print([name for name in sys.modules if name.startswith(("numba", "seqgap.kernels.", "seqgap.bench.cases."))])
 """)
+    assert loaded == "[]\n"  # what a folder holds is enough
     made = [path for path in copy.iterdir() if path.suffix in (".png", ".svg", ".csv")]
     assert len(made) >= 3 * len(PICTURES)
     for path in made:
@@ -69,7 +71,8 @@ draw([Path({str(copy)!r})], Path({str(copy)!r}))
 
 def test_the_table_of_the_curves_is_what_the_run_holds(drawn: Path) -> None:
     run = read_run(drawn)
-    lines = [line for line in table(drawn / "curves.csv") if line["what"] == "median"]
+    head, *found = read_csv(drawn / "curves.csv")
+    lines = [line for cells in found if (line := dict(zip(head, cells, strict=False)))["what"] == "median"]
     wanted = {str(c): m for c, m in run.measured.items() if (c.dtype, c.threads) == ("float64", 1)}
     assert len(lines) == len(wanted)
     for line in lines:
@@ -83,13 +86,9 @@ def test_the_table_of_the_curves_is_what_the_run_holds(drawn: Path) -> None:
         assert float(line["samples_per_second"]) == pytest.approx(1 / seconds)
 
 
-def picture(run: Run, dtype: str = "float64") -> Picture:
-    return curves.picture([run], curves.Kind(dtype, 1), "curves")
-
-
 def figure_of(run: Run) -> Any:
     with house_style():
-        figure = picture(run).figure
+        figure = curves.picture([run], "curves").figure
         figure.draw_without_rendering()
     return figure
 
@@ -129,7 +128,7 @@ def test_crossovers_are_marked_where_there_are_any(tmp_path: Path, at: float, ma
     assert len(stars) == (3 if marked else 0)  # one for each implementation
     for star in stars:
         assert star.get_xdata()[0] == pytest.approx(at, rel=0.02)
-    lines = [line for line in picture(run).lines if line[1] == "crossover"]
+    lines = [line for line in table([run], "curves").lines if line[1] == "crossover"]
     assert len(lines) == len(stars)
 
 
@@ -211,63 +210,43 @@ def test_both_directions_of_a_pair_have_a_colour_of_their_own_and_rungs_no_panel
     assert len(set(others.values())) == len(others) == 8
 
 
+SLOW = replace(
+    CEILINGS,
+    bandwidth=tuple(replace(level, read=1e7, write=1e7, copy=1e7, triad=1e7) for level in CEILINGS.bandwidth),
+    fma_latency={"float64": 1e-7, "float32": 1e-7},
+    call_arrays=4e-6,
+)
+
+
 def test_limits_are_drawn_where_the_machine_was_measured(tmp_path: Path) -> None:
-    level = {"level": "L1", "capacity": 32768, "working_set": 16384}
-    rates = dict.fromkeys(("read", "write", "copy", "triad"), 1e7)
-    both = {"float64": 1e-7, "float32": 1e-7}
-    ceilings = {
-        "bandwidth": [level | rates, {"level": "DRAM", "capacity": 0, "working_set": 2**26} | rates],
-        "fma_latency": both, "fma_flops": {"float64": 1e10, "float32": 1e10}, "exp": both, "normal": both,
-        "timer": 4e-8, "call_empty": 1e-7, "call_arrays": 4e-6, "threads": 1, "parallel_region": None,
-        "shared": [],
-    }  # fmt: skip
-    with_limits = write_run(tmp_path / "with", SMALL, stored={"ceilings": ceilings})
-    texts = [text.get_text() for axes in figure_of(read_run(with_limits)).axes for text in axes.texts]
-    assert {"bandwidth", "chain of D multiply-adds", "call of a compiled function"} <= set(texts)
-    assert any("L1" in text for text in texts)
-    without = [
-        t.get_text() for a in figure_of(read_run(write_run(tmp_path / "no", SMALL))).axes for t in a.texts
-    ]
-    assert not {"bandwidth", "chain of D multiply-adds"} & set(without)
+    def texts(**stored: Any) -> set[str]:
+        figure = figure_of(read_run(write_run(tmp_path / f"{len(stored)}", SMALL, stored=stored)))
+        return {text.get_text() for axes in figure.axes for text in axes.texts}
+
+    limits = {"bandwidth", "chain of D multiply-adds", "call of a compiled function", " L1"}
+    assert limits <= texts(ceilings=SLOW.to_json())
+    assert not limits & texts()
 
 
 @pytest.mark.parametrize("cores", [1, 2])
 def test_a_cache_is_outgrown_where_no_operation_fits(cores: int) -> None:
     """Each core has an L1 of its own."""
-    rates = (1e10,) * 4
+    cells = [
+        Cell(case, "forward", "numba", "float64", dim, 64, cores)
+        for case in ("linear_ar", "affine_coupling") for dim in range(2, 257)
+    ]  # fmt: skip
+    run = run_of([Row(cell, "ok", (1.0,), 1) for cell in cells])
     levels = (
-        Bandwidth("L1", 32768, 1, *rates),
-        Bandwidth("L3", 10**9, 1, *rates),
-        Bandwidth("DRAM", 0, 1, *rates),
+        replace(CEILINGS.bandwidth[0], level=name, capacity=n) for name, n in (("L1", 32768), ("L3", 10**9))
     )
-    both = {"float64": 1e-9, "float32": 1e-9}
-    ceilings = Ceilings(levels, both, both, both, both, 1e-8, 1e-7, 4e-7)
-
-    def cells(dim: int) -> list[Cell]:
-        return [
-            Cell(case, "forward", "numba", "float64", dim, 64, cores)
-            for case in ("linear_ar", "affine_coupling")
-        ]
-
-    found = dict(limits.outgrown(ceilings, cells, [2, 256]))
-    assert list(found) == ["L1"]
+    ceilings = replace(CEILINGS, bandwidth=(*levels, CEILINGS.bandwidth[-1]))
+    outgrown = dict(Limits(run, ceilings, curves_of(run)).outgrown([2, 256]))
+    assert list(outgrown) == ["L1"]
     fits = [
-        any(working_bytes(cell, cell.cost) <= cores * 32768 for cell in cells(dim))
-        for dim in (found["L1"] - 1, found["L1"])
+        any(working_bytes(cell, cell.cost) <= cores * 32768 for cell in cells if cell.dim == dim)
+        for dim in (outgrown["L1"] - 1, outgrown["L1"])
     ]
     assert fits == [True, False]
-
-
-def one(path: Path, cells: list[Cell], processes: int = 2, **change: Any) -> Path:
-    folder = RunFolder(
-        write_run(path, replace(SMALL, case=("diffusion.trajectory",), impl=("python",), **change))
-    )
-    (folder.path / "rows.jsonl").write_text("")
-    for process in range(processes):
-        for k, cell in enumerate(cells):
-            folder.append(Row(cell, "ok", (1e-5, 2e-5), 1, process, 1.8e9 + k, cpus=1.0))
-            folder.append(Probe(process, 1.8e9 + k, 1e-3))
-    return path
 
 
 NORMAL = Cell("normal", "standard_normal", "numba", "float64", 2, 1, 1)
@@ -286,15 +265,19 @@ LINEAR = Cell("linear_ar", "forward", "numba", "float32", 2, 1, 1)
     ids=["one cell", "one process", "one D", "five N", "libraries"],
 )
 def test_odd_runs_are_drawn(tmp_path: Path, cells: list[Cell], processes: int) -> None:
-    path = one(tmp_path / "run", cells, processes)
-    names = {file.name for file in draw([path], path)}
+    rows = [
+        Row(c, "ok", (1e-5, 2e-5), 1, p, 1.8e9 + k, 1.0)
+        for p in range(processes)
+        for k, c in enumerate(cells)
+    ]
+    probes = [Probe(row.process, row.started, 1e-3) for row in rows]
+    names = {file.name for file in draw([run_of(rows, probes, any_environment())], tmp_path)}
     assert {"curves.png", "curves.svg", "curves.csv"} <= names
 
 
 def test_a_run_without_times_is_an_error(tmp_path: Path) -> None:
-    path = one(tmp_path / "run", [])
     with pytest.raises(ResultError, match="no timed cells"):
-        draw([path], path)
+        draw([run_of([])], tmp_path)
 
 
 def test_labels_are_moved_as_little_as_needed() -> None:

@@ -1,6 +1,5 @@
 """The gap map and the waterfall of the ladder: their numbers, the border, the same bytes, odd runs."""
 
-import csv
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
-from synthetic import SMALL, plausible, write_run
+from synthetic import SMALL, edit_rows, plausible, read_csv, write_run
 
 from seqgap.bench.analysis.gap import gaps
+from seqgap.bench.analysis.run import Run, read_run
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.options import Options
 from seqgap.bench.report.plots import draw_ladder, gap_map, ladder
 from seqgap.bench.report.plots.style import COLOURS, Picture, house_style, save
-from seqgap.bench.results.rows import ROWS
-from seqgap.bench.results.run import Run, read_run
 
 FIVE = ("python", "numpy-passes", "numpy", "numba-plain", "numba")
 ALL = Options(case=("linear_ar", "ar_process"), impl=FIVE, dim=(8, 64), batch=(1, 64), map=())
@@ -36,12 +34,8 @@ def drawn(module: object, run: Run) -> Picture:
     return picture
 
 
-def table(picture: Picture, target: Path) -> list[list[str]]:
-    target.mkdir()
-    with house_style():
-        path = save(picture, target)[-1]
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.reader(file))
+def table(picture: Picture) -> list[list[str]]:
+    return picture.table.read_back()
 
 
 def texts(picture: Picture) -> list[str]:
@@ -52,15 +46,6 @@ def thick_lines(picture: Picture) -> set[tuple[float, ...]]:
     """(x, x, y, y) of every piece of the border in the first panel."""
     lines = picture.figure.axes[0].lines
     return {(*map(float, line.get_xdata()), *map(float, line.get_ydata())) for line in lines}
-
-
-def drop(folder: Path, unwanted: Callable[[str], bool]) -> None:
-    """Lose the rows of a folder that `unwanted` says yes to."""
-    path = folder / ROWS
-    lines = path.read_text("utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if not unwanted(line)]
-    assert len(kept) < len(lines)
-    path.write_text("".join(kept), "utf-8")
 
 
 def test_border_lies_between_the_cells_on_both_sides_of_the_ratio() -> None:
@@ -92,30 +77,28 @@ def test_verdict_on_planted_ratios_and_its_star(ratio: float, answer: str, tmp_p
     options = replace(LINEAR, dim=(64,), batch=(32,))
     path = write_run(tmp_path / "run", options, seconds=planted(lambda _: ratio), noise=0.005)
     picture = drawn(gap_map, read_run(path))
-    head, line = table(picture, tmp_path / "out")
+    head, line = table(picture)
     assert line[head.index("above_1.1")] == answer
     assert texts(picture)[0].endswith("*") == (answer == "undecided")
 
 
 def test_gap_map_table_is_the_gaps_of_the_run(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", replace(SMALL, threads=(1, 2), dtype=("float32", "float64"))))
-    head, *lines = table(drawn(gap_map, run), tmp_path / "out")
+    head, *lines = table(drawn(gap_map, run))
     wanted = [
-        g for g in gaps(run) if (g.kind, g.threads, g.dtype) == ("matched", 1, "float64")
-        and g.impl in ("python", "numpy", "numba")
+        g for g in gaps(run) if (g.kind, g.cell.threads, g.cell.dtype) == ("matched", 1, "float64")
+        and g.cell.impl in ("python", "numpy", "numba")
     ]  # fmt: skip
-    sizes = [[g.sequential, g.parallel, g.impl, "float64", "1", str(g.batch), str(g.dim)] for g in wanted]
+    sizes = [[*g.names, g.cell.impl, "float64", "1", str(g.cell.batch), str(g.cell.dim)] for g in wanted]
     assert [line[:7] for line in lines] == sizes
-    numbers = [[float(value) for value in line[7:10]] for line in lines]
-    assert numbers == [[g.ratio, g.ratio_low, g.ratio_high] for g in wanted]
+    assert [tuple(map(float, line[7:10])) for line in lines] == [g.ratio.columns for g in wanted]
     assert head[7:10] == ["ratio", "low", "high"]
 
 
 def test_ladder_table_is_that_of_the_ladder_command(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", ALL))
-    draw_ladder(run, None, tmp_path)
-    with open(tmp_path / "ladder.csv", newline="", encoding="utf-8") as file:
-        assert table(drawn(ladder, run), tmp_path / "out") == list(csv.reader(file))
+    draw_ladder(run, tmp_path)
+    assert table(drawn(ladder, run)) == read_csv(tmp_path / "ladder.csv")
 
 
 def test_waterfall_starts_each_bar_at_the_rung_before_and_colours_by_direction(tmp_path: Path) -> None:
@@ -141,17 +124,18 @@ def test_one_process_has_neither_intervals_nor_stars(tmp_path: Path) -> None:
     picture = drawn(gap_map, read_run(write_run(tmp_path / "run", LINEAR, processes=1)))
     assert len(texts(picture)) == len(LINEAR.dim) * len(LINEAR.batch)
     assert not any("*" in text for text in texts(picture))
-    head, *lines = table(picture, tmp_path / "out")
+    head, *lines = table(picture)
     assert {(line[head.index("low")], line[-1]) for line in lines} == {("", "undecided")}
 
 
 def test_fewest_threads_are_those_of_the_shown_dtype(tmp_path: Path) -> None:
     options = replace(LINEAR, dtype=("float32", "float64"), threads=(1, 2))
     path = write_run(tmp_path / "run", options)
-    drop(path, lambda line: '"float64"' in line and '"threads": 1' in line)
-    lines = list(drawn(gap_map, read_run(path)).lines)
-    assert lines
-    assert {(line[3], line[4]) for line in lines} == {("float64", 2)}
+    edit_rows(
+        path, lambda row: None if (row["cell"]["dtype"], row["cell"]["threads"]) == ("float64", 1) else row
+    )
+    _, *lines = table(drawn(gap_map, read_run(path)))
+    assert {(line[3], line[4]) for line in lines} == {("float64", "2")}
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -163,7 +147,8 @@ def test_nothing_for_a_run_without_pairs(module: object, tmp_path: Path) -> None
 @pytest.mark.parametrize("module", MODULES)
 def test_no_text_is_cut_off_as_saved(module: object, tmp_path: Path) -> None:
     picture = drawn(module, read_run(write_run(tmp_path / "run", ALL)))
-    table(picture, tmp_path / "out")
+    with house_style():
+        save(picture, tmp_path)
     picture.figure.set_dpi(130)
     with house_style():
         picture.figure.draw_without_rendering()
@@ -220,7 +205,7 @@ def test_odd_runs_are_drawn(name: str, tmp_path: Path) -> None:
 
 def test_a_cell_that_is_missing_is_hatched_and_bridged(tmp_path: Path) -> None:
     path = write_run(tmp_path / "run", ONE)
-    drop(path, lambda line: '"numpy"' in line and '"dim": 64' in line)
+    edit_rows(path, lambda row: None if (row["cell"]["impl"], row["cell"]["dim"]) == ("numpy", 64) else row)
     run = read_run(path)
     axes = {axes.get_title(): axes for axes in drawn(gap_map, run).figure.axes}
     hatched = axes["linear_ar.forward / inverse, numpy"].collections

@@ -1,6 +1,6 @@
 """Pictures of threads, compiling and rounds: their numbers, their labels, and odd runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -11,14 +11,16 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
-from synthetic import plausible, write_run
+from synthetic import plausible, run_of, write_run
 
-from seqgap.bench.model.cell import Cell
+from seqgap.bench.analysis.run import Run, read_run
+from seqgap.bench.analysis.speedup import serial_fraction
+from seqgap.bench.model.cell import DTYPES, Cell
+from seqgap.bench.model.registry import cases
 from seqgap.bench.plan.options import Options
 from seqgap.bench.report.plots import compiling, rounds, threads
 from seqgap.bench.report.plots.style import COLOURS, Picture, house_style, save
 from seqgap.bench.results.rows import Probe, Row
-from seqgap.bench.results.run import Run, make_run, read_run
 
 MANY = Options(
     case=("linear_ar", "ar_process", "diffusion", "mask_stack.forward"), impl=("numba",), dim=(8, 64),
@@ -55,8 +57,8 @@ def draws(request: pytest.FixtureRequest) -> Callable[[Run], Picture | None]:
     return drawing
 
 
-def small(rows: list[Row], probes: list[Probe] | None = None) -> Run:
-    return make_run(Path("run"), KNOWN, Options(), rows, probes or [])
+def small(rows: list[Row], probes: Sequence[Probe] = ()) -> Run:
+    return run_of(rows, probes, KNOWN)
 
 
 def rows_of(cell: Cell, processes: int = 2, count: int = 10, **change: Any) -> list[Row]:
@@ -64,9 +66,14 @@ def rows_of(cell: Cell, processes: int = 2, count: int = 10, **change: Any) -> l
     return [Row(cell, "ok", (1e-3,) * count, 10, p, 1.8e9 + 60 * p, 1.0, **change) for p in range(processes)]
 
 
-def lines_of(found: Picture | None) -> list[dict[str, Any]]:
+def drawn(found: Picture | None) -> Picture:
     assert found is not None
-    return [dict(zip(found.head, line, strict=True)) for line in found.lines]
+    return found
+
+
+def lines_of(found: Picture | None) -> list[dict[str, Any]]:
+    table = drawn(found).table
+    return [dict(zip(table.head, line, strict=True)) for line in table.lines]
 
 
 def test_texts_are_inside_and_apart(run: Run, draws: Callable[[Run], Picture | None]) -> None:
@@ -114,21 +121,19 @@ def test_each_operation_has_its_planted_serial_fraction(run: Run) -> None:
 
 @pytest.mark.parametrize(("speed_up", "expected"), [(1.6, 0.25), (2.5, 0.0), (0.5, 1.0)])
 def test_serial_fraction_of_one_point_is_exact_or_a_bound(speed_up: float, expected: float) -> None:
-    assert threads.serial_fraction([2], [speed_up]) == pytest.approx(expected, abs=1e-9)
+    assert serial_fraction([2], [speed_up]) == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_compared_operations_come_first_at_most_7_in_a_panel(run: Run) -> None:
     with house_style():
-        found = threads.picture(run)
-    assert found is not None
+        found = drawn(threads.picture(run))
     for axes in found.figure.axes:
         texts = [text.get_text() for text in axes.texts if "base" in text.get_text()]
         assert len(texts) == 7
         assert sum("forward" in text or "inverse" in text or "noise:" in text for text in texts) >= 5
     footer = found.figure.get_supxlabel()
-    drawn = 2 * 7
     kernels = {(line["operation"], line["dtype"]) for line in lines_of(found)}
-    assert f"Curves in the table alone: {len(kernels) - drawn}." in footer
+    assert f"Curves in the table alone: {len(kernels) - 2 * 7}." in footer
 
 
 def test_threads_that_no_process_measured_beside_one_have_no_picture() -> None:
@@ -144,10 +149,9 @@ def test_threads_are_drawn_on_an_unknown_machine_and_with_one_process(tmp_path: 
     for cores in (None, "?", 0, 64):
         found = replace(small(rows), environment=KNOWN | {"machine": KNOWN["machine"] | {"cores": cores}})
         with house_style():
-            drawn = threads.picture(found)
-            assert drawn is not None
-            save(drawn, tmp_path)
-        assert not any("core" in text.get_text() for text in drawn.figure.axes[0].texts)
+            picture = drawn(threads.picture(found))
+            save(picture, tmp_path)
+        assert not any("core" in text.get_text() for text in picture.figure.axes[0].texts)
     assert (
         (tmp_path / "threads.csv")
         .read_text()
@@ -179,8 +183,7 @@ def test_a_kernel_measured_again_keeps_what_its_first_visit_compiled() -> None:
 
 
 def test_loaded_kernels_alone_are_said_to_come_from_the_cache() -> None:
-    found = compiling.picture(small(rows_of(LINEAR, load=1e-4)))
-    assert found is not None
+    found = drawn(compiling.picture(small(rows_of(LINEAR, load=1e-4))))
     assert "all came from the cache on disk" in found.figure.get_suptitle()
     assert lines_of(found)[0]["compile_seconds"] is None
 
@@ -191,16 +194,13 @@ def test_no_compiling_no_picture() -> None:
 
 
 def test_the_longest_40_kernels_are_shown_and_the_table_has_all() -> None:
-    names = [f"made_up_{k}" for k in range(50)]
-    rows = [
-        row for k, name in enumerate(names)
-        for row in rows_of(replace(LINEAR, operation=name), 1, compile=1.0 + k)
-    ]  # fmt: skip
-    found = compiling.picture(small(rows))
-    assert found is not None
+    operations = [(case.stem, operation.name) for case in cases().values() for operation in case.operations]
+    cells = [Cell(*name, "numba", dtype, 8, 8, 1) for name in operations for dtype in DTYPES][:50]
+    rows = [row for k, cell in enumerate(cells) for row in rows_of(cell, 1, compile=1.0 + k)]
+    found = drawn(compiling.picture(small(rows)))
     ticks = [label.get_text() for label in found.figure.axes[0].get_yticklabels()]
     assert len(ticks) == 40
-    assert "made_up_49" in ticks[0]
+    assert ticks[0].startswith(f"{cells[-1].name}, {cells[-1].dtype}")
     assert len(lines_of(found)) == 50
     assert "10 more kernels" in found.figure.get_supxlabel()
 
@@ -227,8 +227,7 @@ def test_rounds_of_disturbed_rows_are_orange() -> None:
     rows = rows_of(LINEAR, 3)
     quiet = [Probe(p, row.started + at, 1e-3) for p, row in enumerate(rows) for at in (-2, -1, 1, 2)]
     probes = [replace(p, seconds=2e-3) if p.at == rows[1].started + 1 else p for p in quiet]
-    found = rounds.picture(small(rows, probes))
-    assert found is not None
+    found = drawn(rounds.picture(small(rows, probes)))
     points = {
         to_hex(line.get_color()).upper(): len(np.asarray(line.get_xdata()))
         for line in found.figure.axes[0].lines
@@ -241,8 +240,7 @@ def test_rounds_of_disturbed_rows_are_orange() -> None:
 
 def test_rounds_outside_are_counted_and_the_axis_is_fixed() -> None:
     rows = [replace(rows_of(LINEAR, 1)[0], rounds=(1e-3,) * 10 + (0.6e-3, 1.6e-3, 1.9e-3))]
-    found = rounds.picture(small(rows, [Probe(0, 1.8e9, 1e-3)] * 3 + [Probe(0, 1.8e9, 9e-3)]))
-    assert found is not None
+    found = drawn(rounds.picture(small(rows, [Probe(0, 1.8e9, 1e-3)] * 3 + [Probe(0, 1.8e9, 9e-3)])))
     assert found.figure.axes[0].get_ylim() == (0.7, 1.5)
     assert (
         "13 rounds, 2 above 1.5 and 1 below 0.7, outside the picture; all drawn"
@@ -268,8 +266,7 @@ def test_the_running_median_shows_drift() -> None:
         Row(cell, "ok", tuple(1e-3 * (1 + 0.2 * p + 0.005 * k) * np.ones(20)), 10, p, 1.8e9 + 60 * p + k)
         for p in range(2) for k, cell in enumerate(cells)
     ]  # fmt: skip
-    found = rounds.picture(small(rows))
-    assert found is not None
+    found = drawn(rounds.picture(small(rows)))
     medians = [line for line in found.figure.axes[0].lines if line.get_color() == "black"]
     assert len(medians) == 2
     low, high = (np.mean(np.asarray(line.get_ydata())) for line in medians)
@@ -283,7 +280,6 @@ def test_a_run_without_times_has_no_pictures(draws: Callable[[Run], Picture | No
 
 
 def test_one_cell_without_probes_is_drawn(tmp_path: Path) -> None:
-    found = rounds.picture(small(rows_of(LINEAR, 1, count=1)))
-    assert found is not None
+    found = drawn(rounds.picture(small(rows_of(LINEAR, 1, count=1))))
     assert len(found.figure.axes) == 1
     assert len(save(found, tmp_path)) == 3

@@ -1,7 +1,6 @@
 """Result files that were damaged, cut off, or never ours: file and line are named, the rest is kept."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import write_run
 
+from seqgap.bench.analysis.run import read_run, timed_run
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.cells import plan
 from seqgap.bench.plan.options import Options
-from seqgap.bench.results.rows import (
+from seqgap.bench.results.folder import (
     ENVIRONMENT,
-    PROBES,
-    ROWS,
+    OPERATIONS,
     SCHEMA,
-    Probe,
-    ResultError,
-    Row,
     RunFolder,
     read_environment,
-    read_options,
-    read_probes,
-    read_rows,
 )
-from seqgap.bench.results.run import read_run, timed_run
+from seqgap.bench.results.operations import Operations
+from seqgap.bench.results.rows import PROBES, ROWS, Probe, ResultError, Row, read_rows
 
 OPTIONS = Options(
     case=("linear_ar.forward",), impl=("numpy", "numba"), dim=(2,), batch=(1,), map=(), processes=2
@@ -78,23 +72,14 @@ ROW_LINES = [
     row(iterations=-1), row(iterations=1.5), row(iterations=2**31), row(iterations=True),
     row(process=-1), row(process="0"), row(process=2**31), row(process=None),
     row(started=float("nan")), row(started=-1.0), row(started=1), row(cpus=float("inf")), row(compile="x"),
-    row(reason=5), row(ceiling=None), row(reason="\ud800"), row(ceiling="\udfff"),
+    row(reason=5), row(reason="\ud800"), row(fraction=0.5), row(ceiling="call"),
     row(cell=3), row(cell={}), row(cell=[]), row(cell=None),
     cell(case="no_such"), cell(operation="no_such"), cell(case=[]), cell(impl=["numba"]), cell(impl=None),
     cell(impl="\ud800"), cell(dtype="float16"), cell(dim="2"), cell(dim=0), cell(dim=2.0), cell(dim=True),
-    cell(dim=2**31), cell(batch=-1), cell(threads=0), cell(more=1),
+    cell(dim=2**31), cell(dim=4), cell(batch=-1), cell(threads=0), cell(more=1), cell(operation="inverse"),
+    cell(impl="torch-xla"),
     *(row().replace(b'"dim": 2', b'"dim": 1' + zeros * b"0") for zeros in (400, 5000)),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize("line", ROW_LINES, ids=lambda line: line[:60].decode(errors="replace"))
-def test_a_damaged_row_is_named_and_the_rest_is_kept(folder: Path, line: bytes) -> None:
-    sound, _ = read_rows(folder)
-    put(folder / ROWS, 2, line)
-    found, damaged = read_rows(folder)
-    assert damaged == [f"{folder / ROWS}:2: not a result row"]
-    assert found == [sound[0], *sound[2:]]
-    assert read_run(folder).damaged == tuple(damaged)
 
 
 def probe(**changes: Any) -> bytes:
@@ -109,14 +94,22 @@ PROBE_LINES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("line", PROBE_LINES, ids=lambda line: line[:60].decode(errors="replace"))
-def test_a_damaged_probe_is_named_and_the_rest_is_kept(folder: Path, line: bytes) -> None:
-    sound, _ = read_probes(folder)
-    put(folder / PROBES, 3, line)
-    found, damaged = read_probes(folder)
-    assert damaged == [f"{folder / PROBES}:3: not a probe"]
-    assert found == [*sound[:2], sound[3]]
-    assert read_run(folder).damaged == tuple(damaged)
+DAMAGED = [(ROWS, "a result row", line) for line in ROW_LINES] + [
+    (PROBES, "a probe", line) for line in PROBE_LINES
+]
+
+
+@pytest.mark.parametrize(("name", "wanted", "line"), DAMAGED, ids=lambda value: str(value)[:60])
+def test_a_damaged_line_is_named_and_the_rest_is_kept(
+    folder: Path, name: str, wanted: str, line: bytes
+) -> None:
+    sound = read_run(folder)
+    put(folder / name, 2, line)
+    run = read_run(folder)
+    assert run.damaged == [f"{folder / name}:2: not {wanted}"]
+    kept = {ROWS: [sound.rows, sound.probes], PROBES: [sound.probes, sound.rows]}[name]
+    found = {ROWS: [run.rows, run.probes], PROBES: [run.probes, run.rows]}[name]
+    assert found == [[kept[0][0], *kept[0][2:]], kept[1]]
 
 
 def test_every_damaged_line_of_both_files_is_named(folder: Path) -> None:
@@ -137,30 +130,31 @@ def test_every_damaged_line_of_both_files_is_named(folder: Path) -> None:
 def test_no_bytes_break_the_reading(tmp_path_factory: pytest.TempPathFactory, junk: bytes) -> None:
     folder = tmp_path_factory.mktemp("junk")
     (folder / ROWS).write_bytes(junk + b"\n")
-    found, damaged = read_rows(folder)
+    found, damaged = read_rows(folder, Operations.of([CELL]))
     assert not found
     assert len(damaged) == junk.count(b"\n") + 1
 
 
-@pytest.mark.parametrize(("name", "read"), [(ROWS, read_rows), (PROBES, read_probes)])
+@pytest.mark.parametrize("name", [ROWS, PROBES])
 @pytest.mark.parametrize("kept", [0, 1, 20, -1])
-def test_a_last_line_that_was_cut_off_is_left_out(
-    folder: Path, name: str, read: Callable[[Path], tuple[list[Any], list[str]]], kept: int
-) -> None:
-    sound, _ = read(folder)
+def test_a_last_line_that_was_cut_off_is_left_out(folder: Path, name: str, kept: int) -> None:
+    sound = read_run(folder)
     *before, last = lines_of(folder / name)
     (folder / name).write_bytes(b"".join(before) + last[:kept])
-    assert read(folder) == (sound[:-1], [])
+    run = read_run(folder)
+    assert (len(run.rows), len(run.probes)) == ((3, 4) if name == ROWS else (4, 3))
+    assert (run.rows, run.probes) == (sound.rows[: len(run.rows)], sound.probes[: len(run.probes)])
+    assert not run.damaged
 
 
 def test_what_was_cut_off_is_removed_before_a_run_goes_on(folder: Path) -> None:
-    sound, _ = read_rows(folder)
+    sound = read_run(folder).rows
     for name in (ROWS, PROBES):
         (folder / name).write_bytes((folder / name).read_bytes()[:-5])
-    resumed = RunFolder.resume(folder)
-    resumed.append(sound[-1])
-    assert read_rows(folder) == (sound, [])
-    assert len(read_probes(folder)[0]) == 3
+    RunFolder.resume(folder).append(sound[-1])
+    run = read_run(folder)
+    assert (run.rows, run.damaged) == (sound, [])
+    assert len(run.probes) == 3
 
 
 def test_the_last_of_repeated_rows_counts(folder: Path) -> None:
@@ -172,18 +166,19 @@ def test_the_last_of_repeated_rows_counts(folder: Path) -> None:
     assert len(run.measured[CELL].rows) == 2
 
 
-def test_rows_and_probes_come_back_as_they_were_stored(tmp_path: Path) -> None:
+def test_all_comes_back_as_it_was_stored(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "r", {}, OPTIONS)
     rows = [
-        Row(CELL, "ok", (1e-6, 2.5e-6), 10, 1, 1.8e9, 1.9, 1.5, 1.0, 0.2, fraction=0.5, ceiling="chain"),
+        Row(CELL, "ok", (1e-6, 2.5e-6), 10, 1, 1.8e9, 1.9, 1.5, 1.0, 0.2),
         Row(CELL, "failed", reason='wrong: "größer" [bold]\n'),
         Row(CELL, "skipped", reason="too slow", expected=3.0),
     ]
     for item in (*rows, Probe(1, 1.8e9, 1e-3)):
         folder.append(item)
-    assert read_rows(folder.path) == (rows, [])
-    assert read_probes(folder.path) == ([Probe(1, 1.8e9, 1e-3)], [])
-    assert read_options(folder.path, read_environment(folder.path)) == OPTIONS
+    run = read_run(folder.path)
+    assert (run.rows, run.probes, run.damaged) == (rows, [Probe(1, 1.8e9, 1e-3)], [])
+    assert run.options == OPTIONS
+    assert run.operations == Operations.of(plan(OPTIONS), OPTIONS.impl)
 
 
 def message(error: pytest.ExceptionInfo[ResultError]) -> str:
@@ -193,8 +188,8 @@ def message(error: pytest.ExceptionInfo[ResultError]) -> str:
 
 
 ENVIRONMENTS = [
-    b"", b"{}", b"[1]", b"3", b"null", b'{"schema": 2', 100_000 * b"[", b"\x00\xff", b"\x89PNG\r\n",
-    b'{"schema": 1, "options": {}}', b'{"schema": 3, "options": {}}', b'{"schema": "2", "options": {}}',
+    b"", b"{}", b"[1]", b"3", b"null", b'{"schema": 3', 100_000 * b"[", b"\x00\xff", b"\x89PNG\r\n",
+    b'{"schema": 1, "options": {}}', b'{"schema": 4, "options": {}}', b'{"schema": "3", "options": {}}',
 ]  # fmt: skip
 
 
@@ -206,6 +201,16 @@ def test_a_foreign_environment_is_refused_with_one_line(folder: Path, content: b
     assert message(caught).startswith(f"{folder / ENVIRONMENT}: not ")
 
 
+def test_an_older_schema_is_refused_with_what_to_do(folder: Path) -> None:
+    (folder / ENVIRONMENT).write_text('{"schema": 2, "options": {}}')
+    with pytest.raises(ResultError, match="of schema 3 but 2; measure again, or read it with the version"):
+        read_run(folder)
+
+
+def stored_in(file: Path) -> Any:
+    return json.loads(file.read_text())
+
+
 OPTION_CHANGES: list[Any] = [
     None, 3, [], {"seed": "x"}, {"seed": -1}, {"seconds": float("nan")}, {"dim": [0]}, {"dim": []},
     {"dim": [2.5]}, {"dim": "2"}, {"dtype": ["float16"]}, {"impl": ["fortran"]}, {"processes": 0},
@@ -215,7 +220,7 @@ OPTION_CHANGES: list[Any] = [
 
 @pytest.mark.parametrize("change", OPTION_CHANGES, ids=str)
 def test_options_that_no_run_has_are_refused_with_one_line(folder: Path, change: Any) -> None:
-    stored = json.loads((folder / ENVIRONMENT).read_text())
+    stored = stored_in(folder / ENVIRONMENT)
     stored["options"] = stored["options"] | change if isinstance(change, dict) else change
     (folder / ENVIRONMENT).write_text(json.dumps(stored))
     with pytest.raises(ResultError) as caught:
@@ -223,7 +228,45 @@ def test_options_that_no_run_has_are_refused_with_one_line(folder: Path, change:
     assert message(caught).startswith(f"{folder / ENVIRONMENT}: no usable options")
 
 
-@pytest.mark.parametrize("name", [ROWS, ENVIRONMENT])
+OPERATION_CHANGES: list[Any] = [
+    None, 3, [], {"operations": 3}, {"operations": {"a.b": {}}}, {"operations": {"a.b": 3}},
+    {"comparisons": [1]},
+    {"comparisons": [{"kind": "matched"}]}, {"implementations": {"numba": {"unknown": 1}}}, {"cells": 3},
+    {"cells": [3]}, {"available": "x"},
+]  # fmt: skip
+COST_CHANGES: list[Any] = [
+    {"costs": 3}, {"costs": {"x": {}}}, {"costs": {"2": {"flops": -1}}}, {"costs": {"2": {"flops": "x"}}},
+    {"costs": {"2": {"other": 1}}}, {"costs": {"2": {"flops": float("nan")}}}, {"costs": {}},
+    {"sequential": 1},
+    {"axis": None}, {"implementations": "numba"}, {"more": 1},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [*OPERATION_CHANGES, *COST_CHANGES], ids=str)
+def test_operations_that_no_run_has_are_refused_with_one_line(folder: Path, change: Any) -> None:
+    stored = stored_in(folder / OPERATIONS)
+    if change in COST_CHANGES:
+        stored["operations"]["linear_ar.forward"] |= change
+    else:
+        stored = stored | change if isinstance(change, dict) else change
+    (folder / OPERATIONS).write_text(json.dumps(stored))
+    with pytest.raises(ResultError) as caught:
+        read_run(folder)
+    assert message(caught) == f"{folder / OPERATIONS}: not the operations of a run"
+
+
+def test_costs_between_the_sizes_of_a_run_lie_between_its_costs() -> None:
+    cells = [Cell("linear_ar", "forward", "numba", "float64", dim, 1, 1) for dim in (2, 8)]
+    stored = Operations.of(cells)["linear_ar.forward"]
+    assert stored.cost(8) == cells[1].cost
+    low, between, high = (stored.cost(dim) for dim in (2, 4, 8))
+    assert between.depth == pytest.approx(4)
+    assert all(
+        a <= b * (1 + 1e-9) and b <= c * (1 + 1e-9) for a, b, c in zip(low, between, high, strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", [ROWS, ENVIRONMENT, OPERATIONS])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ResultError) as caught:
@@ -262,5 +305,5 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 def test_schema_is_stored(folder: Path) -> None:
-    assert read_environment(folder)["schema"] == SCHEMA == 2
+    assert read_environment(folder)["schema"] == SCHEMA == 3
     assert len(plan(OPTIONS)) == 2

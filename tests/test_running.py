@@ -10,13 +10,16 @@ from command import HANGS
 from rich.console import Console
 from synthetic import SMALL, write_run
 
+from seqgap.bench.analysis.run import read_run
 from seqgap.bench.measure import parent as running
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.options import Options
 from seqgap.bench.report import summary
-from seqgap.bench.results.rows import Probe, ResultError, Row, RunFolder, read_probes, read_rows
+from seqgap.bench.results.folder import RunFolder
+from seqgap.bench.results.rows import Probe, ResultError, Row
 
 CELL = Cell("linear_ar", "forward", "numba", "float64", 6, 9, 1)
+OF_CELL = Options(dim=(6,), batch=(9,))
 ONE = Options(case=("normal",), impl=("numpy",), dim=(2,), batch=(1,), processes=2, seconds=0.002)
 
 
@@ -30,8 +33,8 @@ def program(path: Path, text: str) -> str:
 def test_rows_and_probes_of_every_process_are_stored(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", {}, ONE)
     running.measure_run(Console(), folder)
-    rows, _ = read_rows(folder.path)
-    probes, _ = read_probes(folder.path)
+    run = read_run(folder.path)
+    rows, probes = run.rows, run.probes
     assert [(str(row.cell), row.process, row.status) for row in rows] == [
         ("normal.standard_normal-numpy-float64-D2-N1-t1", process, "ok") for process in (0, 1)
     ]
@@ -41,14 +44,14 @@ def test_rows_and_probes_of_every_process_are_stored(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_never_written_twice(tmp_path: Path) -> None:
-    RunFolder.create(tmp_path / "a", {}, Options()).append(Row(CELL, "ok", (1.0,), 1))
+    RunFolder.create(tmp_path / "a", {}, OF_CELL).append(Row(CELL, "ok", (1.0,), 1))
     with pytest.raises(ResultError, match="not empty"):
-        RunFolder.create(tmp_path / "a", {}, Options())
-    assert read_rows(tmp_path / "a") == ([Row(CELL, "ok", (1.0,), 1)], [])
+        RunFolder.create(tmp_path / "a", {}, OF_CELL)
+    assert read_run(tmp_path / "a").rows == [Row(CELL, "ok", (1.0,), 1)]
 
 
 def test_rows_survive_being_written_and_read(tmp_path: Path) -> None:
-    folder = RunFolder.create(tmp_path / "a", {}, Options())
+    folder = RunFolder.create(tmp_path / "a", {}, OF_CELL)
     rows = [
         Row(CELL, "ok", (0.1, 1e-9), 7, 2, 1.8e9, 1.5, 0.5, 0.25),
         Row(CELL, "skipped", reason='slow\n"x" µ'),
@@ -56,9 +59,9 @@ def test_rows_survive_being_written_and_read(tmp_path: Path) -> None:
     for row in rows:
         folder.append(row)
     folder.append(Probe(1, 2.5, 0.5))
-    assert read_rows(folder.path) == (rows, [])
-    assert read_probes(folder.path) == ([Probe(1, 2.5, 0.5)], [])
-    assert RunFolder.resume(folder.path).state(folder.path) == (Options(), {(CELL, 2), (CELL, 0)})
+    run = read_run(folder.path)
+    assert (run.rows, run.probes, run.damaged) == (rows, [Probe(1, 2.5, 0.5)], [])
+    assert RunFolder.resume(folder.path).state(folder.path) == (OF_CELL, {(CELL, 2), (CELL, 0)})
 
 
 @pytest.mark.parametrize(
@@ -80,7 +83,7 @@ def test_a_worker_that_fails_is_one_line(
         running.measure_run(Console(), folder)
     assert message in caught.value.message
     assert caught.value.message.count("\n") == 0
-    assert read_rows(folder.path) == ([], [])
+    assert (read_run(folder.path).rows, read_run(folder.path).damaged) == ([], [])
 
 
 def test_a_worker_without_a_parent_ends(tmp_path: Path) -> None:
@@ -92,7 +95,7 @@ def test_a_worker_without_a_parent_ends(tmp_path: Path) -> None:
         assert json.loads(worker.stdout.readline())["process"] == 0
         worker.stdin.close()
         assert worker.wait(HANGS) == 1
-    assert read_rows(folder.path) == ([], [])
+    assert (read_run(folder.path).rows, read_run(folder.path).damaged) == ([], [])
 
 
 def test_a_finished_run_starts_no_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

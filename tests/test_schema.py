@@ -1,6 +1,5 @@
 """docs/schema.md names what the files hold, no more and no less."""
 
-import csv
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -9,17 +8,13 @@ from typing import Any
 import pytest
 from synthetic import any_environment, write_run
 
-from seqgap.bench.analysis import scaling as shapes
-from seqgap.bench.analysis.gap import gaps
-from seqgap.bench.analysis.gap import write_csv as write_gaps
-from seqgap.bench.analysis.ranking import rankings
-from seqgap.bench.analysis.ranking import write_csv as write_peers
+from seqgap.bench.analysis.run import Run, read_run
+from seqgap.bench.analysis.tables import tables
 from seqgap.bench.audit.rules import RULES
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.options import Options
-from seqgap.bench.report.plots import draw
-from seqgap.bench.results.rows import PROBES, ROWS, SCHEMA, Probe, Row
-from seqgap.bench.results.run import read_run
+from seqgap.bench.results.folder import ENVIRONMENT, OPERATIONS, SCHEMA
+from seqgap.bench.results.rows import PROBES, ROWS, Probe, Row
 
 PAGE = (Path(__file__).parent.parent / "docs" / "schema.md").read_text(encoding="utf-8")
 
@@ -61,38 +56,31 @@ def test_every_entry_of_the_environment_is_documented_in_its_order() -> None:
 
 def test_the_number_and_the_files_are_those_of_the_code() -> None:
     assert f"Schema {SCHEMA}." in PAGE
-    assert {ROWS, PROBES, "environment.json"} <= set(re.findall(r"`([^`]+)`", PAGE))
+    assert {ROWS, PROBES, ENVIRONMENT, OPERATIONS} <= set(re.findall(r"`([^`]+)`", PAGE))
 
 
 @pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with all tables of `seqgap run` and `seqgap ladder`."""
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     cases = ("linear_ar", "affine_coupling")
-    options = Options(case=cases, dim=(2, 64), batch=(1, 64), ladder_threads=2, processes=2)
-    path = write_run(tmp_path_factory.mktemp("schema") / "r", options, processes=2)
-    run = read_run(path)
-    write_gaps(gaps(run), path / "gap.csv")
-    write_peers(rankings(run), path / "peers.csv")
-    shapes.write_csv(run, path / "shapes.csv")
-    draw([path], path)
-    return path
+    options = Options(case=cases, dim=(2, 64), batch=(1, 64), ladder_threads=2, threads=(1, 2), processes=2)
+    return read_run(write_run(tmp_path_factory.mktemp("schema") / "r", options, processes=2))
 
 
-def columns(file: Path) -> list[str]:
-    with open(file, newline="", encoding="utf-8") as handle:
-        return next(csv.reader(handle))
+def test_operations_are_documented_in_their_order(run: Run) -> None:
+    stored = run.operations.to_json()
+    assert names("operations.json") == list(stored)
+    first = next(iter(stored["operations"].values()))
+    assert names("Operation") == list(first)
+    assert names("Cost") == list(next(iter(first["costs"].values())))
+    assert names("Implementation") == list(next(iter(stored["implementations"].values())))
 
 
-TABLES = ("gap", "shapes", "ladder", "curves", "gap-map", "threads", "compile", "rounds")
-
-
-@pytest.mark.parametrize("name", [f"{name}.csv" for name in TABLES])
-def test_columns_of_tables_are_documented_in_their_order(tables: Path, name: str) -> None:
-    assert names(name) == columns(tables / name)
-
-
-def test_columns_of_peers_are_documented(tables: Path) -> None:
-    assert [column for column in columns(tables / "peers.csv") if column != "numpy"] == names("peers.csv")
+def test_columns_of_tables_are_documented_in_their_order(run: Run) -> None:
+    for name, table in tables(run).items():
+        if name.startswith("curves-"):
+            continue
+        assert table.lines, name
+        assert names(name) == [column for column in table.head if (name, column) != ("peers.csv", "numpy")]
 
 
 def test_every_rule_of_the_audit_is_documented() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from command import invoke
 
-from seqgap.bench.results.rows import read_environment, read_rows
+from seqgap.bench.analysis.run import read_run
+from seqgap.bench.results.folder import read_environment
 
 Change = Callable[[str], str]
 
@@ -83,32 +84,15 @@ def test_resume_keeps_the_stored_ceilings(copied: Path) -> None:
     change(copied / "rows.jsonl", without_last)
     result = invoke("run", "--resume", copied)
     assert result.exit_code == 0, result.output
-    last = read_rows(copied)[0][-1]
-    assert (last.fraction, last.ceiling) == (pytest.approx(0.01 / last.median), "call")
+    assert set(read_run(copied).bounds.values()) == {(0.01, "call")}
 
 
 @pytest.mark.slow
 def test_a_folder_without_ceilings_still_resumes_and_plots(copied: Path) -> None:
     change(copied / "environment.json", entry("ceilings", value=None))
     change(copied / "rows.jsonl", without_last)
-    lines = [json.loads(line) for line in (copied / "rows.jsonl").read_text().splitlines()]
-    old = [{k: v for k, v in line.items() if k not in ("fraction", "ceiling")} for line in lines]
-    (copied / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in old))
     result = invoke("run", "--resume", copied)
     assert result.exit_code == 0, result.output
     assert "How near" not in result.output
-    assert {(row.fraction, row.ceiling) for row in read_rows(copied)[0]} == {(0.0, "")}
     assert "ceilings" not in read_environment(copied)
     assert invoke("plot", copied).exit_code == 0
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"fraction": "1"}, {"fraction": None}, {"fraction": -0.5}, {"fraction": float("nan")}, {"ceiling": 3}],
-)
-def test_damaged_fractions_give_one_line(copied: Path, wrong: dict[str, Any]) -> None:
-    lines = (copied / "rows.jsonl").read_text().splitlines()
-    change(copied / "rows.jsonl", second_line(json.dumps(json.loads(lines[1]) | wrong)))
-    rows, damaged = read_rows(copied)
-    assert damaged == [f"{copied / 'rows.jsonl'}:2: not a result row"]
-    assert len(rows) == len(lines) - 1

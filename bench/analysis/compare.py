@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from scipy import stats
 
+from seqgap.bench.analysis.ratio import Side, side
+from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.statistics import (
     FEWEST,
     LEVEL,
     ROUNDING,
     Array,
+    Interval,
     Part,
     half_widths,
     log_variances,
@@ -23,9 +25,8 @@ from seqgap.bench.analysis.statistics import (
 )
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.results.rows import ResultError
-from seqgap.bench.results.run import Run
 
-MARGIN = 0.03  # differences up to it do not matter
+CHANGE_MARGIN = 0.03  # differences up to it do not matter
 PROBE_MARGIN = 0.02  # a host that got so much slower or faster is named
 CORRECTION = "Benjamini-Hochberg at 5%, intervals adjusted for the false coverage rate"
 _RATE = 1 - LEVEL  # of false discoveries
@@ -34,22 +35,18 @@ Verdict: TypeAlias = Literal["slower", "faster", "same", "undecided"]
 VERDICTS: tuple[Verdict, ...] = ("slower", "faster", "same", "undecided")
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One cell in two runs; ratio is the seconds of the new over those of the old, above 1 = slower.
 
-    low and high are NaN where one of the runs has the cell from one process only.
+    The interval has no ends where one of the runs has the cell from one process only.
     """
 
     cell: Cell
     verdict: Verdict
-    ratio: float
-    low: float
-    high: float
+    ratio: Interval
 
 
-@dataclass(frozen=True)
-class _Differences:
+class _Differences(NamedTuple):
     """log(new / old) of some cells, and what its variance is made of."""
 
     cells: Sequence[Cell]
@@ -57,7 +54,7 @@ class _Differences:
     parts: Sequence[Part]
 
 
-def changes(old: Run, new: Run, margin: float = MARGIN) -> list[Change]:
+def changes(old: Run, new: Run, margin: float = CHANGE_MARGIN) -> list[Change]:
     """Every cell that both runs have.
 
     slower, faster: Benjamini and Hochberg's procedure at 5% over all cells rejects that the times are
@@ -134,39 +131,30 @@ def _decided(groups: Sequence[_Differences], margin: float) -> list[Change]:
         np.concatenate([half_widths(group.parts, level) for group in groups]) for level in (LEVEL, adjusted)
     )
     half = np.where(rejected, wide, half)
-    bounds = np.exp([logs, logs - half, logs + half]).T.tolist()
+    bounds = np.exp([logs - half, logs, logs + half]).T.tolist()
+    ratios = [Interval(*ends) for ends in bounds]
     return [
-        Change(cell, _verdict(differs, ratio, low, high, margin), ratio, low, high)
-        for cell, differs, (ratio, low, high) in zip(cells, rejected.tolist(), bounds, strict=True)
+        Change(cell, _verdict(side(ratio, margin), differs), ratio)
+        for cell, differs, ratio in zip(cells, rejected.tolist(), ratios, strict=True)
     ]
 
 
-def _verdict(differs: bool, ratio: float, low: float, high: float, margin: float) -> Verdict:
-    if 1 / (1 + margin) <= low and high <= 1 + margin:
+def _verdict(of_ratio: Side, differs: bool) -> Verdict:
+    if of_ratio == "same":
         return "same"
-    if differs and not low <= 1 <= high:
-        return "slower" if ratio > 1 else "faster"
-    return "undecided"
+    verdicts: dict[Side, Verdict] = {"above": "slower", "below": "faster"}
+    return verdicts.get(of_ratio, "undecided") if differs else "undecided"
 
 
 def _from_one_process(old: Run, new: Run, cell: Cell) -> Change:
     ratio = new.measured[cell].seconds / old.measured[cell].seconds
-    return Change(cell, "undecided", ratio, np.nan, np.nan)
+    return Change(cell, "undecided", Interval(np.nan, ratio, np.nan))
 
 
 _MACHINE = (
-    "cpu",
-    "cores",
-    "threads",
-    "memory_gib",
-    "system",
-    "caches",
-    "governor",
-    "turbo",
-    "affinity",
-    "cgroup",
+    "cpu", "cores", "threads", "memory_gib", "system", "caches", "governor", "turbo", "affinity", "cgroup",
     "vector_bytes",
-)
+)  # fmt: skip
 _OF_THREADS = ("variables", "blas", "thread_pools", "garbage_collector")
 
 

@@ -1,72 +1,71 @@
 """Sequential against parallel: the ratio of two cells that differ in nothing else."""
 
-import csv
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields, replace
-from pathlib import Path
+from dataclasses import replace
+from typing import NamedTuple
 
+from seqgap.bench.analysis.ratio import verdict
+from seqgap.bench.analysis.run import Measured, Run, once
 from seqgap.bench.analysis.statistics import Interval, ratio_intervals
 from seqgap.bench.model.cell import Cell
-from seqgap.bench.model.registry import Comparison, comparisons
-from seqgap.bench.results.run import Measured, Run, paired
+from seqgap.bench.model.implementation import MAIN
+from seqgap.bench.results.tables import Table
 
-MARGIN = 0.05  # two times are called the same where the whole interval of their ratio is so near to 1
-
-
-def against(ratio: Interval) -> str:
-    """Where a ratio lies: above or below 1, the same within the margin, or undecided."""
-    if ratio.low >= 1 / (1 + MARGIN) and ratio.high <= 1 + MARGIN:
-        return "same"
-    return "above" if ratio.low > 1 else "below" if ratio.high < 1 else "undecided"
+FELT = 1.1  # a ratio below it is no gap to speak of
 
 
-@dataclass(frozen=True)
-class Gap:
-    """One comparison at one size. Times are medians in seconds; ratio = sequential / parallel.
+class Gap(NamedTuple):
+    """One comparison at one size.
 
-    The ratio and its 95% interval, from ratio_low to ratio_high, come from pairs of neighbours in time, one
-    for each process; NaN where there was one process only.
+    ratio: seconds of the sequential operation over those of the parallel one, from pairs of neighbours in
+    time, one for each process.
     """
 
     kind: str
-    sequential: str
-    parallel: str
-    impl: str
-    dtype: str
-    threads: int
-    batch: int
-    dim: int
-    sequential_per_sample: float
-    parallel_per_sample: float
-    sequential_per_call: float
-    parallel_per_call: float
-    ratio: float
-    ratio_low: float
-    ratio_high: float
+    sequential: Measured
+    parallel: Measured
+    ratio: Interval
+
+    @property
+    def cell(self) -> Cell:
+        """The cell of the sequential operation."""
+        return self.sequential.cell
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The two operations, as stem.operation."""
+        return self.cell.name, self.parallel.cell.name
 
     @property
     def verdict(self) -> str:
         """How the sequential operation does: slower, faster, as fast within the margin, or undecided."""
-        return {
-            "same": "as fast",
-            "undecided": "undecided",
-            "above": f"{self.ratio:.3g}x slower",
-            "below": f"{1 / self.ratio:.3g}x faster",
-        }[against(Interval(self.ratio_low, self.ratio, self.ratio_high))]
+        return verdict(self.ratio, "{} slower", "{} faster")
+
+    @property
+    def felt(self) -> str:
+        """Whether the ratio is above FELT: yes, no, or undecided: the interval contains it or is unknown."""
+        low, high = self.ratio.low, self.ratio.high
+        return "yes" if low > FELT else "no" if high < FELT else "undecided"
 
 
-def pairs(run: Run) -> list[tuple[Comparison, Measured, Measured]]:
-    """(comparison, sequential, parallel): every comparison of the registry that both cells were timed for."""
+@once
+def gaps(run: Run) -> list[Gap]:
+    """Every comparison that both cells were timed for in some process, in order of D."""
     by_name: dict[str, list[Measured]] = {}
     for measured in run.measured.values():
         by_name.setdefault(measured.cell.name, []).append(measured)
-    return [
-        (comparison, one, run.measured[other])
-        for comparison in comparisons()
+    pairs = [
+        (comparison.kind, one, run.measured[other])
+        for comparison in run.operations.comparisons
         for one in by_name.get(comparison.sequential, [])
         if (other := _like(one.cell, comparison.parallel)) in run.measured
-        and len(paired(one, run.measured[other]))
+        and len(one.over(run.measured[other]))
     ]
+    ratios = ratio_intervals([one.over(other) for _, one, other in pairs])
+    unordered = [Gap(*pair, ratio) for pair, ratio in zip(pairs, ratios, strict=True)]
+    return sorted(unordered, key=lambda gap: (gap.kind, *gap.names, *gap.cell.columns(*_SIZE)))
+
+
+_SIZE = ("impl", "dtype", "threads", "batch", "dim")
 
 
 def _like(cell: Cell, name: str) -> Cell:
@@ -74,42 +73,32 @@ def _like(cell: Cell, name: str) -> Cell:
     return replace(cell, case=case, operation=operation)
 
 
-def gaps(run: Run) -> list[Gap]:
-    """Every comparison of a run, in order of D."""
-    found = pairs(run)
-    ratios = ratio_intervals([paired(one, other) for _, one, other in found])
-    made = [
-        _gap(comparison.kind, one, other, ratio)
-        for (comparison, one, other), ratio in zip(found, ratios, strict=True)
-    ]
-    key = ("kind", "sequential", "parallel", "impl", "dtype", "threads", "batch", "dim")
-    return sorted(made, key=lambda gap: [getattr(gap, name) for name in key])
+def table(run: Run) -> Table:
+    """gap.csv: one line for each gap."""
+    sides = [f"{side}_per_{unit}" for unit in ("sample", "call") for side in ("sequential", "parallel")]
+    head = ["kind", "sequential", "parallel", *_SIZE, *sides, "ratio", "ratio_low", "ratio_high", "verdict"]
+    lines = [
+        (
+            gap.kind, *gap.names, *gap.cell.columns(*_SIZE),
+            gap.sequential.per_sample.middle, gap.parallel.per_sample.middle,
+            gap.sequential.seconds, gap.parallel.seconds, *gap.ratio.columns, gap.verdict,
+        )
+        for gap in gaps(run)
+    ]  # fmt: skip
+    return Table("gap.csv", head, lines, unknown="nan")
 
 
-def _gap(kind: str, sequential: Measured, parallel: Measured, ratio: Interval) -> Gap:
-    cell = sequential.cell
-    return Gap(
-        kind,
-        cell.name,
-        parallel.cell.name,
-        cell.impl,
-        cell.dtype,
-        cell.threads,
-        cell.batch,
-        cell.dim,
-        sequential.seconds / cell.batch,
-        parallel.seconds / cell.batch,
-        sequential.seconds,
-        parallel.seconds,
-        ratio.middle,
-        ratio.low,
-        ratio.high,
-    )
+@once
+def mapped(run: Run) -> list[Gap]:
+    """The gaps of the map: matched pairs in what everybody knows, in one dtype, on its fewest threads."""
+    pairs = [gap for gap in gaps(run) if gap.kind == "matched" and gap.cell.impl in MAIN]
+    dtype = min((gap.cell.dtype for gap in pairs), key=lambda name: name != "float64", default="")
+    threads = min((gap.cell.threads for gap in pairs if gap.cell.dtype == dtype), default=1)
+    return [gap for gap in pairs if (gap.cell.threads, gap.cell.dtype) == (threads, dtype)]
 
 
-def write_csv(found: Sequence[Gap], path: Path) -> None:
-    """One line for each gap, with the fields of `Gap` and the verdict."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([field.name for field in fields(Gap)] + ["verdict"])
-        writer.writerows([*astuple(gap), gap.verdict] for gap in found)
+def map_table(run: Run) -> Table:
+    """gap-map.csv: one line for each gap of the map."""
+    head = ["sequential", "parallel", *_SIZE, "ratio", "low", "high", f"above_{FELT}"]
+    lines = [(*g.names, *g.cell.columns(*_SIZE), *g.ratio.columns, g.felt) for g in mapped(run)]
+    return Table("gap-map.csv", head, lines)

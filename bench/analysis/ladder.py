@@ -17,21 +17,23 @@ The factors belong to this order of the rungs, and a rung may give away what ano
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
-from math import isnan
-from typing import Any
+from typing import NamedTuple, TypeAlias
 
+from seqgap.bench.analysis.run import Measured, Run, once
 from seqgap.bench.analysis.statistics import Interval, ratio_intervals
 from seqgap.bench.model.cell import Cell
-from seqgap.bench.model.registry import Comparison, matched_pairs
+from seqgap.bench.model.registry import Comparison
+from seqgap.bench.plan.options import LADDER
 from seqgap.bench.plan.rungs import BEST, Step, ladder_dim, needless, rungs_of, steps_of
-from seqgap.bench.results.run import Measured, Run, paired
+from seqgap.bench.results.tables import Table, Value
+
+_FEWEST = 3  # rungs of a ladder
 
 
-@dataclass(frozen=True)
-class Rung:
-    """One measured rung. seconds: of one call. factor: seconds of the rung before over these.
+class Rung(NamedTuple):
+    """One measured rung. factor: seconds of the rung before over these.
 
     cause names what the factor removes, several causes where rungs between are missing. The first rung has
     neither.
@@ -39,61 +41,62 @@ class Rung:
 
     name: str
     cause: str
-    cell: Cell
-    seconds: Interval
+    measured: Measured
     factor: Interval | None
 
 
-@dataclass(frozen=True)
-class Ladder:
-    """The rungs of a matched pair at one size; total: seconds of the first over those of the last.
+class Ladder(NamedTuple):
+    """The rungs of a matched pair at one size; total: seconds of the first over those of the last."""
 
-    parallel: the operation, as stem.operation if it is another case's.
-    """
-
-    case: str
-    operation: str  # the sequential one
-    parallel: str
-    dtype: str
-    dim: int
-    batch: int
+    pair: Comparison
     rungs: tuple[Rung, ...]
     total: Interval
 
+    @property
+    def cell(self) -> Cell:
+        """Of the first rung: its case, dtype, D and N are those of all."""
+        return self.rungs[0].measured.cell
 
-def ladders(run: Run, batches: Sequence[int] | None = None) -> list[Ladder]:
-    """The ladders of a run at its `ladder_dim`, for these batch sizes, else its smallest and largest.
+    @property
+    def parallel(self) -> str:
+        """The parallel operation, as stem.operation if it is another case's."""
+        return self.pair.parallel.removeprefix(f"{self.cell.case}.")
 
-    The smallest (N = 1) is about latency, the largest about throughput. A rung that was not timed is missing.
-    A ladder has at least the best compiled rung, the parallel direction and one more; rungs are compared
-    within the processes that measured all of them.
+
+_Timed: TypeAlias = list[tuple[Step, Measured]]
+
+
+@once
+def ladders(run: Run) -> list[Ladder]:
+    """The ladders of a run at its `ladder_dim`, for its smallest and largest batch size.
+
+    A run of ladders alone has them for all of its batch sizes. The smallest (N = 1) is about latency, the
+    largest about throughput. A rung that was not timed is missing. A ladder has at least the best compiled
+    rung, the parallel direction and one more; rungs are compared within the processes that measured all.
     """
     chosen = [
-        (pair, found)
-        for pair in matched_pairs()
-        for dtype, dim, batch in _sizes(run, pair, batches)
-        if (found := _common_processes(_present(run, pair, dtype, dim, batch)))
+        (pair, timed)
+        for pair in run.operations.matched
+        for dtype, dim, batch in _sizes(run, pair)
+        if (timed := _common_processes(_timed(run, pair, dtype, dim, batch)))
     ]
-    logs = [paired(one, other) for _, found in chosen for one, other in _compared(found)]
+    logs = [one.over(other) for _, timed in chosen for one, other in _compared(timed)]
     factors = iter(ratio_intervals(logs))
-    return [_ladder(run, pair, found, factors) for pair, found in chosen]
+    return [_ladder(run, pair, timed, factors) for pair, timed in chosen]
 
 
-_Found = list[tuple[Step, Measured]]
-
-
-def _sizes(run: Run, pair: Comparison, batches: Sequence[int] | None) -> list[tuple[str, int, int]]:
+def _sizes(run: Run, pair: Comparison) -> list[tuple[str, int, int]]:
     """(dtype, D, N) that the best rung of a pair was timed at, and that a ladder is wanted for."""
     best = [c for c in run.measured if c.impl == BEST and c.name == pair.sequential and c.threads == 1]
     if not best:
         return []
-    dim, found = ladder_dim(c.dim for c in best), sorted({c.batch for c in best})
-    wanted = {found[0], found[-1]} if batches is None else set(batches)
+    dim, timed = ladder_dim(c.dim for c in best), {c.batch for c in best}
+    wanted = timed if run.options.profile == LADDER else {min(timed), max(timed)}
     sizes = {(c.dtype, c.dim, c.batch) for c in best if c.dim == dim and c.batch in wanted}
     return sorted(sizes, key=lambda size: (size[0] != "float64", size))
 
 
-def _present(run: Run, pair: Comparison, dtype: str, dim: int, batch: int) -> _Found:
+def _timed(run: Run, pair: Comparison, dtype: str, dim: int, batch: int) -> _Timed:
     """The timed rungs, on as many threads as the parallel direction was timed with; empty if too few."""
     threads = [
         c.threads
@@ -102,64 +105,60 @@ def _present(run: Run, pair: Comparison, dtype: str, dim: int, batch: int) -> _F
     ]
     if not threads:
         return []
-    rungs = rungs_of(pair, dtype, dim, batch, max(threads))
-    found = [(step, run.measured[cell]) for step, cell in rungs if cell in run.measured]
-    return found if len(found) >= 3 else []
+    rungs = rungs_of(pair, _steps(run, pair), dtype, dim, batch, max(threads))
+    timed = [(step, run.measured[cell]) for step, cell in rungs if cell in run.measured]
+    return timed if len(timed) >= _FEWEST else []
 
 
-def _common_processes(found: _Found) -> _Found:
+def _steps(run: Run, pair: Comparison) -> Sequence[Step]:
+    return steps_of(run.operations[pair.sequential].implementations)
+
+
+def _common_processes(timed: _Timed) -> _Timed:
     """The same with the rows of the processes that measured every rung; empty where there is none."""
-    if not found:
-        return []
-    common = set.intersection(*({row.process for row in measured.rows} for _, measured in found))
-    if not common:
-        return []
-    return [
-        (step, replace(measured, rows=tuple(row for row in measured.rows if row.process in common)))
-        for step, measured in found
-    ]
+    processes = [{row.process for row in measured.rows} for _, measured in timed]
+    common = set.intersection(*processes) if processes else set()
+    rows = [tuple(row for row in measured.rows if row.process in common) for _, measured in timed]
+    return [(step, replace(m, rows=own)) for (step, m), own in zip(timed, rows, strict=True) if common]
 
 
-def _compared(found: _Found) -> list[tuple[Measured, Measured]]:
+def _compared(timed: _Timed) -> list[tuple[Measured, Measured]]:
     """Each rung with the one before, and the first with the last."""
-    measured = [rung for _, rung in found]
+    measured = [rung for _, rung in timed]
     return [*pairwise(measured), (measured[0], measured[-1])]
 
 
-def _ladder(run: Run, pair: Comparison, found: _Found, factors: Iterator[Interval]) -> Ladder:
-    of_rungs = [None, *(next(factors) for _ in found[1:])]
-    causes = _causes(steps_of(pair), [step for step, _ in found], found[-1][1].cell.threads)
+def _ladder(run: Run, pair: Comparison, timed: _Timed, factors: Iterator[Interval]) -> Ladder:
+    of_rungs = [None, *(next(factors) for _ in timed[1:])]
+    causes = _causes(_steps(run, pair), [step for step, _ in timed], timed[-1][1].cell.threads)
     rungs = tuple(
-        Rung(step.name.format(threads=m.cell.threads), cause, m.cell, run.measured[m.cell].interval, factor)
-        for (step, m), cause, factor in zip(found, causes, of_rungs, strict=True)
+        Rung(step.name.format(threads=m.cell.threads), cause, run.measured[m.cell], factor)
+        for (step, m), cause, factor in zip(timed, causes, of_rungs, strict=True)
     )
-    stem, operation = pair.sequential.split(".")
-    cell = rungs[0].cell
-    parallel = pair.parallel.removeprefix(f"{stem}.")
-    return Ladder(stem, operation, parallel, cell.dtype, cell.dim, cell.batch, rungs, next(factors))
+    return Ladder(pair, rungs, next(factors))
 
 
 def _causes(ladder: Sequence[Step], steps: Sequence[Step], threads: int) -> list[str]:
     """What each rung removes, with what the missing rungs before it would have; nothing for the first."""
     known = [step for step in ladder if not needless(step, threads)]
-    places = [known.index(step) for step in steps]
-    between = [known[before + 1 : place + 1] for before, place in pairwise(places)]
+    ranks = [known.index(step) for step in steps]
+    between = [known[before + 1 : rank + 1] for before, rank in pairwise(ranks)]
     return ["", *(" + ".join(step.cause for step in group) for group in between)]
 
 
-def table(found: Sequence[Ladder]) -> Iterator[Sequence[Any]]:
-    """The names of the columns, then a line for each rung, times for one sample; what is unknown is empty."""
+def table(run: Run) -> Table:
+    """ladder.csv: a line for each rung, times for one sample; what is unknown is empty."""
     head = "case operation parallel dtype dim batch rung cause impl threads"
-    numbers = "seconds_per_sample seconds_low seconds_high factor factor_low factor_high"
-    yield [*head.split(), *numbers.split()]
-    for ladder in found:
-        size = (ladder.case, ladder.operation, ladder.parallel, ladder.dtype, ladder.dim, ladder.batch)
-        for rung in ladder.rungs:
-            seconds = [value / ladder.batch for value in _ends(rung.seconds)]
-            kind = (rung.name, rung.cause, rung.cell.impl, rung.cell.threads)
-            numbers_of = [*seconds, *(_ends(rung.factor) if rung.factor else [float("nan")] * 3)]
-            yield [*size, *kind, *("" if isnan(v) else v for v in numbers_of)]
+    figures = "seconds_per_sample seconds_low seconds_high factor factor_low factor_high"
+    return Table("ladder.csv", f"{head} {figures}".split(), list(_lines(ladders(run))))
 
 
-def _ends(interval: Interval) -> tuple[float, float, float]:
-    return interval.middle, interval.low, interval.high
+def _lines(ladders: Sequence[Ladder]) -> Iterator[Sequence[Value]]:
+    for ladder in ladders:
+        of = ladder.cell
+        for name, cause, measured, factor in ladder.rungs:
+            factors = factor.columns if factor else ("", "", "")
+            yield (
+                of.case, of.operation, ladder.parallel, of.dtype, of.dim, of.batch, name, cause,
+                measured.cell.impl, measured.cell.threads, *measured.per_sample.columns, *factors,
+            )  # fmt: skip

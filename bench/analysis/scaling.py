@@ -1,17 +1,15 @@
 """What the curves of a run say: exponents, crossover dimensions, costs of a call, a step and a flop."""
 
-import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from seqgap.bench.analysis.statistics import Array, Interval, crossover, fit, slope
+from seqgap.bench.analysis.fits import Fit, crossover, fit, slope
+from seqgap.bench.analysis.run import Measured, Run, once
+from seqgap.bench.analysis.statistics import Array, Interval
 from seqgap.bench.model.cell import Cell
-from seqgap.bench.model.registry import comparisons
-from seqgap.bench.results.run import Measured, Run
+from seqgap.bench.results.tables import Table, Value
 
 ASYMPTOTIC = 64  # exponents are fitted from this D on, where calls weigh less, if two D are left
 
@@ -27,19 +25,21 @@ class Curve(NamedTuple):
     threads: int
     batch: int
 
+    @classmethod
+    def of(cls, cell: Cell) -> "Curve":
+        """The curve that a cell lies on."""
+        return cls(cell.name, cell.impl, cell.dtype, cell.threads, cell.batch)
 
-@dataclass(frozen=True)
-class Slope:
+
+class Slope(NamedTuple):
     """seconds ∝ D^exponent from D = first to D = last."""
 
-    curve: Curve
     first: int
     last: int
     exponent: Interval
 
 
-@dataclass(frozen=True)
-class Crossing:
+class Crossing(NamedTuple):
     """Where the sequential operation passes the parallel one; at is None where it does not in the range."""
 
     kind: str
@@ -50,32 +50,13 @@ class Crossing:
     at: Interval | None
 
 
-@dataclass(frozen=True)
-class Cost:
-    """seconds of one call = call + step * depth(D) + flop * N * flops(D), over all D and N of a run.
-
-    step: None where the depth does not vary, or not otherwise than the work. residual: the largest relative
-    error of the model; a large one means that the model explains nothing.
-    """
-
-    curve: Curve  # its batch is 0: all
-    sizes: int
-    call: Interval
-    step: Interval | None
-    flop: Interval
-    residual: float
-
-
+@once
 def curves(run: Run) -> dict[Curve, list[Measured]]:
     """The timed cells by curve, in order of D."""
-    found: dict[Curve, list[Measured]] = {}
+    groups: dict[Curve, list[Measured]] = {}
     for measured in sorted(run.measured.values(), key=lambda m: m.cell.dim):
-        found.setdefault(_curve(measured.cell), []).append(measured)
-    return found
-
-
-def _curve(cell: Cell) -> Curve:
-    return Curve(cell.name, cell.impl, cell.dtype, cell.threads, cell.batch)
+        groups.setdefault(Curve.of(measured.cell), []).append(measured)
+    return groups
 
 
 def _logs(points: Sequence[Measured]) -> Array:
@@ -84,27 +65,28 @@ def _logs(points: Sequence[Measured]) -> Array:
     return np.array([[np.log(row.median) for row in m.rows if row.process in common] for m in points]).T
 
 
-def slopes(run: Run) -> list[Slope]:
+@once
+def slopes(run: Run) -> dict[Curve, Slope]:
     """The exponent of every curve of at least two D."""
-    found = []
+    found = {}
     for curve, points in curves(run).items():
         late = [point for point in points if point.cell.dim >= ASYMPTOTIC]
         used = late if len(late) >= 2 else points
         dims, logs = [point.cell.dim for point in used], _logs(used)
         if len(used) >= 2 and logs.size:
-            found.append(Slope(curve, dims[0], dims[-1], slope(dims, logs)))
+            found[curve] = Slope(dims[0], dims[-1], slope(dims, logs))
     return found
 
 
+@once
 def crossings(run: Run) -> list[Crossing]:
-    """Every comparison of the registry that was timed at two D or more."""
-    known = curves(run)
+    """Every comparison that was timed at two D or more."""
     found = []
-    for comparison in comparisons():
-        for curve, points in known.items():
+    for comparison in run.operations.comparisons:
+        for curve, points in curves(run).items():
             if curve.name != comparison.sequential:
                 continue
-            others = {m.cell.dim: m for m in known.get(curve._replace(name=comparison.parallel), [])}
+            others = {m.cell.dim: m for m in curves(run).get(curve._replace(name=comparison.parallel), [])}
             shared = [(m, others[m.cell.dim]) for m in points if m.cell.dim in others]
             if len(shared) >= 2:
                 found.append(_crossing(comparison.kind, curve, comparison.parallel, shared))
@@ -118,52 +100,43 @@ def _crossing(kind: str, curve: Curve, parallel: str, shared: list[tuple[Measure
     return Crossing(kind, curve, parallel, dims[0], dims[-1], at)
 
 
-def costs(run: Run) -> list[Cost]:
-    """The fit of every operation, implementation, dtype and number of threads with enough sizes."""
+@once
+def costs(run: Run) -> dict[Curve, Fit]:
+    """seconds of one call = call + step * depth(D) + element * N * flops(D), over all D and N of a run.
+
+    Of every operation, implementation, dtype and number of threads with enough sizes; batch is 0: all.
+    """
     groups: dict[Curve, list[Measured]] = {}
     for curve, points in curves(run).items():
         groups.setdefault(curve._replace(batch=0), []).extend(points)
-    return [cost for curve, points in groups.items() if (cost := _cost(curve, points))]
+    fits = ((curve, _cost(run, points)) for curve, points in groups.items() if len(points) >= _FEWEST_SIZES)
+    return {curve: found for curve, found in fits if found}
 
 
-def _cost(curve: Curve, points: Sequence[Measured]) -> Cost | None:
-    logs = _logs(points)
-    if len(points) < _FEWEST_SIZES:
-        return None
-    depth = [m.cell.cost.depth for m in points]
-    work = [m.cell.batch * max(m.cell.cost.flops, 1.0) for m in points]
+def _cost(run: Run, points: Sequence[Measured]) -> Fit | None:
+    logs, costs = _logs(points), [(m.cell.batch, run.operations.cost(m.cell)) for m in points]
     if not logs.size:
         return None
+    work = [batch * max(cost.flops, 1.0) for batch, cost in costs]
     try:
-        found = fit(depth, work, np.exp(logs))
+        return fit([cost.depth for _, cost in costs], work, np.exp(logs))
     except ValueError:  # too few sizes
         return None
-    return Cost(curve, len(points), found.call, found.step, found.element, found.residual)
 
 
-def write_csv(run: Run, path: Path) -> None:
-    """One line for each exponent, crossover and cost; seconds, and D of crossovers."""
+def table(run: Run) -> Table:
+    """shapes.csv: one line for each exponent, crossover and cost; seconds, and D of crossovers."""
     head = "what operation impl dtype threads batch parallel first_dim last_dim value low high residual"
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(head.split())
-        writer.writerows(_lines(run))
+    return Table("shapes.csv", head.split(), list(_lines(run)))
 
 
-def _lines(run: Run) -> Iterator[Sequence[Any]]:
-    for slope_ in slopes(run):
-        place = ("", slope_.first, slope_.last)
-        yield "exponent", *slope_.curve, *place, *_ends(slope_.exponent), ""
-    for crossing in crossings(run):
-        place = (crossing.parallel, crossing.first, crossing.last)
-        ends = ("none in range", "", "") if crossing.at is None else _ends(crossing.at)
-        yield "crossover", *crossing.sequential, *place, *ends, ""
-    for cost in costs(run):
-        for name, interval in (("call", cost.call), ("step", cost.step), ("flop", cost.flop)):
+def _lines(run: Run) -> Iterator[Sequence[Value]]:
+    for curve, (first, last, exponent) in slopes(run).items():
+        yield "exponent", *curve, "", first, last, *exponent.columns, ""
+    for _, sequential, parallel, first, last, at in crossings(run):
+        ends = at.columns if at else ("none in range", "", "")
+        yield "crossover", *sequential, parallel, first, last, *ends, ""
+    for curve, found in costs(run).items():
+        for name, interval in (("call", found.call), ("step", found.step), ("flop", found.element)):
             if interval is not None:
-                yield name, *cost.curve[:-1], "all", "", "", "", *_ends(interval), cost.residual
-
-
-def _ends(interval: Interval) -> list[float | str]:
-    values = (interval.middle, interval.low, interval.high)
-    return ["" if np.isnan(value) else value for value in values]
+                yield name, *curve[:-1], "all", "", "", "", *interval.columns, found.residual

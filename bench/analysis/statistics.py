@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
 METHOD = (
@@ -33,6 +33,20 @@ class Interval:
     low: float
     middle: float
     high: float
+
+    def __truediv__(self, count: float) -> "Interval":
+        """Of one of so many."""
+        return Interval(self.low / count, self.middle / count, self.high / count)
+
+    @property
+    def known(self) -> bool:
+        """Whether it has ends."""
+        return not np.isnan(self.low)
+
+    @property
+    def columns(self) -> tuple[float, float, float]:
+        """(middle, low, high), as tables have them."""
+        return self.middle, self.low, self.high
 
 
 @dataclass(frozen=True)
@@ -177,120 +191,3 @@ def _critical(parts: Sequence[Part], alphas: Array) -> Array:
     products = [part.variance[:, None] * stats.t.isf(alphas / 2, part.freedom) for part in parts]
     summed = np.asarray(np.sum(np.broadcast_arrays(*products), axis=0))
     return np.asarray(np.divide(summed, total, out=np.zeros_like(summed), where=total > 0))
-
-
-def _student(values: Array) -> Interval:
-    """The mean of values, one for each process, with its plain t interval."""
-    count, middle = len(values), float(values.mean())
-    if count < 2:
-        return Interval(np.nan, middle, np.nan)
-    half = float(stats.t.isf((1 - LEVEL) / 2, count - 1) * values.std(ddof=1) / np.sqrt(count))
-    return Interval(middle - half, middle, middle + half)
-
-
-def slope(dims: ArrayLike, logs: ArrayLike) -> Interval:
-    """The exponent k of seconds ∝ D^k over the given D: log-log least squares in each process, t over them.
-
-    dims: (dims,), at least two different. logs: (processes, dims), of seconds. ValueError for other shapes.
-    """
-    x, y = _curve(dims, logs)
-    x = x - x.mean()
-    return _student(y @ x / (x @ x))
-
-
-def crossover(dims: ArrayLike, log_ratios: ArrayLike) -> Interval | None:
-    """D*, where the ratio of two curves passes 1; the last where it does so more than once; None if nowhere.
-
-    dims: (dims,), increasing. log_ratios: (processes, dims). Between the measured D the mean logarithm is a
-    straight line over log D. low and high: the nearest D below and above at which the 95% t interval of
-    the ratio, interpolated in each process, no longer contains 1; 0 and inf where it does up to that end of
-    the measured range. A ratio of exactly 1 counts as above 1.
-    """
-    x, y = _curve(dims, log_ratios)
-    mean = y.mean(axis=0)
-    changes = np.flatnonzero(np.diff(mean >= 0))
-    if not len(changes):
-        return None
-    last = int(changes[-1])
-    at = last + float(mean[last] / (mean[last] - mean[last + 1]))
-
-    def dim(position: float) -> float:
-        return float(np.exp(np.interp(position, np.arange(len(x)), x)))
-
-    def excluded(position: float) -> float:
-        """Above zero where the interval of the ratio does not contain 1."""
-        before = min(int(position), len(x) - 2)
-        there = _student(y[:, before] + (position - before) * (y[:, before + 1] - y[:, before]))
-        return max(there.low, -there.high)
-
-    if len(y) < 2:
-        return Interval(np.nan, dim(at), np.nan)
-    below, above = _reach(excluded, at, range(last, -1, -1)), _reach(excluded, at, range(last + 1, len(x)))
-    return Interval(0.0 if below is None else dim(below), dim(at), np.inf if above is None else dim(above))
-
-
-def _reach(excluded: Callable[[float], float], start: float, stations: Sequence[int]) -> float | None:
-    """Where `excluded` first becomes positive on the way from start along the stations; None if nowhere."""
-    for station in stations:
-        if excluded(station) > 0:
-            return start if excluded(start) >= 0 else float(optimize.brentq(excluded, start, station))
-        start = station
-    return None
-
-
-def _curve(dims: ArrayLike, values: ArrayLike) -> tuple[Array, Array]:
-    x, y = np.log(np.asarray(dims, np.float64)), np.asarray(values, np.float64)
-    if x.ndim != 1 or len(x) < 2 or not np.all(np.diff(x) > 0):
-        raise ValueError(f"dims: expected at least two increasing, got {dims!r}")
-    if y.ndim != 2 or not len(y) or y.shape[1] != len(x):
-        raise ValueError(f"expected one row for each process of {len(x)} values, got shape {y.shape}")
-    return x, y
-
-
-@dataclass(frozen=True)
-class Fit:
-    """seconds of one call = call + step * depth + element * work.
-
-    call: seconds. step: seconds of a dependent step; None where depth cannot be told apart from the other
-    two. element: seconds of a unit of work. residual: the largest |model / measured - 1| of the sizes,
-    averaged over the processes: a fit with a large one explains nothing.
-    """
-
-    call: Interval
-    step: Interval | None
-    element: Interval
-    residual: float
-
-
-def fit(depth: ArrayLike, work: ArrayLike, seconds: ArrayLike) -> Fit:
-    """What a call, a dependent step and a unit of work cost, each at least 0.
-
-    depth, work: (sizes,), of one call: depth(D), and N * flops(D) for N rows, whose steps run side by side.
-    (Operations that wait for memory: N * elements(D).) seconds: (processes, sizes). Least squares of the
-    relative errors in each process (scipy.optimize.nnls), a t interval over them, cut off at 0.
-    ValueError where the sizes are too few or too alike to tell call from work.
-    """
-    y = np.asarray(seconds, np.float64)
-    columns = np.array([np.ones(y.shape[1]), np.asarray(depth, float), np.asarray(work, float)]).T
-    with_step = _distinct(columns)
-    if not with_step:
-        columns = columns[:, [0, 2]]
-    if not _distinct(columns):
-        raise ValueError(f"too few sizes to tell the cost of a call from that of work: {work!r}")
-    costs = np.array([_non_negative(columns, times) for times in y])
-    residuals = np.mean(costs @ columns.T / y - 1, axis=0)
-    found = [_student(of_processes) for of_processes in costs.T]
-    found = [Interval(*np.maximum((i.low, i.middle, i.high), 0.0).tolist()) for i in found]
-    return Fit(found[0], found[1] if with_step else None, found[-1], float(abs(residuals).max()))
-
-
-def _distinct(columns: Array) -> bool:
-    """Whether no column is a combination of the others."""
-    scaled = columns / np.maximum(columns.max(axis=0), 1e-300)
-    return bool(np.linalg.matrix_rank(scaled, tol=1e-6) == columns.shape[1])
-
-
-def _non_negative(columns: Array, seconds: Array) -> Array:
-    scale = columns.max(axis=0)  # seconds, steps and flops are many powers of ten apart
-    found = optimize.nnls(columns / scale / seconds[:, None], np.ones(len(seconds)))[0]
-    return np.asarray(found / scale)

@@ -1,20 +1,18 @@
 """A result folder against the twelve rules for benchmark reports.
 
 Hoefler and Belli, "Scientific Benchmarking of Parallel Computing Systems", SC15, doi 10.1145/2807591.2807644.
-Every verdict is computed from the files of the folder.
+Every verdict is computed from the files of the folder: `rules.audit`.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, TypeAlias
 
-from seqgap.bench.audit.rules import RULES
-from seqgap.bench.audit.verdict import Verdict
-from seqgap.bench.results.run import Run, timed_run
+Verdict: TypeAlias = Literal["pass", "fail", "not applicable"]
+Outcome: TypeAlias = tuple[Verdict, str]
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What became of one rule. verdict: pass, fail or not applicable; evidence: the figures behind it."""
+class Finding(NamedTuple):
+    """What became of one rule. evidence: the figures behind the verdict."""
 
     rule: int
     title: str
@@ -22,7 +20,17 @@ class Finding:
     evidence: str
 
 
-def audit(results: Path | Run) -> list[Finding]:
-    """The twelve findings of a result folder; ResultError where it is none or nothing was timed."""
-    run = timed_run(results) if isinstance(results, Path) else results
-    return [Finding(rule, title, *check(run)) for rule, (title, check) in enumerate(RULES, 1)]
+def judge(problems: Sequence[str], *evidence: str) -> Outcome:
+    """fail where there is a problem; problems first, then the evidence, empty ones left out."""
+    wrong = [problem for problem in problems if problem]
+    return "fail" if wrong else "pass", "; ".join([*wrong, *(text for text in evidence if text)])
+
+
+def not_applicable(reason: str) -> Outcome:
+    """A rule that says nothing about this folder."""
+    return "not applicable", reason
+
+
+def some(found: Sequence[object], what: str) -> str:
+    """How many, what they are, and the first; empty where there are none."""
+    return f"{len(found)} {what}, first {found[0]}" if found else ""

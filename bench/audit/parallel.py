@@ -1,9 +1,9 @@
 """The check of rule 10: the timer, and whether cells of several threads kept as many cores busy."""
 
+from seqgap.bench.analysis.run import Run
+from seqgap.bench.audit import Outcome, judge, not_applicable, some
 from seqgap.bench.audit.setup import value
-from seqgap.bench.audit.verdict import Outcome, judge, not_applicable, some
 from seqgap.bench.model.cell import Cell
-from seqgap.bench.results.run import Run
 
 _TICKS = 1000  # of the timer, at least, in a round
 _SHORT = 0.01  # of the rows may be shorter: the calls were slower while their number was set
@@ -38,7 +38,7 @@ def timing(run: Run) -> Outcome:
         reason = f"no cell ran on more than one thread; {timer}"
         return judge([too_short], reason) if too_short else not_applicable(reason)
     unknown = [cell for cell, cpus in many.items() if cpus == 0]
-    large = {cell: cpus for cell, cpus in many.items() if _large(cell)}
+    large = {cell: cpus for cell, cpus in many.items() if _compiled(run, cell) and _large(cell)}
     fewer = sum(cpus < _BUSY * cell.threads for cell, cpus in many.items())
     idle = [f"{cell} ({cpus:.2f} busy)" for cell, cpus in large.items() if cpus < _BUSY * cell.threads]
     return judge(
@@ -54,6 +54,9 @@ def timing(run: Run) -> Outcome:
     )  # fmt: skip
 
 
+def _compiled(run: Run, cell: Cell) -> bool:
+    return run.operations.implementations[cell.impl].language == "numba"
+
+
 def _large(cell: Cell) -> bool:
-    enough = min(cell.batch * cell.dim / _ELEMENTS, cell.batch / _ROWS) >= cell.threads
-    return enough and cell.impl.startswith("numba")
+    return min(cell.batch * cell.dim / _ELEMENTS, cell.batch / _ROWS) >= cell.threads

@@ -6,48 +6,44 @@ Titles are the rules of Hoefler and Belli (SC15) in other words, numbered as the
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeAlias
 
-from seqgap.bench.analysis.gap import pairs
+from seqgap.bench.analysis.gap import gaps
+from seqgap.bench.analysis.ranking import rankings
+from seqgap.bench.analysis.run import Run, timed_run
+from seqgap.bench.audit import Finding, Outcome, judge, not_applicable, some
 from seqgap.bench.audit.parallel import timing
 from seqgap.bench.audit.setup import bounds, pictures, setup
 from seqgap.bench.audit.statistics import intervals_given, meaningful_centre, normality
-from seqgap.bench.audit.tables import GAPS, PEERS, expected_ratios, given_ratios, near, number, tables
-from seqgap.bench.audit.verdict import Outcome, judge, not_applicable, some
+from seqgap.bench.audit.tables import reported
 from seqgap.bench.model.cell import Cell
-from seqgap.bench.model.registry import cases
-from seqgap.bench.plan.cells import plan, planned
-from seqgap.bench.plan.options import LADDER
-from seqgap.bench.results.run import Run, drift
 
-_NO_RATIOS = f"no two of the timed cells are compared in {GAPS} or {PEERS}"
+_NO_RATIOS = "no two of the timed cells are compared"
 _NEIGHBOURS = 0.95  # of compared pairs that must have been measured in one block; a stopped run breaks some
+
+
+def _tables(run: Run) -> str:
+    """What is wrong with the tables: ratios, costs and rates are made of the rows, or nothing is known."""
+    return some(reported(run), "lines of tables that the rows do not give")
+
+
+def _ratios(run: Run) -> int:
+    return len(gaps(run)) + len(rankings(run))
 
 
 def base_of_speedups(run: Run) -> Outcome:
     """Every ratio has both times in seconds, those of the rows; threads are compared with one thread."""
-    expected, given = expected_ratios(run), given_ratios(run)
     many = [cell for cell in run.measured if cell.threads > 1]
-    if not expected and not given and not many:
+    if not (_ratios(run) or many or _tables(run)):
         return not_applicable(_NO_RATIOS)
-    wrong = [
-        name
-        for name in expected.keys() & given.keys()
-        if not near(given[name].first, expected[name].first)
-        or not near(given[name].second, expected[name].second)
-    ]
     known = run.measured.keys() | {row.cell for row in run.left_out}
     serial = 1 in run.options.threads
     alone = [cell for cell in many if serial and replace(cell, threads=1) not in known]
     based = sum(replace(cell, threads=1) in run.measured for cell in many)
     return judge(
-        [
-            some(sorted(expected.keys() - given.keys()), "comparisons without a line in the tables"),
-            some(sorted(given.keys() - expected.keys()), "lines of the tables without timed cells"),
-            some(sorted(wrong), "lines with other seconds than the rows give"),
-            some(alone, "cells of several threads without their base"),
-        ],
-        f"{len(given)} ratios, each with the seconds of both sides",
+        [_tables(run), some(alone, "cells of several threads without their base")],
+        f"{_ratios(run)} ratios, each with the seconds of both sides",
         f"{based} of {len(many)} cells on several threads have their base, the same operation run serially"
         if many else "",
     )  # fmt: skip
@@ -55,19 +51,18 @@ def base_of_speedups(run: Run) -> Outcome:
 
 def completeness(run: Run) -> Outcome:
     """Every planned cell has a row of every process, or the reason why not."""
-    reasons = {row.cell: row for row in run.rows if row.status != "ok"}
-    timed = {(row.cell, row.process) for row in run.rows if row.status == "ok"}
-    cells = _planned(run)
+    reasons = {row.cell: row for row in run.left_out}
+    explained = {str(cell) for cell in reasons}
+    timed = {(str(row.cell), row.process) for row in run.rows if row.status == "ok"}
+    cells = dict.fromkeys((*run.operations.cells, *(str(row.cell) for row in run.rows)))
     missing = [
         f"{cell} in process {process}"
         for cell in cells
         for process in range(run.options.processes)
-        if cell not in reasons and (cell, process) not in timed
+        if cell not in explained and (cell, process) not in timed
     ]
     silent = [cell for cell, row in reasons.items() if not row.reason]
     skipped = sum(row.status == "skipped" for row in reasons.values())
-    names = {cell.name for cell in cells}
-    every = sum(operation.timed for case in cases().values() for operation in case.operations)
     return judge(
         [
             some(run.damaged, "lines that cannot be read"),
@@ -76,15 +71,10 @@ def completeness(run: Run) -> Outcome:
         ],
         f"{len(cells)} cells planned: {len(run.measured)} timed in {run.processes} processes,"
         f" {skipped} skipped and {len(reasons) - skipped} failed with their reasons",
-        f"{len(names)} of {every} operations (case: {' '.join(run.options.case)})",
+        f"{len(run.operations.operations)} of {run.operations.available} operations"
+        f" (case: {' '.join(run.options.case)})",
         f"{max(run.options.threads)} of {_machine(run, 'threads')} hardware threads used",
     )
-
-
-def _planned(run: Run) -> list[Cell]:
-    """Every cell that the options ask for, and the ladder's, whose threads are those of the run's machine."""
-    asked = planned(run.options) if run.options.profile == LADDER else plan(run.options)
-    return list(dict.fromkeys([*asked, *(row.cell for row in run.rows)]))
 
 
 def _machine(run: Run, key: str) -> object:
@@ -94,72 +84,32 @@ def _machine(run: Run, key: str) -> object:
 
 def costs_and_rates(run: Run) -> Outcome:
     """A cost for each sample is the seconds of the call over N; a rate is N over these seconds."""
-    wrong, count = [], 0
-    for table in tables(run.path):
-        for line_number, line in enumerate(table.lines, 2):
-            for given, expected in _derived(line):
-                count += 1
-                if not near(given, expected):
-                    wrong.append(f"{table.path.name}:{line_number}")
-    if not count and not expected_ratios(run):
+    if not (_ratios(run) or _tables(run)):
         return not_applicable("no table gives a cost for each sample, or a rate")
-    return judge(
-        ["" if count else f"{GAPS}: missing", some(wrong, "lines whose figures are not totals")],
-        f"{count} costs for each sample and rates equal total seconds and total samples divided",
-    )
-
-
-def _derived(line: dict[str, str]) -> list[tuple[float, float]]:
-    """(total made of what a line derives, total) for its costs of one sample and its rates."""
-    found = []
-    for key, text in line.items():
-        sample = f"{key.removesuffix('call')}sample" if key and key.endswith("_per_call") else ""
-        if sample in line and "batch" in line:
-            found.append((number(line[sample]) * number(line["batch"]), number(text)))
-    if line.get("samples_per_second") and line.get("seconds_per_sample"):
-        found.append((number(line["samples_per_second"]) * number(line["seconds_per_sample"]), 1.0))
-    return found
+    return judge([_tables(run)], "costs for each sample and rates are total seconds and samples, divided")
 
 
 def no_averaged_ratios(run: Run) -> Outcome:
-    """A ratio is that of its two times, or of the times of the processes that measured both."""
-    expected, given = expected_ratios(run), given_ratios(run)
-    if not expected and not given:
+    """A ratio is that of its two times, of the processes that measured both."""
+    if not (_ratios(run) or _tables(run)):
         return not_applicable(_NO_RATIOS)
-    averaged = [
-        name
-        for name, ratio in given.items()
-        if not near(ratio.ratio * ratio.second, ratio.first)
-        and not (name in expected and near(ratio.ratio, expected[name].ratio))
-    ]
-    return judge(
-        [
-            "" if given else "no ratio in the tables",
-            some(averaged, "ratios that are not those of their times"),
-        ],
-        f"{len(given) - len(averaged)} ratios are the quotients of the two times beside them",
-    )
+    return judge([_tables(run)], f"{_ratios(run)} ratios, each of the times of one pair")
 
 
 def sound_comparisons(run: Run) -> Outcome:
     """Ratios have intervals from pairs of neighbours in time."""
-    expected, given = expected_ratios(run), given_ratios(run)
-    if not expected and not given:
+    if not (_ratios(run) or _tables(run)):
         return not_applicable(_NO_RATIOS)
-    wrong = [
-        name
-        for name, ratio in given.items()
-        if name in expected
-        and not (near(ratio.low, expected[name].low) and near(ratio.high, expected[name].high))
-    ]
+    ratios = [*(gap.ratio for gap in gaps(run)), *(ranking.ratio for ranking in rankings(run))]
+    open_ended = sum(not ratio.known for ratio in ratios)
     beside, count = _neighbours(run)
     return judge(
         [
-            "" if given else "no ratio in the tables",
-            some(wrong, "ratios without the interval that the pairs give"),
+            _tables(run),
+            f"{open_ended} ratios without an interval" if open_ended else "",
             "" if beside >= _NEIGHBOURS * count else "compared cells were not neighbours in time",
         ],
-        f"{len(given)} ratios with intervals over processes, each interval for itself",
+        f"{len(ratios)} ratios with intervals over processes, each interval for itself",
         f"{beside} of {count} sequential-parallel pairs measured in one block" if count else "",
         _host(run),
     )
@@ -168,7 +118,7 @@ def sound_comparisons(run: Run) -> Outcome:
 def _host(run: Run) -> str:
     if not run.probes:
         return "no probe of the host"
-    low, high = drift(run.probes)
+    low, high = run.drift()
     disturbed = sum(found.disturbed for found in run.measured.values())
     return (
         f"{len(run.probes)} probes of the host, {low:+.1%} to {high:+.1%} around their median,"
@@ -186,13 +136,13 @@ def _neighbours(run: Run) -> tuple[int, int]:
     )
     for index, (_, rows) in enumerate(stretches):
         block |= {(row.cell, row.process): index for row in rows}
-    found = [
+    together = [
         (row.cell, row.process) in block
-        and block[row.cell, row.process] == block.get((other.cell, row.process))
-        for _, one, other in pairs(run)
-        for row in one.rows
+        and block[row.cell, row.process] == block.get((gap.parallel.cell, row.process))
+        for gap in gaps(run)
+        for row in gap.sequential.rows
     ]
-    return sum(found), len(found)
+    return sum(together), len(together)
 
 
 Check: TypeAlias = Callable[[Run], Outcome]
@@ -211,3 +161,9 @@ RULES: tuple[tuple[str, Check], ...] = (
     ("Upper bounds of performance are shown", bounds),
     ("Pictures show what is needed to read them", pictures),
 )
+
+
+def audit(results: Path | Run) -> list[Finding]:
+    """The twelve findings of a result folder; ResultError where it is none or nothing was timed."""
+    run = timed_run(results) if isinstance(results, Path) else results
+    return [Finding(rule, title, *check(run)) for rule, (title, check) in enumerate(RULES, 1)]

@@ -1,18 +1,16 @@
 """The checks of rules 9, 11 and 12: the environment block, the ceilings, the pictures."""
 
 import html
-import re
 from typing import Any
 
 import numpy as np
 
+from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.statistics import METHOD
-from seqgap.bench.audit.tables import Table, near, number, read_table
-from seqgap.bench.audit.verdict import Outcome, judge, some
-from seqgap.bench.machine.ceilings import Ceilings, bound
+from seqgap.bench.audit import Outcome, judge, some
+from seqgap.bench.audit.tables import differences
 from seqgap.bench.machine.variables import SLOWING
-from seqgap.bench.model.cell import Cell
-from seqgap.bench.results.run import Run
+from seqgap.bench.results.rows import ResultError
 
 # What environment.json has to hold, but for the timer and the ceilings, which are looked at elsewhere.
 REQUIRED = (
@@ -33,8 +31,6 @@ OPTIONAL = (
 _OF_BLAS = ("internal_api", "version", "architecture")
 _WITH_KERNELS = ("openblas", "blis")  # whose kernel threadpoolctl can tell
 _MISSING = object()
-_PLACE = ("operation", "impl", "dtype", "threads", "batch", "dim")
-_BOUND = re.compile(r"(|.*_)low")
 
 
 def value(environment: dict[str, Any], dotted: str) -> object:
@@ -102,19 +98,17 @@ def _libraries(environment: dict[str, Any]) -> tuple[list[str], list[str]]:
 def bounds(run: Run) -> Outcome:
     """Every time is set against the least time that this machine could need."""
     try:
-        ceilings = Ceilings.from_json(run.environment["ceilings"])
-    except (KeyError, TypeError, ValueError):
+        ceilings = run.ceilings
+    except ResultError:
+        ceilings = None
+    if ceilings is None:
         return judge(["no usable ceilings of this machine"])
-    wrong, fractions = [], []
-    for cell, found in run.measured.items():
-        least, _ = bound(cell, cell.cost, ceilings)
-        for row in found.rows:
-            fractions.append((row.fraction, str(cell)))
-            if not row.ceiling or not near(row.fraction, least / row.median):
-                wrong.append(cell)
+    fractions = [
+        (run.bounds[cell][0] / row.median, str(cell)) for cell, m in run.measured.items() for row in m.rows
+    ]
     above = sum(fraction > 1 for fraction, _ in fractions)
     return judge(
-        [some(wrong, "rows without the fraction of their ceiling, or with a wrong one")],
+        [],
         f"{len(fractions)} rows, {np.median([f for f, _ in fractions]):.2g} of the ceiling in the middle,"
         f" {max(fractions)[0]:.2g} at most ({max(fractions)[1]}), {above} above 1",
         f"ceilings of {ceilings.threads} thread{'s' * (ceilings.threads > 1)}: bandwidth of"
@@ -123,60 +117,20 @@ def bounds(run: Run) -> Outcome:
 
 
 def pictures(run: Run) -> Outcome:
-    """Pictures name the machine's software, and the figures behind them have intervals."""
+    """Pictures name the machine's software; the figures behind them are those of the rows, with intervals."""
     drawn = sorted(path for path in run.path.glob("*.svg") if path.is_file())
-    behind = {picture.name: read_table(picture.with_suffix(".csv")) for picture in drawn}
-    found = [table for table in behind.values() if table is not None]
-    with_intervals = [table for table in found if _intervals(table)]
-    crossed = [f"{table.path.name}:{line}" for table in with_intervals for line in _crossed(table)]
+    behind = [path.with_suffix(".csv").name for path in drawn]
+    other = [line for name in behind for line in differences(run, name)]
     wanted = (str(value(run.environment, "versions.numba")), METHOD)
     texts = {path.name: html.unescape(path.read_text(errors="replace")) for path in drawn}
     nameless = [name for name, text in texts.items() if any(part not in text for part in wanted)]
-    other = [f"{table.path.name}:{line}" for table in found for line in _not_from(run, table)]
+    unknown = sum(not found.interval.known for found in run.measured.values())
     return judge(
         [
             "" if drawn else "no picture",
-            some([name for name, table in behind.items() if table is None], "pictures without a CSV file"),
-            "" if with_intervals or not found else "no picture has intervals",
-            some(crossed, "lines whose interval ends before it begins"),
-            some(other, "lines with other times than the rows give"),
+            f"{unknown} cells without an interval" if unknown else "",
+            some(other, "lines of tables that the rows do not give"),
             some(nameless, "pictures that do not name the versions and the method of the intervals"),
         ],
-        f"{len(drawn)} pictures, {len(found)} with the figures behind them, {len(with_intervals)} of these"
-        " with intervals",
+        f"{len(drawn)} pictures, each with the figures behind it",
     )
-
-
-def _intervals(table: Table) -> list[tuple[int, float, float]]:
-    """(line, low, high) for every lower limit with an upper one beside it."""
-    lows = [column for column in table.columns if _BOUND.fullmatch(column)]
-    pairs = [(low, f"{low.removesuffix('low')}high") for low in lows]
-    limits = (
-        (line_number, number(line[low]), number(line.get(high)))
-        for line_number, line in enumerate(table.lines, 2)
-        for low, high in pairs
-    )
-    return [limit for limit in limits if not np.isnan(limit[1:]).any()]
-
-
-def _crossed(table: Table) -> list[int]:
-    return [line_number for line_number, low, high in _intervals(table) if low > high]
-
-
-def _not_from(run: Run, table: Table) -> list[int]:
-    """The lines that give another median of a cell than its rows; none where several runs are drawn."""
-    if len({line.get("run") for line in table.lines}) > 1:
-        return []
-    measured = {_place(cell): found for cell, found in run.measured.items()}
-    wrong = []
-    for line_number, line in enumerate(table.lines, 2):
-        cell = measured.get(tuple(line.get(key) or "" for key in _PLACE))
-        if cell is None or line.get("what", "median") != "median" or "seconds_per_sample" not in line:
-            continue
-        if not near(number(line["seconds_per_sample"]) * cell.cell.batch, cell.seconds):
-            wrong.append(line_number)
-    return wrong
-
-
-def _place(cell: Cell) -> tuple[str, ...]:
-    return tuple(str(getattr(cell, "name" if key == "operation" else key)) for key in _PLACE)

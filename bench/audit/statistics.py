@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.signal import find_peaks
 
+from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.statistics import METHOD
-from seqgap.bench.audit.verdict import Outcome, judge, some
-from seqgap.bench.results.run import Run
+from seqgap.bench.audit import Outcome, judge, some
 
 PROCESSES = 5  # Kalibera and Jones (ISMM 2013): at least as many repetitions at the top level
 _REJECTED = 0.2  # of the cells: see `normality`

@@ -21,9 +21,9 @@ def audit(results: Path) -> None:
 
     Every verdict is computed from the files of the folder. Exit code 1 if a rule fails.
     """
-    from seqgap.bench.audit import audit as audited
-    from seqgap.bench.report.tables import tell_damaged
-    from seqgap.bench.results.run import timed_run
+    from seqgap.bench.analysis.run import timed_run
+    from seqgap.bench.audit.rules import audit as audited
+    from seqgap.bench.report.text import tell_damaged
 
     run = timed_run(results)
     found = audited(run)

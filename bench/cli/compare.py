@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seqgap.bench.analysis.compare import Change
-    from seqgap.bench.results.run import Run
+    from seqgap.bench.analysis.run import Run
 
 
 def _margin(context: Any, parameter: Any, value: float) -> float:
@@ -40,8 +40,8 @@ def compare(old: Path, new: Path, margin: float, fail_on: tuple[str, ...], as_js
     lines are compared.
     """
     from seqgap.bench.analysis.compare import changes, machine_differences
-    from seqgap.bench.report.tables import tell_damaged
-    from seqgap.bench.results.run import timed_run
+    from seqgap.bench.analysis.run import timed_run
+    from seqgap.bench.report.text import tell_damaged
 
     one, other = timed_run(old), timed_run(new)
     found = changes(one, other, margin)
@@ -60,15 +60,14 @@ def compare(old: Path, new: Path, margin: float, fail_on: tuple[str, ...], as_js
 
 def _print_json(found: "Sequence[Change]") -> None:
     import json
-    import math
 
     objects = [
         {
             "cell": str(change.cell),
             "verdict": change.verdict,
-            "ratio": change.ratio,
-            "low": None if math.isnan(change.low) else change.low,
-            "high": None if math.isnan(change.high) else change.high,
+            "ratio": change.ratio.middle,
+            "low": change.ratio.low if change.ratio.known else None,
+            "high": change.ratio.high if change.ratio.known else None,
         }
         for change in found
     ]
@@ -93,19 +92,12 @@ def _print_text(old: "Run", new: "Run", found: "Sequence[Change]", margin: float
 
 
 def _table(old: "Run", new: "Run", changed: "Sequence[Change]") -> Any:
-    from rich import box
-    from rich.table import Table
+    from seqgap.bench.report.text import grid, si
 
-    from seqgap.bench.report.tables import si
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("cell", overflow="fold")
-    for name in ("old", "new", "ratio", "interval"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("is", no_wrap=True)
-    for change in sorted(changed, key=lambda c: c.ratio, reverse=True):
-        table.add_row(
-            str(change.cell), si(old.measured[change.cell].seconds), si(new.measured[change.cell].seconds),
-            f"{change.ratio:.3f}", f"{change.low:.3f}-{change.high:.3f}", change.verdict,
-        )  # fmt: skip
+    table = grid("cell", ">old", ">new", ">ratio", ">interval", "is")
+    table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"
+    for change in sorted(changed, key=lambda change: change.ratio.middle, reverse=True):
+        seconds = (si(run.measured[change.cell].seconds) for run in (old, new))
+        ratio, low, high = change.ratio.columns
+        table.add_row(str(change.cell), *seconds, f"{ratio:.3f}", f"{low:.3f}-{high:.3f}", change.verdict)
     return table

@@ -43,7 +43,7 @@ def ladder(
     console, folder = make_console(), start(options, out or dated())
     with stoppable(folder):
         measure_run(console, folder)
-        _report(console, folder.path, options)
+        _report(console, folder.path)
 
 
 def _options(case: str | None, dim: int, batch: tuple[int, ...], dtype: str, processes: int) -> "Options":
@@ -76,21 +76,20 @@ def _options(case: str | None, dim: int, batch: tuple[int, ...], dtype: str, pro
     return options
 
 
-def _report(console: "Console", path: Path, options: "Options") -> None:
+def _report(console: "Console", path: Path) -> None:
     """Table, ladder.csv and picture of a measured folder; exit code 1 where a result was wrong."""
     from seqgap.bench.analysis.ladder import ladders
-    from seqgap.bench.report.ladder import print_ladders
+    from seqgap.bench.analysis.run import timed_run
+    from seqgap.bench.report.notes import print_other_rows
     from seqgap.bench.report.plots import draw_ladder
-    from seqgap.bench.report.tables import print_other_rows
-    from seqgap.bench.results.run import timed_run
+    from seqgap.bench.report.tables import print_ladders
 
     run = timed_run(path)
-    found = ladders(run, options.batch)
-    print_ladders(console, found)
-    if not found:
+    print_ladders(console, ladders(run))
+    if not ladders(run):
         console.print("No ladder: too few of its rungs were timed.")
     print_other_rows(console, run)
-    names = ["rows.jsonl", "environment.json", *(p.name for p in draw_ladder(run, options.batch, path))]
+    names = ["rows.jsonl", "environment.json", "operations.json", *(p.name for p in draw_ladder(run, path))]
     click.echo(f"Written to {path}: {', '.join(names)}")
     if any(row.status == "failed" for row in run.left_out):
         sys.exit(1)

@@ -15,7 +15,7 @@ def machine(as_json: bool) -> None:
     Each is the best of several repetitions, on one core unless said.
     """
     from seqgap.bench.machine.probe import MEASURING, measure_machine
-    from seqgap.bench.report.tables import print_ceilings
+    from seqgap.bench.report.machine import print_ceilings
 
     click.echo(MEASURING, err=True)
     ceilings = measure_machine(parallel=True).ceilings

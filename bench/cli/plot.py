@@ -13,15 +13,15 @@ import click
 )
 def plot(results: tuple[Path, ...], out: Path | None) -> None:
     """Draw all pictures of a result folder, or the curves of several together, from their files alone."""
+    from seqgap.bench.analysis.run import read_run
     from seqgap.bench.report.plots import draw
-    from seqgap.bench.report.tables import tell_damaged
-    from seqgap.bench.results.run import read_run
+    from seqgap.bench.report.text import tell_damaged
 
-    target = out or results[0]
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-    damaged = [path for path in results if tell_damaged(read_run(path))]  # told if nothing can be drawn too
-    for path in draw(results, target):
+    runs = [read_run(path) for path in results]
+    damaged = [run for run in runs if tell_damaged(run)]  # told if nothing can be drawn too
+    for path in draw(runs, out or results[0]):
         click.echo(path)
     if damaged:
         sys.exit(2)

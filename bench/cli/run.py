@@ -11,7 +11,7 @@ from seqgap.bench.cli.console import make_console
 from seqgap.bench.cli.options import dated, installed, numbers, words
 
 if TYPE_CHECKING:
-    from seqgap.bench.results.rows import RunFolder
+    from seqgap.bench.results.folder import RunFolder
 
 
 @click.command()
@@ -83,7 +83,8 @@ def _start(out: Path | None, chosen: dict[str, Any]) -> "RunFolder":
 
 def _resume(path: Path) -> "RunFolder":
     from seqgap.bench.machine.environment import machine, versions
-    from seqgap.bench.results.rows import ResultError, RunFolder, read_environment
+    from seqgap.bench.results.folder import RunFolder, read_environment
+    from seqgap.bench.results.rows import ResultError
 
     stored = read_environment(path)
     for key, here in (("machine", machine()), ("versions", versions())):

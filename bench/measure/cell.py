@@ -13,7 +13,6 @@ import numpy as np
 from numba.core import event
 from threadpoolctl import ThreadpoolController
 
-from seqgap.bench.machine.ceilings import Ceilings, bound
 from seqgap.bench.measure.gate import check
 from seqgap.bench.model import arrays
 from seqgap.bench.model.case import Thunk
@@ -97,14 +96,6 @@ def _warm_up(thunk: Thunk, seconds: float, threads: int, doubted: float) -> floa
         elapsed += last
         fastest = min(fastest, last)
     return fastest
-
-
-def with_fraction(row: Row, ceilings: Ceilings | None) -> Row:
-    """The row with its fraction of the ceiling, as measured: noise can bring it above 1."""
-    if row.status != "ok" or ceilings is None:
-        return row
-    seconds, name = bound(row.cell, row.cell.cost, ceilings)
-    return replace(row, fraction=seconds / row.median, ceiling=name)
 
 
 def _first_call(cell: Cell, seed: int) -> tuple[Thunk, Row]:

@@ -16,10 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from seqgap.bench.machine.environment import environment
 from seqgap.bench.machine.probe import MEASURING, MachineError, measure_machine
 from seqgap.bench.machine.variables import measuring, removed
-from seqgap.bench.measure.cell import with_fraction
 from seqgap.bench.plan.cells import expected_seconds, planned, too_slow
 from seqgap.bench.plan.options import Options
-from seqgap.bench.results.rows import Probe, Row, RunFolder, make_empty, parse_item, read_ceilings
+from seqgap.bench.results.folder import RunFolder, make_empty
+from seqgap.bench.results.rows import Probe, Row, parse_item
 
 _LOG = "worker.log"
 
@@ -61,7 +61,6 @@ def stoppable(folder: RunFolder) -> Iterator[None]:
 def measure_run(console: Console, folder: RunFolder) -> None:
     """Measure what is left to do in a folder; KeyboardInterrupt leaves it ready to go on with."""
     options, done = folder.state(folder.path)
-    ceilings = read_ceilings(folder.path)
     reasons = {cell: too_slow(cell, options) for cell in planned(options)}
     for cell, reason in reasons.items():
         if reason and (cell, 0) not in done:
@@ -75,7 +74,7 @@ def measure_run(console: Console, folder: RunFolder) -> None:
         for process in (p for p, count in left.items() if count):
             with closing(_worker(folder, process)) as items:
                 for item in items:
-                    folder.append(with_fraction(item, ceilings) if isinstance(item, Row) else item)
+                    folder.append(item)
                     if isinstance(item, Row):
                         advance(f"process {process + 1} of {options.processes}: {item.cell}")
 

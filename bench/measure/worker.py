@@ -19,7 +19,8 @@ from seqgap.bench.measure.session import Session, SessionError, run
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.options import Options
 from seqgap.bench.plan.order import Block, blocks
-from seqgap.bench.results.rows import Probe, Row, RunFolder, read_probes
+from seqgap.bench.results.folder import RunFolder
+from seqgap.bench.results.rows import Probe, Row, read_probes
 from seqgap.bench.results.run import DISTURBED
 
 _PROBE_TERMS, _PROBE_REPEATS = 20_000, 3

@@ -1,6 +1,6 @@
 """The options of a run, and the profiles: the options that have a name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -34,19 +34,22 @@ class Options:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> "Options":
+    def from_json(cls, stored: dict[str, Any], implementations: Collection[str] = ()) -> "Options":
         """The options of `to_json`, of any machine; TypeError or ValueError where they cannot be."""
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
         for key, value in values.items():
             if type(value) is not type(getattr(cls(), key, None)):
                 raise TypeError(f"{key}: not an option")
         options = cls(**values)
-        options.validate(_LARGEST_SIZE)
+        options.validate(_LARGEST_SIZE, implementations)
         return options
 
-    def validate(self, threads: int) -> None:
-        """Raise ValueError naming the first option that no run on so many threads can have."""
-        known = implementation_names()
+    def validate(self, threads: int, implementations: Collection[str] = ()) -> None:
+        """Raise ValueError naming the first option that no run on so many threads can have.
+
+        implementations: that there are, by default those of the cases.
+        """
+        known = implementations or implementation_names()
         sizes = (lambda v: type(v) is int and 1 <= v <= _LARGEST_SIZE, f"integers from 1 to {_LARGEST_SIZE}")
         duration = (lambda v: 0 < v < float("inf"), "a positive number of seconds")
         thread_counts = (lambda v: type(v) is int and 1 <= v <= threads, f"integers from 1 to {threads}")

@@ -1,6 +1,6 @@
 """The rungs of a ladder: what has to be measured to split the gap of a matched pair into its causes."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -49,26 +49,25 @@ def ladder_dim(dims: Iterable[int]) -> int:
     return max((dim for dim in known if dim <= LARGEST_DIM), default=known[0])
 
 
-def rungs_of(pair: Comparison, dtype: str, dim: int, batch: int, threads: int) -> list[tuple[Step, Cell]]:
+def steps_of(implementations: Collection[str]) -> tuple[Step, ...]:
+    """The ladder of a sampler with these implementations: MASKED where it has the strategy of full passes."""
+    return MASKED if "numba-naive" in implementations else LADDER
+
+
+def rungs_of(
+    pair: Comparison, steps: Iterable[Step], dtype: str, dim: int, batch: int, threads: int
+) -> list[tuple[Step, Cell]]:
     """The rungs of a matched pair on a machine, or in a run, with so many threads.
 
-    Without those that the operation has no implementation for; with one thread, without the rung of threads.
+    With one thread, without the rung of threads.
     """
-    found = []
-    for step in steps_of(pair):
-        if needless(step, threads):
-            continue
-        stem, operation = (pair.parallel if step.parallel else pair.sequential).split(".")
-        if step.impl in cases()[stem].operation(operation).implementation_names:
+    rungs = []
+    for step in steps:
+        if not needless(step, threads):
+            case, operation = (pair.parallel if step.parallel else pair.sequential).split(".")
             used = threads if step.all_threads else 1
-            found.append((step, Cell(stem, operation, step.impl, dtype, dim, batch, used)))
-    return found
-
-
-def steps_of(pair: Comparison) -> tuple[Step, ...]:
-    """The ladder of a matched pair: MASKED where its sampler has the strategy of full passes, else LADDER."""
-    stem, operation = pair.sequential.split(".")
-    return MASKED if "naive" in cases()[stem].operation(operation).strategies else LADDER
+            rungs.append((step, Cell(case, operation, step.impl, dtype, dim, batch, used)))
+    return rungs
 
 
 def needless(step: Step, threads: int) -> bool:
@@ -77,8 +76,11 @@ def needless(step: Step, threads: int) -> bool:
 
 
 def cells(pair: Comparison, dtype: str, dim: int, batch: int, threads: int) -> list[Cell]:
-    """What has to be measured for a ladder."""
-    return [cell for _, cell in rungs_of(pair, dtype, dim, batch, threads)]
+    """What has to be measured for a ladder: the rungs that the operations have implementations for."""
+    stem, operation = pair.sequential.split(".")
+    steps = steps_of(cases()[stem].operation(operation).implementation_names)
+    rungs = (cell for _, cell in rungs_of(pair, steps, dtype, dim, batch, threads))
+    return [cell for cell in rungs if cell.impl in cell.lookup()[1].implementation_names]
 
 
 def planned(options: Options) -> list[Cell]:

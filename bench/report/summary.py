@@ -5,47 +5,39 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from seqgap.bench.analysis.gap import gaps
-from seqgap.bench.analysis.gap import write_csv as write_gaps
+from seqgap.bench.analysis import gap, ranking, scaling
 from seqgap.bench.analysis.ladder import ladders
-from seqgap.bench.analysis.ranking import rankings
-from seqgap.bench.analysis.ranking import write_csv as write_peers
-from seqgap.bench.analysis.scaling import costs, crossings
-from seqgap.bench.analysis.scaling import write_csv as write_shapes
-from seqgap.bench.model.registry import compared
-from seqgap.bench.report.ladder import print_ladders
+from seqgap.bench.analysis.run import read_run
+from seqgap.bench.analysis.tables import REPORTED
+from seqgap.bench.report.notes import print_other_rows
 from seqgap.bench.report.plots import draw
 from seqgap.bench.report.tables import (
     print_costs,
     print_crossings,
     print_fractions,
     print_gaps,
-    print_other_rows,
+    print_ladders,
     print_peers,
-    tell_damaged,
 )
-from seqgap.bench.results.rows import ENVIRONMENT, PROBES, ROWS
-from seqgap.bench.results.run import read_run
-
-GAPS, PEERS, SHAPES = "gap.csv", "peers.csv", "shapes.csv"
+from seqgap.bench.report.text import tell_damaged
+from seqgap.bench.results.folder import ENVIRONMENT, OPERATIONS
+from seqgap.bench.results.rows import PROBES, ROWS
+from seqgap.bench.results.tables import write_table
 
 
 def report(console: Console, path: Path) -> bool:
     """Tables and pictures of a run, from its files; False if a cell was wrong or a line damaged."""
     run = read_run(path)
-    found = gaps(run)
-    write_gaps(found, path / GAPS)
-    print_gaps(console, found)
-    ranked = rankings(run)
-    write_peers(ranked, path / PEERS)
-    print_peers(console, ranked)
+    print_gaps(console, gap.gaps(run))
+    print_peers(console, ranking.rankings(run))
     print_ladders(console, ladders(run))
-    print_crossings(console, crossings(run))
-    print_costs(console, [cost for cost in costs(run) if cost.curve.name in compared()])
+    print_crossings(console, scaling.crossings(run))
+    compared = run.operations.compared
+    print_costs(console, [cost for cost in scaling.costs(run).items() if cost[0].name in compared])
     print_fractions(console, run)
     print_other_rows(console, run)
-    write_shapes(run, path / SHAPES)
-    pictures = [picture.name for picture in (draw([path], path) if run.measured else [])]
-    names = [ROWS, PROBES, ENVIRONMENT, GAPS, PEERS, SHAPES, *pictures]
+    tables = [write_table(make(run), path) for make in REPORTED]
+    written = [*tables, *(draw([run], path) if run.measured else [])]
+    names = [ROWS, PROBES, ENVIRONMENT, OPERATIONS, *(file.name for file in written)]
     click.echo(f"Written to {path}: {', '.join(names)}")
     return not tell_damaged(run) and all(row.status != "failed" for row in run.left_out)

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from seqgap.bench.analysis.curves import kinds
+from seqgap.bench.analysis.run import Run, timed
 from seqgap.bench.report.plots import compiling, curves, gap_map, ladder, rounds, threads
 from seqgap.bench.report.plots.style import Picture, house_style, save
-from seqgap.bench.results.run import Run, timed_run
 
 _PANELS: tuple[Callable[[Run], Picture | None], ...] = (
     gap_map.picture,
@@ -18,21 +19,21 @@ _PANELS: tuple[Callable[[Run], Picture | None], ...] = (
 )
 
 
-def draw(folders: Sequence[Path], target: Path) -> list[Path]:
+def draw(runs: Sequence[Run], target: Path) -> list[Path]:
     """Write every picture into `target` as PNG, SVG and the CSV behind it, and return their paths.
 
-    Several folders overlay in the curves, the only pictures then. Raises ResultError for a folder that
-    cannot be used or that has nothing to draw.
+    Several runs overlay in the curves, the only pictures then. ResultError for a run without times.
     """
-    runs = [timed_run(folder) for folder in folders]
+    for run in runs:
+        timed(run)
     with _drawing():
         return [path for picture in _pictures(runs) for path in save(picture, target)]
 
 
-def draw_ladder(run: Run, batches: Sequence[int] | None, target: Path) -> list[Path]:
+def draw_ladder(run: Run, target: Path) -> list[Path]:
     """Write the picture of a run's ladders and return its paths, as `draw`; none where there is no ladder."""
     with _drawing():
-        picture = ladder.picture(run, batches)
+        picture = ladder.picture(run)
         return save(picture, target) if picture else []
 
 
@@ -44,11 +45,7 @@ def _drawing() -> Iterator[None]:
 
 
 def _pictures(runs: Sequence[Run]) -> Iterator[Picture]:
-    for index, kind in enumerate(curves.kinds(runs)):
-        suffix = f"-{kind.dtype}-t{kind.threads}" if index else ""
-        yield curves.picture(runs, kind, f"curves{suffix}")
+    for name in kinds(runs):
+        yield curves.picture(runs, name)
     if len(runs) == 1:
-        for panel in _PANELS:
-            picture = panel(runs[0])
-            if picture is not None:
-                yield picture
+        yield from filter(None, (panel(runs[0]) for panel in _PANELS))

@@ -1,7 +1,6 @@
 """The gap over dimension and batch: where taking one dimension at a time costs time, and where not."""
 
-from collections.abc import Iterator, Sequence
-from math import isnan
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,12 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from seqgap.bench.analysis.gap import Gap, gaps
+from seqgap.bench.analysis.gap import FELT, Gap, map_table, mapped
+from seqgap.bench.analysis.run import Run
+from seqgap.bench.model.implementation import MAIN
 from seqgap.bench.report.plots.style import GREY, LIGHT, Picture, footed, plain_text
-from seqgap.bench.results.run import Run
+from seqgap.bench.report.text import threads_text
 
-FELT = 1.1  # a ratio below it is no gap to speak of
-_IMPLS = ("python", "numpy", "numba")
 _COLOURS = "PuOr_r"  # orange: the sequential direction is slower; told apart by all eyes
 _NOTE = (
     f"thick line: where the sequential direction stops being {FELT} times slower; hatched: not timed;"
@@ -23,36 +22,29 @@ _NOTE = (
 )
 _KNOWN = f"95% interval, * where it contains {FELT}"
 _UNKNOWN = "none, one process has no 95% intervals"
-_HEAD = f"sequential parallel impl dtype threads batch dim ratio low high above_{FELT}"
 
 
 def picture(run: Run) -> Picture | None:
     """Ratio of the directions of each matched pair, on the fewest threads; None where there is no pair."""
-    found = [gap for gap in gaps(run) if gap.kind == "matched" and gap.impl in _IMPLS]
-    if not found:
-        return None
-    dtype = min((gap.dtype for gap in found), key=lambda name: name != "float64")
-    threads = min(gap.threads for gap in found if gap.dtype == dtype)
-    shown = [gap for gap in found if (gap.threads, gap.dtype) == (threads, dtype)]
-    return Picture("gap-map", _figure(run, shown), _HEAD.split(), _lines(shown))
+    shown = mapped(run)
+    return Picture(_figure(run, shown), map_table(run)) if shown else None
 
 
 def _figure(run: Run, shown: Sequence[Gap]) -> Figure:
-    pairs = sorted({(gap.sequential, gap.parallel) for gap in shown})
-    impls = [impl for impl in _IMPLS if any(gap.impl == impl for gap in shown)]
-    dims, batches = sorted({gap.dim for gap in shown}), sorted({gap.batch for gap in shown})
+    pairs = sorted({gap.names for gap in shown})
+    impls = [impl for impl in MAIN if any(gap.cell.impl == impl for gap in shown)]
+    dims, batches = (sorted({getattr(gap.cell, size) for gap in shown}) for size in ("dim", "batch"))
     width = 1.8 + len(impls) * max(1.2 + 0.62 * len(dims), 2.6)  # a title needs as much
     figure = Figure(
         figsize=(max(width, 8.0), 1.9 + len(pairs) * (0.9 + 0.62 * len(batches))), layout="constrained"
     )
     grid = figure.subplots(len(pairs), len(impls), squeeze=False)
-    largest = max(*(abs(np.log(gap.ratio)) for gap in shown), np.log(2.0))
+    largest = max(*(abs(np.log(gap.ratio.middle)) for gap in shown), np.log(2.0))
     norm = TwoSlopeNorm(0.0, -largest, largest)
     for axes_of_pair, pair in zip(grid, pairs, strict=True):
         for axes, impl in zip(axes_of_pair, impls, strict=True):
-            chosen = {
-                (g.batch, g.dim): g for g in shown if (g.sequential, g.parallel, g.impl) == (*pair, impl)
-            }
+            of_panel = [gap for gap in shown if (*gap.names, gap.cell.impl) == (*pair, impl)]
+            chosen = {(gap.cell.batch, gap.cell.dim): gap for gap in of_panel}
             _panel(axes, chosen, dims, batches, norm)
             parallel = pair[1].removeprefix(f"{pair[0].split('.')[0]}.")
             axes.set_title(f"{pair[0]} / {parallel}, {impl}", fontsize=9)
@@ -61,14 +53,13 @@ def _figure(run: Run, shown: Sequence[Gap]) -> Figure:
     for axes in grid[-1]:
         axes.set_xlabel("dimension D")
     _colour_bar(figure, grid, norm, largest)
-    first = shown[0]
-    plural = "s" * (first.threads > 1)
+    first = shown[0].cell
     figure.suptitle(
         "The gap: time of the sequential direction over that of the parallel one, same weights"
-        f" ({first.dtype}, {first.threads} thread{plural})",
+        f" ({first.dtype}, {threads_text(first.threads)})",
         fontsize=10,
     )
-    known = any(not isnan(gap.ratio_low) for gap in shown)
+    known = any(gap.ratio.known for gap in shown)
     return footed(figure, [run], _NOTE + (_KNOWN if known else _UNKNOWN))
 
 
@@ -80,7 +71,9 @@ def _answers(batches: Sequence[int]) -> list[str]:
 
 
 def _panel(axes: Any, chosen: dict[tuple[int, int], Gap], dims: Any, batches: Any, norm: Any) -> None:
-    ratios = np.array([[chosen[n, d].ratio if (n, d) in chosen else np.nan for d in dims] for n in batches])
+    ratios = np.array(
+        [[chosen[n, d].ratio.middle if (n, d) in chosen else np.nan for d in dims] for n in batches]
+    )
     axes.set_facecolor("#eeeeee")
     axes.pcolormesh(np.log(ratios), cmap=_COLOURS, norm=norm, edgecolors="white", linewidth=0.5)
     for row, n in enumerate(batches):
@@ -91,7 +84,7 @@ def _panel(axes: Any, chosen: dict[tuple[int, int], Gap], dims: Any, batches: An
                     [column, column + 1], row, row + 1, facecolor="none", edgecolor=LIGHT, hatch="///", lw=0
                 )
             else:
-                _value(axes, column, row, gap, float(norm(np.log(gap.ratio))))
+                _value(axes, column, row, gap, float(norm(np.log(gap.ratio.middle))))
     for (x0, y0), (x1, y1) in border(ratios):
         axes.plot([x0, x1], [y0, y1], color="black", linewidth=2.5, solid_capstyle="butt", zorder=3)
     axes.set_xticks(np.arange(len(dims)) + 0.5, [str(d) for d in dims])
@@ -104,12 +97,11 @@ def _panel(axes: Any, chosen: dict[tuple[int, int], Gap], dims: Any, batches: An
 def _value(axes: Any, column: int, row: int, gap: Gap, place: float) -> None:
     """The ratio, and below it its interval."""
     colour = _legible(place)
-    star = "*" * (gap.ratio_low <= FELT <= gap.ratio_high)
-    axes.text(
-        column + 0.5, row + 0.58, _short(gap.ratio) + star, ha="center", va="center", fontsize=8, color=colour
-    )
-    if not isnan(gap.ratio_low):
-        ends = f"{_short(gap.ratio_low)}-{_short(gap.ratio_high)}"
+    ratio, low, high = gap.ratio.columns
+    text = _short(ratio) + "*" * (low <= FELT <= high)
+    axes.text(column + 0.5, row + 0.58, text, ha="center", va="center", fontsize=8, color=colour)
+    if gap.ratio.known:
+        ends = f"{_short(low)}-{_short(high)}"
         axes.text(column + 0.5, row + 0.26, ends, ha="center", va="center", fontsize=6, color=colour)
 
 
@@ -122,13 +114,6 @@ def _legible(place: float) -> str:
 
 def _short(ratio: float) -> str:
     return f"{ratio:.0f}" if ratio >= 99.95 else f"{ratio:#.3g}"
-
-
-def above(gap: Gap) -> str:
-    """Whether the ratio is above FELT: yes, no, or undecided: the interval contains it or is unknown."""
-    if isnan(gap.ratio_low):
-        return "undecided"
-    return "yes" if gap.ratio_low > FELT else "no" if gap.ratio_high < FELT else "undecided"
 
 
 def border(ratios: Any) -> list[tuple[tuple[int, int], tuple[int, int]]]:
@@ -155,9 +140,3 @@ def _colour_bar(figure: Figure, grid: Any, norm: Any, largest: float) -> None:
     bar.ax.minorticks_off()
     bar.outline.set_visible(False)
     bar.set_label(plain_text("ratio: above 1 the sequential direction is slower"), color=GREY, fontsize=8)
-
-
-def _lines(shown: Sequence[Gap]) -> Iterator[Sequence[Any]]:
-    for gap in shown:
-        place = (gap.sequential, gap.parallel, gap.impl, gap.dtype, gap.threads, gap.batch, gap.dim)
-        yield *place, gap.ratio, gap.ratio_low, gap.ratio_high, above(gap)

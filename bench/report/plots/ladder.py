@@ -8,10 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from seqgap.bench.analysis.ladder import Ladder, Rung, ladders, table
-from seqgap.bench.report.ladder import ends, heading, times, total_line
+from seqgap.bench.analysis.run import Run
 from seqgap.bench.report.plots.style import COLOURS, FAINT, GREY, Picture, footed, plain_text
-from seqgap.bench.report.tables import si
-from seqgap.bench.results.run import Run
+from seqgap.bench.report.text import ends, heading, si, times, total_line
 
 _FASTER, _SLOWER, _LEFT = COLOURS[0], COLOURS[1], COLOURS[2]
 _NOTE = (
@@ -20,25 +19,21 @@ _NOTE = (
 )
 
 
-def picture(run: Run, batches: Sequence[int] | None = None) -> Picture | None:
-    """The ladders of a run, one panel each, for batch sizes as in `ladders`; None where it has none."""
-    found = ladders(run, batches)
-    if not found:
-        return None
-    head, *lines = table(found)
-    return Picture("ladder", _figure(run, found), head, lines)
+def picture(run: Run) -> Picture | None:
+    """The ladders of a run, one panel each; None where it has none."""
+    return Picture(_figure(run, ladders(run)), table(run)) if ladders(run) else None
 
 
 def _figure(run: Run, found: Sequence[Ladder]) -> Figure:
-    kinds = sorted({(ladder.case, ladder.dtype) for ladder in found}, key=lambda k: (k[0], k[1] != "float64"))
-    batches = sorted({ladder.batch for ladder in found})
+    kinds = sorted({_kind(ladder) for ladder in found}, key=lambda kind: (kind[0], kind[1] != "float64"))
+    batches = sorted({ladder.cell.batch for ladder in found})
     size = (1 + 7 * len(batches), 1.4 + 3.7 * len(kinds))
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(kinds), len(batches), squeeze=False)
     for axes in grid.flat:
         axes.set_visible(False)
     for ladder in found:
-        axes = grid[kinds.index((ladder.case, ladder.dtype)), batches.index(ladder.batch)]
+        axes = grid[kinds.index(_kind(ladder)), batches.index(ladder.cell.batch)]
         axes.set_visible(True)
         _panel(axes, ladder)
     figure.suptitle(
@@ -47,8 +42,12 @@ def _figure(run: Run, found: Sequence[Ladder]) -> Figure:
     return footed(figure, [run], _NOTE)
 
 
+def _kind(ladder: Ladder) -> tuple[str, str]:
+    return ladder.cell.case, ladder.cell.dtype
+
+
 def _panel(axes: Any, ladder: Ladder) -> None:
-    seconds = np.array([rung.seconds.middle for rung in ladder.rungs]) / ladder.batch
+    seconds = [rung.measured.per_sample.middle for rung in ladder.rungs]
     places = -np.arange(len(ladder.rungs))
     axes.set_xscale("log")
     axes.set_xlim(_limits(ladder))
@@ -58,7 +57,7 @@ def _panel(axes: Any, ladder: Ladder) -> None:
         axes.barh(place, abs(before - after), left=min(before, after), height=0.55, color=colour, alpha=0.8)
         axes.plot([before, before], [place + 1, place], ":", color=GREY, linewidth=0.8)
     for place, rung, time in zip(places, ladder.rungs, seconds, strict=True):
-        low, high = (end / ladder.batch for end in (rung.seconds.low, rung.seconds.high))
+        _, low, high = rung.measured.per_sample.columns
         axes.plot([low, high], [place, place], color="black", linewidth=1.2)
         axes.plot(time, place, "o", color="black", markersize=4)
         axes.text(
@@ -74,8 +73,7 @@ def _panel(axes: Any, ladder: Ladder) -> None:
 
 def _limits(ladder: Ladder) -> tuple[float, float]:
     """Around all whiskers, and two decades at least: less has tick labels that overlap."""
-    whiskers = [(rung.seconds.low, rung.seconds.middle, rung.seconds.high) for rung in ladder.rungs]
-    logs = np.log10(np.array(whiskers) / ladder.batch)
+    logs = np.log10([rung.measured.per_sample.columns for rung in ladder.rungs])
     least, most = float(np.nanmin(logs)), float(np.nanmax(logs))
     middle, half = (least + most) / 2, max(1.0, 0.53 * (most - least))
     return 10 ** (middle - half), 10 ** (middle + half)

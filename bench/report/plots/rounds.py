@@ -1,54 +1,35 @@
 """Every round against the clock: drift, disturbances, and processes that differ."""
 
 from collections.abc import Sequence
-from math import ceil
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
+from seqgap.bench.analysis import rounds as analysis
+from seqgap.bench.analysis.rounds import Rounds, Sample
+from seqgap.bench.analysis.run import Run
 from seqgap.bench.report.plots.style import COLOURS, FAINT, GREY, Picture, footed
-from seqgap.bench.results.rows import Row
-from seqgap.bench.results.run import DISTURBED, Run, disturbance
+from seqgap.bench.results.run import DISTURBED
 
-_MOST = 20_000  # points
 _LOWEST, _HIGHEST = 0.7, 1.5
 _TICKS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 _OF_PROCESSES, _SLOW = (COLOURS[0], COLOURS[5]), COLOURS[1]
 _HIGHEST_PROBE = 2.0  # probes above are drawn there
 _SHORTEST = 51  # rounds in a running median
-_HEAD = ("kind", "process", "cell", "minute", "ratio")
-
-Array = NDArray[np.float64]
-
-
-class Rounds(NamedTuple):
-    """The rounds of one row.
-
-    minutes: since the first row of the run. ratios: over the median of the cell's rounds of all processes.
-    """
-
-    row: Row
-    minutes: Array
-    ratios: Array
-    disturbed: bool
 
 
 def picture(run: Run) -> Picture | None:
     """Rounds above, probes of the host below; processes count from 1, in the table too. None where no row."""
     if not run.measured:
         return None
-    rounds = _rounds(run)
-    step = ceil(sum(len(of_row.ratios) for of_row in rounds) / _MOST)
-    shown = _every(rounds, step)
-    probes = _probes(run, rounds[0].row.started)
+    rounds, probes = analysis.rounds(run), analysis.probes(run)
     figure = Figure(figsize=(10, 6.4 if probes else 5), layout="constrained")
     grid = figure.subplots(
         1 + bool(probes), sharex=True, squeeze=False, height_ratios=[4, 1] if probes else None
     )[:, 0]
-    _points(grid[0], shown)
+    _points(grid[0], analysis.shown(run))
     _medians(grid[0], rounds)
     if probes:
         _strip(grid[1], probes)
@@ -59,54 +40,7 @@ def picture(run: Run) -> Picture | None:
         "point: one round; line: running median in each process; orange: the host was slow before or after",
         fontsize=10,
     )
-    lines = [_line(of_row, i) for of_row in shown for i in range(len(of_row.ratios))]
-    return Picture("rounds", footed(figure, [run], _note(rounds, step)), _HEAD, lines + probes)
-
-
-def _rounds(run: Run) -> list[Rounds]:
-    """Of every row, in the order of time; the rounds of a row evenly over the seconds they took together."""
-    slow = disturbance(run.probes)
-    pairs = [(row, m.quantile(0.5)) for m in run.measured.values() for row in m.rows]
-    pairs.sort(key=lambda pair: (pair[0].started, pair[0].process))
-    first = pairs[0][0].started
-    return [Rounds(row, _minutes(row, first), np.array(row.rounds) / of, slow(row)) for row, of in pairs]
-
-
-def _minutes(row: Row, first: float) -> Array:
-    count = len(row.rounds)
-    parts = (np.arange(count) + 0.5) / count
-    minutes: Array = (row.started - first + parts * sum(row.rounds) * row.iterations) / 60
-    return minutes
-
-
-def _every(rounds: Sequence[Rounds], step: int) -> list[Rounds]:
-    """Every so many rounds of the run."""
-    found, before = [], 0
-    for of_row in rounds:
-        chosen = slice(-before % step, None, step)
-        found.append(of_row._replace(minutes=of_row.minutes[chosen], ratios=of_row.ratios[chosen]))
-        before += len(of_row.ratios)
-    return found
-
-
-def _probes(run: Run, first: float) -> list[list[Any]]:
-    """The lines of the table: seconds over the median of all probes."""
-    usual = np.median([probe.seconds for probe in run.probes]) if run.probes else 1.0
-    return [
-        ["probe", p.process + 1, "", _rounded((p.at - first) / 60), _rounded(p.seconds / usual)]
-        for p in sorted(run.probes, key=lambda p: (p.at, p.process))
-    ]
-
-
-def _line(of_row: Rounds, i: int) -> list[Any]:
-    row = of_row.row
-    return [
-        "round", row.process + 1, str(row.cell), _rounded(of_row.minutes[i]), _rounded(of_row.ratios[i])
-    ]  # fmt: skip
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), 6)
+    return Picture(footed(figure, [run], _note(rounds, analysis.step(run))), analysis.table(run))
 
 
 def _note(rounds: Sequence[Rounds], step: int) -> str:
@@ -149,8 +83,8 @@ def _medians(axes: Any, rounds: Sequence[Rounds]) -> None:
         )  # fmt: skip
 
 
-def _strip(axes: Any, probes: Sequence[Sequence[Any]]) -> None:
-    minutes, ratios = (np.array([line[column] for line in probes]) for column in (3, 4))
+def _strip(axes: Any, probes: Sequence[Sample]) -> None:
+    _, minutes, ratios = np.array(probes).T
     slow = ratios > DISTURBED
     shown = np.minimum(ratios, _HIGHEST_PROBE)
     axes.plot(minutes[~slow], shown[~slow], ".", color=GREY, markersize=2, rasterized=True)

@@ -1,9 +1,7 @@
 """What all pictures share: palette, footer, labels, and files that come out the same byte for byte."""
 
-import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from math import isnan
 from pathlib import Path
 from textwrap import wrap
 from typing import Any, NamedTuple
@@ -14,9 +12,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
+from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.statistics import METHOD
-from seqgap.bench.results.rows import ENVIRONMENT, ResultError
-from seqgap.bench.results.run import Run, drift
+from seqgap.bench.results.folder import ENVIRONMENT
+from seqgap.bench.results.rows import ResultError
+from seqgap.bench.results.tables import Table, write_table
 
 # Okabe and Ito's palette, legible with the common colour-vision deficiencies; yellow left out.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -36,12 +36,10 @@ _STYLE: Any = {
 
 
 class Picture(NamedTuple):
-    """A figure, the name of its files, and the table behind it."""
+    """A figure, and the table behind it, whose name is that of all its files."""
 
-    stem: str
     figure: Figure
-    head: Sequence[str]
-    lines: Iterable[Sequence[Any]]
+    table: Table
 
 
 @contextmanager
@@ -52,25 +50,16 @@ def house_style() -> Iterator[None]:
 
 
 def save(picture: Picture, target: Path) -> list[Path]:
-    """Write the picture as PNG and SVG, and its table as CSV, unknown numbers empty."""
+    """Write the picture as PNG and SVG, and its table as CSV."""
     picture.figure.set_dpi(_DPI)  # the layout hangs on it
     picture.figure.draw_without_rendering()
     picture.figure.set_layout_engine(None)  # it has done its work; saving would do it twice more
     written = []
     for kind, metadata in (("png", {}), ("svg", {"Date": None})):
-        path = target / f"{picture.stem}.{kind}"
+        path = (target / picture.table.name).with_suffix(f".{kind}")
         picture.figure.savefig(path, dpi=_DPI, metadata=metadata)
         written.append(path)
-    path = target / f"{picture.stem}.csv"
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(picture.head)
-        writer.writerows([_plain(value) for value in line] for line in picture.lines)
-    return [*written, path]
-
-
-def _plain(value: Any) -> Any:
-    return "" if value is None or (isinstance(value, float) and isnan(value)) else value
+    return [*written, write_table(picture.table, target)]
 
 
 def footed(figure: Figure, runs: Sequence[Run], *notes: str) -> Figure:
@@ -123,7 +112,7 @@ def _sampling(run: Run) -> str:
     plural = "es" * (run.processes > 1)
     text = f"{run.processes} process{plural}, {_range(rounds)} rounds each"
     if run.probes:
-        least, most = drift(run.probes)
+        least, most = run.drift()
         text += f" · 98% of the probes of the host {least:+.0%} to {most:+.0%} off their median"
     return text
 

@@ -1,0 +1,90 @@
+"""Speed-up of the compiled kernels by threads, and the serial fraction of Amdahl's law."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import lsq_linear
+
+from seqgap.bench.analysis.run import Measured, Run, once
+from seqgap.bench.analysis.statistics import Interval, ratio_intervals
+from seqgap.bench.results.tables import Table, Value
+
+_SIZE = ("operation", "dtype", "dim", "batch", "threads")
+_FIGURES = ("speed_up", "speed_up_low", "speed_up_high")
+_HEAD = (*_SIZE, *_FIGURES, "base_seconds_per_sample", "serial_fraction", "cores_busy")
+
+
+class SpeedUp(NamedTuple):
+    """An operation at one size.
+
+    base: on one thread. points: on more, fewest first, each with its speed-up, seconds(1) / seconds(t).
+    """
+
+    base: Measured
+    points: tuple[tuple[Measured, Interval], ...]
+    sequential: bool  # whether its dependent steps grow with D
+
+    @property
+    def serial_fraction(self) -> float:
+        """Of Amdahl's law, as fitted to the points."""
+        return serial_fraction([m.cell.threads for m, _ in self.points], [i.middle for _, i in self.points])
+
+
+def serial_fraction(threads: Sequence[int], speed_ups: Sequence[float]) -> float:
+    """s of the speed-up 1 / (s + (1 - s) / t), from 0 to 1: least squares of seconds(t) / seconds(1).
+
+    threads: t of each point, above 1. Amdahl (1967), Validity of the single processor approach to achieving
+    large scale computing capabilities. What threads cost (starting them, sharing memory) counts as serial.
+    """
+    ideal = 1 / np.asarray(threads, np.float64)
+    found = lsq_linear((1 - ideal)[:, None], 1 / np.asarray(speed_ups) - ideal, (0, 1))
+    return float(np.clip(found.x[0], 0, 1))
+
+
+@once
+def speed_ups(run: Run) -> list[SpeedUp]:
+    """Every operation, those of comparisons first, at the largest N D timed on one thread and on more."""
+    largest: dict[tuple[str, str], list[Measured]] = {}
+    for sizes in _by_size(run):
+        key = sizes[0].cell.name, sizes[0].cell.dtype
+        if key not in largest or _work(sizes) > _work(largest[key]):
+            largest[key] = sizes
+    first = run.operations.compared
+    groups = [largest[key] for key in sorted(largest, key=lambda key: (key[0] not in first, key))]
+    ratios = iter(ratio_intervals([group[0].over(measured) for group in groups for measured in group[1:]]))
+    return [
+        SpeedUp(base, tuple((m, next(ratios)) for m in more), run.operations[base.cell.name].sequential)
+        for base, *more in groups
+    ]
+
+
+def _by_size(run: Run) -> Iterator[list[Measured]]:
+    """The compiled cells that differ in threads alone, one thread first; only those compared in a process."""
+    groups: dict[tuple[str | int, ...], list[Measured]] = {}
+    for measured in sorted(run.measured.values(), key=lambda m: m.cell.threads):
+        if measured.cell.impl == "numba":
+            groups.setdefault(measured.cell.columns(*_SIZE[:-1]), []).append(measured)
+    for base, *more in groups.values():
+        group = [base, *(m for m in more if len(base.over(m)))]
+        if base.cell.threads == 1 and len(group) > 1:
+            yield group
+
+
+def _work(group: Sequence[Measured]) -> tuple[int, int, int]:
+    """N D; of equal ones the better measured, then the larger D."""
+    cell = group[0].cell
+    return cell.batch * cell.dim, len(group), cell.dim
+
+
+def table(run: Run) -> Table:
+    """threads.csv: a line for each number of threads, one thread first."""
+    return Table("threads.csv", _HEAD, list(_lines(run)))
+
+
+def _lines(run: Run) -> Iterator[Sequence[Value]]:
+    itself = Interval(np.nan, 1.0, np.nan)
+    for of_size in speed_ups(run):
+        cost = of_size.base.per_sample.middle, of_size.serial_fraction
+        for measured, ratio in ((of_size.base, itself), *of_size.points):
+            yield *measured.cell.columns(*_SIZE), *ratio.columns, *cost, measured.cpus

@@ -1,0 +1,90 @@
+"""Words and figures as every report has them."""
+
+from math import isinf
+
+import click
+from rich import box
+from rich.table import Table
+
+from seqgap.bench.analysis.ladder import Ladder
+from seqgap.bench.analysis.run import Run
+from seqgap.bench.analysis.statistics import Interval
+
+_FEW = 3
+
+
+def si(seconds: float) -> str:
+    """Seconds with a unit, three digits."""
+    if seconds == 0:
+        return "0"
+    for scale, unit in ((1, "s"), (1e-3, "ms"), (1e-6, "us")):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
+def si_interval(interval: Interval) -> str:
+    """Seconds with their interval, for a table of rich."""
+    return si(interval.middle) + (rf" \[{si(interval.low)}, {si(interval.high)}]" if interval.known else "")
+
+
+def threads_text(count: int) -> str:
+    """1 thread, 2 threads."""
+    return f"{count} thread{'s' * (count > 1)}"
+
+
+def times(factor: Interval) -> str:
+    """A factor, three digits: 1.02x, 1234x."""
+    return f"{_digits(factor.middle)}x"
+
+
+def ends(factor: Interval) -> str:
+    """[low, high]; nothing where one process alone was measured."""
+    return f"[{_digits(factor.low)}, {_digits(factor.high)}]" if factor.known else ""
+
+
+def _digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def range_text(at: Interval, first: int, last: int) -> str:
+    """A D with its interval, which may be open at the ends of what was measured; for a table of rich."""
+    below = f"<{first}" if at.low == 0 else f"{at.low:.3g}"
+    above = f">{last}" if isinf(at.high) else f"{at.high:.3g}"
+    return f"{at.middle:.3g}" + (rf" \[{below}, {above}]" if at.known else "")
+
+
+def heading(ladder: Ladder) -> str:
+    """Which question a ladder answers, and of what: latency for one sample, throughput for many."""
+    cell = ladder.cell
+    answer = "Latency" if cell.batch == 1 else "Throughput"
+    return f"{answer}: {cell.name} against {ladder.parallel}, D = {cell.dim}, N = {cell.batch}, {cell.dtype}"
+
+
+def total_line(ladder: Ladder) -> str:
+    """The whole gap, and what of it is left at the last rung."""
+    first, last = ladder.rungs[0], ladder.rungs[-1]
+    assert last.factor is not None
+    whole = f"total {first.measured.cell.impl} -> parallel: {times(ladder.total)}"
+    return f"{whole}; of it {last.cause} {times(last.factor)} {ends(last.factor)}".rstrip()
+
+
+def grid(*heads: str, title: str | None = None) -> Table:
+    """A table narrow enough for 80 characters; heads that begin with > are of right-aligned columns."""
+    table = Table(
+        title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0),
+        show_edge=False,
+    )  # fmt: skip
+    for head in heads:
+        right = head.startswith(">")
+        table.add_column(head.removeprefix(">"), justify="right" if right else "left", no_wrap=True)
+    return table
+
+
+def tell_damaged(run: Run) -> bool:
+    """Name the lines of a result folder that could not be used, on standard error; whether there were any."""
+    for line in run.damaged[:_FEW]:
+        click.echo(f"seqgap: {line}; left out", err=True)
+    if len(run.damaged) > _FEW:
+        click.echo(f"seqgap: {len(run.damaged) - _FEW} further damaged lines left out", err=True)
+    return bool(run.damaged)
