@@ -1,6 +1,7 @@
 """A result folder with what its times say; each figure is computed once and looked up by all who show it."""
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,9 +98,9 @@ def once(function: Callable[[Run], Figures]) -> Callable[[Run], Figures]:
     return looked_up
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: str | os.PathLike[str]) -> Run:
     """A result folder; ResultError where it is none. Damaged lines are left out, and named in the Run."""
-    return Run.read(path)
+    return Run.read(Path(path))
 
 
 def timed(run: Run) -> Run:
