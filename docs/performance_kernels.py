@@ -8,7 +8,7 @@ import numpy as np
 from timing import Thunks, Work, call_of, contenders, installed
 
 from seqgap import Flow
-from seqgap.kernels import affine_coupling, ar_process, diffusion, linear_ar, mask_stack, normal
+from seqgap.kernels import affine_coupling, affine_lu, ar_process, diffusion, linear_ar, mask_stack, normal
 from seqgap.kernels._core.family import family_of
 from seqgap.kernels._core.jit import isolate, jit, jit_exact
 from seqgap.kernels._core.simd import fma
@@ -117,6 +117,29 @@ def jax_scan(params: ar_process.Params, z: Any) -> Thunks:
     return {"jax-lax.scan": lambda: run(series).block_until_ready()}
 
 
+def closed_flows(dtype: Any) -> Iterator[Work]:
+    """Triangular factors against dense products and solves; planar layers."""
+    shape, name = (4096, 64), "affine_lu"
+    z, params = call_of(f"{name}.forward", *shape, dtype).args
+    unmoved = params._replace(shift=np.zeros(64))
+    dense = np.ascontiguousarray(affine_lu.forward(np.eye(64, dtype=dtype), unmoved)[0])
+    product: Thunks = {"numpy-dense product and shift": lambda: z @ dense + params.shift}
+    thunks = contenders(f"{name}.forward", *shape, dtype) | product
+    yield f"{name}.forward {shape}", thunks, ["fastest / numba >= 1.1"]
+    yield f"{name}.inverse {shape}", contenders(f"{name}.inverse", *shape, dtype), ["fastest / numba >= 2"]
+    yield f"{name} {shape}", both_directions(Flow(params), z), ["inverse / forward <= 1.1"]
+    shape, name = (1024, 64), "planar"
+    z, params = call_of(f"{name}.forward", *shape, dtype).args
+    flow = both_directions(Flow(params), z)
+    yield f"{name}, 16 layers, {shape}", flow, ["inverse / forward <= 4"]
+    thunks = contenders(f"{name}.forward", *shape, dtype) | {"Flow": flow["forward"]}
+    yield f"{name}.forward, 16 layers, {shape}", thunks, ["normflows / Flow >= 20"]
+
+
+def both_directions(flow: Flow, batch: Any) -> Thunks:
+    return {"forward": partial(flow.forward, batch), "inverse": partial(flow.inverse, batch)}
+
+
 def passes(dtype: Any) -> Iterator[Work]:
     """Kernels that write to an array that is there, and what they cannot beat."""
     coupling = affine_coupling.random_params(64, 1, dtype=dtype)
@@ -171,4 +194,4 @@ def threads(dtype: Any) -> Iterator[Work]:
         yield f"{name} (65536, 64), out given", pair, ["1 thread / 2 threads >= 1.7"]
 
 
-PARTS = (libraries, one_row, one_series, passes, noise)
+PARTS = (libraries, one_row, one_series, closed_flows, passes, noise)

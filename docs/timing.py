@@ -17,7 +17,7 @@ from seqgap.bench.report.text import si
 
 Thunks: TypeAlias = dict[str, Callable[[], Any]]
 Work: TypeAlias = tuple[str, Thunks, list[str]]  # its name, what does it, and what is wanted
-PEERS = ("numpy", "scipy", "torch", "torch-compile", "jax", "zuko", "nflows", "flowjax")
+PEERS = ("numpy", "scipy", "torch", "torch-compile", "jax", "zuko", "nflows", "normflows", "flowjax")
 HEAD = ("work", "dtype", "ratio of", "is", "wanted", "met", "medians")
 
 
