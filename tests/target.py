@@ -1,0 +1,82 @@
+"""Whether the kernels are right as compiled for the processor that NUMBA_CPU_NAME names; prints what is not.
+
+`python tests/target.py`: every operation against its reference, its bits against threads and the batch,
+and the vectors in the assembly of every function, with "width" as argument.
+"""
+
+import itertools
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numba.core.registry import cpu_target
+
+from assembly import code, libraries, narrow, packed, row_kernels
+from bits import bits
+from seqgap.bench.measure.gate import WrongResultError, check
+from seqgap.bench.model.case import Call, Case, Dtype, Operation
+from seqgap.bench.model.registry import cases
+from seqgap.kernels._core.jit import threads_available
+from seqgap.kernels._core.rows import WORTH_LIGHT
+
+SIZES, BATCH, CUTS = (3, 17), 19, (0, 1, 7, 19)
+
+
+def run(case: Case, operation: Operation, call: Call, **more: Any) -> tuple[Any, ...]:
+    """The arrays of a call."""
+    result = case.kernel(operation.name)(*call.args, **{**call.kwargs, **more})
+    return result if isinstance(result, tuple) else (result,)
+
+
+def wrong_results(case: Case, operation: Operation, dtype: Dtype) -> Iterator[str]:
+    """The sizes at which an operation is not its reference."""
+    for size in operation.near(SIZES):
+        call = operation.inputs(size, BATCH, dtype, 3)
+        output = case.kernel(operation.name)(*call.args, **call.kwargs)
+        try:
+            check(case, operation, output, call, size, dtype, own_noise=False)
+        except WrongResultError as error:
+            yield f"size {size}: {error}"
+
+
+def other_bits(case: Case, operation: Operation, dtype: Dtype) -> Iterator[str]:
+    """What a row's bits depend on besides the row."""
+    (size,) = operation.near(SIZES[1:])
+    call = operation.inputs(size, BATCH, dtype, 4)
+    parts = [run(case, operation, operation.part(call, *cut)) for cut in itertools.pairwise(CUTS)]
+    joined = (np.concatenate(pieces, operation.output_axis) for pieces in zip(*parts, strict=True))
+    if [*map(bits, joined)] != [*map(bits, run(case, operation, call))]:
+        yield "bits depend on the batch"
+    call = operation.inputs(size, 2 * WORTH_LIGHT // size + 5, dtype, 5)
+    results = [run(case, operation, call, threads=n) for n in {1, min(2, threads_available())}]
+    if len({tuple(map(bits, result)) for result in results}) > 1:
+        yield "bits depend on threads"
+
+
+def failures() -> Iterator[str]:
+    """Everything that is wrong with the results."""
+    for case in cases().values():
+        for operation in case.operations:
+            for dtype in map(np.dtype, operation.dtypes):
+                found = [*wrong_results(case, operation, dtype)]
+                if operation.rows is not None and operation.timed:
+                    found += other_bits(case, operation, dtype)
+                yield from (f"{case.stem}.{operation.name} {dtype}: {text}" for text in found)
+
+
+def short_vectors() -> Iterator[str]:
+    """Functions that multiply in shorter vectors than the target has, and row kernels that do without."""
+    if "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]:
+        yield from (f"half width: {name}" for _, _, library in libraries() for name in narrow(library))
+    kernels = [*row_kernels(np.dtype(np.float64)), *row_kernels(np.dtype(np.float32))]
+    if len(kernels) < len(cases()):
+        yield f"{len(kernels)} row kernels"
+    for name, library in kernels:
+        if not any(sum(packed(lines).values()) for lines in code(library).values()):
+            yield f"no vectors: {name}"
+
+
+if __name__ == "__main__":
+    for line in itertools.chain(failures(), short_vectors() if "width" in sys.argv else ()):
+        sys.stdout.write(f"{line}\n")
