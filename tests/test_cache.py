@@ -15,6 +15,7 @@ import pytest
 from command import HANGS
 from numba.core.bytecode import FunctionIdentity
 
+import seqgap
 import seqgap.kernels
 from seqgap.bench.analysis.run import read_run
 from seqgap.kernels._core import cache
@@ -83,7 +84,10 @@ def entries(cache: Path) -> list[Path]:
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
     """A copy of the kernels that may be edited; PYTHONPATH=copied.parents[1] runs it."""
-    return Path(shutil.copytree(INSTALLED, tmp_path / "copy" / "seqgap" / "kernels"))
+    kernels = Path(shutil.copytree(INSTALLED, tmp_path / "copy" / "seqgap" / "kernels"))
+    assert seqgap.__file__ is not None
+    shutil.copy(seqgap.__file__, kernels.parent)  # a folder without it would come after the installed package
+    return kernels
 
 
 def run_copy(program: str, copied: Path) -> tuple[int, list[float]]:
