@@ -128,3 +128,17 @@ def read_csv(file: Path) -> list[list[str]]:
     """The lines of a table, its columns first."""
     with open(file, newline="", encoding="utf-8") as handle:
         return list(csv.reader(handle))
+
+
+def dotted(values: dict[str, Any], outer: str = "") -> list[str]:
+    """Keys of nested objects as a.b; objects whose keys are data stay whole."""
+    keys = []
+    for key, value in values.items():
+        nested = isinstance(value, dict) and key not in (
+            "caches",
+            "versions",
+            "variables",
+            "removed_variables",
+        )
+        keys += dotted(value, f"{outer}{key}.") if nested else [f"{outer}{key}"]
+    return keys

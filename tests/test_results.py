@@ -178,6 +178,7 @@ def test_all_comes_back_as_it_was_stored(tmp_path: Path) -> None:
     run = read_run(folder.path)
     assert (run.rows, run.probes, run.damaged) == (rows, [Probe(1, 1.8e9, 1e-3)], [])
     assert run.options == OPTIONS
+    assert RunFolder.resume(folder.path).state(folder.path) == (OPTIONS, {(CELL, 1), (CELL, 0)})
     assert run.operations == Operations.of(plan(OPTIONS), OPTIONS.impl)
 
 

@@ -12,14 +12,10 @@ from synthetic import SMALL, write_run
 
 from seqgap.bench.analysis.run import read_run
 from seqgap.bench.measure import parent as running
-from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.options import Options
 from seqgap.bench.report import summary
 from seqgap.bench.results.folder import RunFolder
-from seqgap.bench.results.rows import Probe, ResultError, Row
 
-CELL = Cell("linear_ar", "forward", "numba", "float64", 6, 9, 1)
-OF_CELL = Options(dim=(6,), batch=(9,))
 ONE = Options(case=("normal",), impl=("numpy",), dim=(2,), batch=(1,), processes=2, seconds=0.002)
 
 
@@ -41,27 +37,6 @@ def test_rows_and_probes_of_every_process_are_stored(tmp_path: Path) -> None:
     for row in rows:
         times = [probe.at for probe in probes if probe.process == row.process]
         assert min(times) <= row.started <= max(times)
-
-
-def test_a_folder_is_never_written_twice(tmp_path: Path) -> None:
-    RunFolder.create(tmp_path / "a", {}, OF_CELL).append(Row(CELL, "ok", (1.0,), 1))
-    with pytest.raises(ResultError, match="not empty"):
-        RunFolder.create(tmp_path / "a", {}, OF_CELL)
-    assert read_run(tmp_path / "a").rows == [Row(CELL, "ok", (1.0,), 1)]
-
-
-def test_rows_survive_being_written_and_read(tmp_path: Path) -> None:
-    folder = RunFolder.create(tmp_path / "a", {}, OF_CELL)
-    rows = [
-        Row(CELL, "ok", (0.1, 1e-9), 7, 2, 1.8e9, 1.5, 0.5, 0.25),
-        Row(CELL, "skipped", reason='slow\n"x" µ'),
-    ]
-    for row in rows:
-        folder.append(row)
-    folder.append(Probe(1, 2.5, 0.5))
-    run = read_run(folder.path)
-    assert (run.rows, run.probes, run.damaged) == (rows, [Probe(1, 2.5, 0.5)], [])
-    assert RunFolder.resume(folder.path).state(folder.path) == (OF_CELL, {(CELL, 2), (CELL, 0)})
 
 
 @pytest.mark.parametrize(

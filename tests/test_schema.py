@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic import any_environment, write_run
+from synthetic import any_environment, dotted, write_run
 
 from seqgap.bench.analysis.run import Run, read_run
 from seqgap.bench.analysis.tables import tables
@@ -29,20 +29,6 @@ def names(name: str) -> list[str]:
     """What the first column of a section's table names in backticks."""
     lines = [line for line in section(name).splitlines() if line.startswith("| `")]
     return [key for line in lines for key in re.findall(r"`([^`]+)`", line.split("|")[1])]
-
-
-def dotted(values: dict[str, Any], outer: str = "") -> list[str]:
-    """Keys of nested objects as a.b; objects whose keys are data stay whole."""
-    found = []
-    for key, value in values.items():
-        nested = isinstance(value, dict) and key not in (
-            "caches",
-            "versions",
-            "variables",
-            "removed_variables",
-        )
-        found += dotted(value, f"{outer}{key}.") if nested else [f"{outer}{key}"]
-    return found
 
 
 @pytest.mark.parametrize("kind", [Row, Cell, Probe, Options])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seqgap.bench.cli.console import make_console
-from seqgap.bench.cli.options import dated, numbers
+from seqgap.bench.cli.options import dated, numbers, validated
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,11 +69,7 @@ def _options(case: str | None, dim: int, batch: tuple[int, ...], dtype: str, pro
         seconds=0.1,
         longest=_LONGEST,
     )
-    try:
-        options.validate(threads_available())
-    except ValueError as error:
-        raise click.UsageError(f"--{error}") from None
-    return options
+    return validated(options)
 
 
 def _report(console: "Console", path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from seqgap.bench.plan.options import Options
 
 
 def numbers(context: Any, parameter: Any, text: str | None) -> tuple[int, ...] | None:
@@ -22,6 +25,17 @@ def words(context: Any, parameter: Any, text: str | None) -> tuple[str, ...] | N
     if text is None:
         return None
     return tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+
+
+def validated(options: "Options") -> "Options":
+    """The options; UsageError where no run on this machine can have them."""
+    from seqgap.kernels._core.jit import threads_available
+
+    try:
+        options.validate(threads_available())
+    except ValueError as error:
+        raise click.UsageError(f"--{error}") from None
+    return options
 
 
 def installed(impl: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqgap.bench.cli.console import make_console
-from seqgap.bench.cli.options import dated, installed, numbers, words
+from seqgap.bench.cli.options import dated, installed, numbers, validated, words
 
 if TYPE_CHECKING:
     from seqgap.bench.results.folder import RunFolder
@@ -68,11 +68,7 @@ def _start(out: Path | None, chosen: dict[str, Any]) -> "RunFolder":
         chosen["map"] = ()
     if "threads" in chosen:
         chosen["ladder_threads"] = max(chosen["threads"])
-    options = replace(profile(chosen.pop("profile", "quick"), threads_available()), **chosen)
-    try:
-        options.validate(threads_available())
-    except ValueError as error:
-        raise click.UsageError(f"--{error}") from None
+    options = validated(replace(profile(chosen.pop("profile", "quick"), threads_available()), **chosen))
     options = replace(options, impl=installed(options.impl))
     if not plan(options):
         if not plan(replace(options, impl=("numba",))):

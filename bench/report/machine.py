@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console
 
 from seqgap.bench.machine.ceilings import Bandwidth, Ceilings
-from seqgap.bench.report.text import grid, si
+from seqgap.bench.report.text import grid, show, si
 
 
 def print_ceilings(console: Console, ceilings: Ceilings) -> None:
@@ -41,8 +41,7 @@ def _print_bandwidth(console: Console, title: str, levels: Iterable[Bandwidth]) 
         rates = (level.read, level.write, level.copy, level.triad)
         sizes = (_bytes(size) if size else "-" for size in (level.capacity, level.working_set))
         table.add_row(level.level, *sizes, *(f"{rate / 1e9:.3g}" for rate in rates))
-    console.print(table)
-    console.print()
+    show(console, table)
 
 
 def _bytes(size: int) -> str:

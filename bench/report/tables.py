@@ -17,6 +17,7 @@ from seqgap.bench.report.text import (
     grid,
     heading,
     range_text,
+    show,
     si,
     si_interval,
     threads_text,
@@ -57,8 +58,7 @@ def _print_matched(console: Console, gaps: Sequence[Gap], impl: str) -> None:
             table.add_row(
                 *map(str, gap.cell.columns("batch", "dim")), *_per_sample(gap), *per_call, *_ratio(gap)
             )
-        console.print(table)
-        console.print()
+        show(console, table)
 
 
 def _print_families(console: Console, gaps: Sequence[Gap], impl: str) -> None:
@@ -77,8 +77,7 @@ def _print_families(console: Console, gaps: Sequence[Gap], impl: str) -> None:
         table.add_row(
             ", ".join(gap.names), *map(str, gap.cell.columns(*size)), *_per_sample(gap), *_ratio(gap)
         )
-    console.print(table)
-    console.print()
+    show(console, table)
 
 
 def _per_sample(gap: Gap) -> tuple[str, str]:
@@ -148,8 +147,7 @@ def print_crossings(console: Console, crossings: Sequence[Crossing]) -> None:
     table = grid("sequential, parallel", ">dtype", ">thr.", ">N", *(f">{impl}" for impl in impls))
     for key, of_impl in groups.items():
         table.add_row(*key, *(of_impl.get(impl, "") for impl in impls))
-    console.print(table)
-    console.print()
+    show(console, table)
 
 
 def print_costs(console: Console, costs: Sequence[tuple[Curve, Fit]]) -> None:
@@ -167,8 +165,7 @@ def print_costs(console: Console, costs: Sequence[tuple[Curve, Fit]]) -> None:
             f"{curve.name} {curve.impl}", curve.dtype, str(curve.threads), si_interval(fit.call),
             si_interval(fit.step) if fit.step else "", si_interval(fit.element), f"{fit.residual:.0%}",
         )  # fmt: skip
-    console.print(table)
-    console.print()
+    show(console, table)
 
 
 def print_fractions(console: Console, run: Run) -> None:
@@ -187,5 +184,4 @@ def print_fractions(console: Console, run: Run) -> None:
         seconds, ceiling = run.bounds[measured.cell]
         size = map(str, measured.cell.columns("operation", "batch", "dim"))
         table.add_row(*size, si(measured.seconds), f"{seconds / measured.seconds:.0%}", ceiling)
-    console.print(table)
-    console.print()
+    show(console, table)

@@ -4,6 +4,7 @@ from math import isinf
 
 import click
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
 from seqgap.bench.analysis.ladder import Ladder
@@ -79,6 +80,12 @@ def grid(*heads: str, title: str | None = None) -> Table:
         right = head.startswith(">")
         table.add_column(head.removeprefix(">"), justify="right" if right else "left", no_wrap=True)
     return table
+
+
+def show(console: Console, table: Table) -> None:
+    """Print a table, and an empty line below it."""
+    console.print(table)
+    console.print()
 
 
 def tell_damaged(run: Run) -> bool:
