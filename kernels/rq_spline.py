@@ -79,7 +79,7 @@ def random_params(
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = STRATEGIES[0]) -> tuple[Any, ...]:
     order = orders(params.order, dim)
-    layers, identity = len(order), check.own(check.integers("params.kept", params.kept, 1))
+    layers, identity = len(order), check.integers("params.kept", params.kept, 1)
     if identity.shape != (layers,) or not 0 <= identity.min() <= identity.max() <= dim:
         raise ValueError(
             f"params.kept: expected {layers} integers from 0 to {dim}, got {identity.tolist()!r:.60}"

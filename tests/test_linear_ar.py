@@ -32,10 +32,8 @@ def test_every_tail_length_of_the_dot_products(dim: int) -> None:
     np.testing.assert_allclose(back, z, rtol=1e-11, atol=1e-11)
 
 
-def test_a_read_only_weight_is_checked_once_and_others_in_every_call() -> None:
-    assert not linear_ar.random_params(3, 1).weight.flags.writeable
+def test_a_weight_is_looked_at_in_every_call() -> None:
     params = linear_ar.random_params(3, 1)
-    params = params._replace(weight=params.weight.copy())
     view = params.weight[:]
     view.flags.writeable = False  # still changes with the array behind it
     for weight in (params.weight, view):
@@ -44,17 +42,6 @@ def test_a_read_only_weight_is_checked_once_and_others_in_every_call() -> None:
         params.weight[0, 2] = 1.0
         with pytest.raises(ValueError, match=r"params\.weight"):
             linear_ar.forward(np.zeros((1, 3)), params._replace(weight=weight))
-
-
-def test_a_weight_found_wrong_is_looked_at_again() -> None:
-    params = linear_ar.random_params(3, 1)
-    linear_ar.forward(np.zeros((1, 3)), params)
-    params.weight.flags.writeable = True
-    params.weight[0, 2] = 7.0
-    for writeable in (True, False):
-        params.weight.flags.writeable = writeable
-        with pytest.raises(ValueError, match=r"params\.weight"):
-            linear_ar.forward(np.zeros((1, 3)), params)
 
 
 def test_log_det_of_many_float32_dimensions_is_summed_in_float64() -> None:

@@ -96,13 +96,13 @@ def floats(name: str, value: Any, ndim: int) -> Array:
 
 
 def integers(name: str, value: Any, ndim: int) -> Array:
-    """`value` as a C-contiguous array of int64 with `ndim` dimensions; bools and floats are refused."""
+    """`value` as a plain array of int64 with `ndim` dimensions; bools and floats are refused."""
     array: Array = value
-    if type(value) is not np.ndarray or value.dtype is not INT64 or not value.flags.c_contiguous:
+    if type(value) is not np.ndarray or value.dtype is not INT64 or not _is_plain(value):
         array = asarray(name, value)
         if array.size and array.dtype.kind not in "iu":
             raise TypeError(f"{name}: expected integers, got dtype {array.dtype}")
-        array = np.array(array, dtype=INT64, order="C", copy=None)
+        array = own(np.array(array, dtype=INT64, order="C", copy=None))
     if array.ndim != ndim:
         raise ValueError(f"{name}: expected {ndim} dimensions, got shape {array.shape}")
     return array
@@ -110,20 +110,20 @@ def integers(name: str, value: Any, ndim: int) -> Array:
 
 def permutation(name: str, value: Any, dim: int) -> Array:
     """`value` as an int64 permutation of 0 to dim - 1."""
-    order = own(integers(name, value, 1))
+    order = integers(name, value, 1)
     if not np.array_equal(np.sort(order), np.arange(dim)):
         raise ValueError(f"{name}: expected a permutation of 0 to {dim - 1}, got {order.tolist()!r:.60}")
     return order
 
 
 def bools(name: str, value: Any) -> Array:
-    """`value` as a C-contiguous array of bool."""
-    if type(value) is np.ndarray and value.dtype is BOOL and value.flags.c_contiguous:
+    """`value` as a plain array of bool."""
+    if type(value) is np.ndarray and value.dtype is BOOL and _is_plain(value):
         return value
     array = asarray(name, value)
     if array.dtype != BOOL:
         raise TypeError(f"{name}: expected dtype bool, got {array.dtype}")
-    return np.ascontiguousarray(array)
+    return own(np.ascontiguousarray(array))
 
 
 def batch(name: str, value: Any) -> Array:
@@ -132,7 +132,7 @@ def batch(name: str, value: Any) -> Array:
         type(value) is np.ndarray
         and (value.dtype is FLOAT64 or value.dtype is FLOAT32)
         and value.ndim == 2
-        and value.flags.num & _PLAIN == _PLAIN
+        and _is_plain(value)
         and value.shape[1]
     ):
         return value
@@ -142,16 +142,21 @@ def batch(name: str, value: Any) -> Array:
     return own(array)
 
 
+def _is_plain(array: Array) -> bool:
+    """Whether kernels take an array as it is: C-contiguous, aligned and writeable."""
+    return array.flags.num & _PLAIN == _PLAIN
+
+
 def own(array: Array) -> Array:
     """`array`, copied if it is read-only: Numba would compile the kernels once more for each such field."""
     return array if array.flags.writeable else array.copy()
 
 
 def shaped(name: str, value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
-    """`value` as a C-contiguous array of exactly `shape`, converted to `dtype`."""
+    """`value` as a plain array of exactly `shape`, converted to `dtype`."""
     array: Array = value
-    if type(value) is not np.ndarray or value.dtype is not dtype or not value.flags.c_contiguous:
-        array = np.array(_as_array(name, value), dtype=dtype, order="C", copy=None)
+    if type(value) is not np.ndarray or value.dtype is not dtype or not _is_plain(value):
+        array = own(np.array(_as_array(name, value), dtype=dtype, order="C", copy=None))
     if array.shape != shape:
         raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
     return array

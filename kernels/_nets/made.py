@@ -38,8 +38,7 @@ def network(
         "bias_out": (layers, features, outputs),
     }
     arrays = [
-        check.own(check.shaped(f"params.{name}", getattr(params, name), dtype, shape))
-        for name, shape in shapes.items()
+        check.shaped(f"params.{name}", getattr(params, name), dtype, shape) for name, shape in shapes.items()
     ]
     residual = _residual(params)
     if residual and depth % 2 == 0:
@@ -105,7 +104,7 @@ def hide(degrees: Array, made: Weights) -> Weights:
 
 def orders(value: Any, dim: int) -> Array:
     """`params.order` as (L, D) int64, each row a permutation."""
-    order = check.own(check.integers("params.order", value, 2))
+    order = check.integers("params.order", value, 2)
     if not order.shape[0] or order.shape[1] != dim:
         raise ValueError(f"params.order: expected shape (L, {dim}) with L at least 1, got {order.shape}")
     if not _are_permutations(order):
@@ -115,7 +114,7 @@ def orders(value: Any, dim: int) -> Array:
 
 def degrees_of(params: Any, layers: int, largest: int) -> Array:
     """`params.degrees` as (L, K, H) int64 from 0 to `largest`."""
-    degrees = check.own(check.integers("params.degrees", params.degrees, 3))
+    degrees = check.integers("params.degrees", params.degrees, 3)
     shape = sizes(params, layers)
     if degrees.shape != shape:
         raise ValueError(
