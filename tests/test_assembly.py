@@ -94,7 +94,7 @@ def test_a_call_of_libm_is_seen() -> None:
 
 
 @HAS_VECTORS
-@pytest.mark.float32_is_slow
+@pytest.mark.targets
 def test_kernels_vectorise_and_call_no_libm(dtype: Dtype) -> None:
     """Every row kernel has an inner loop of vector multiplications."""
     run_everything(dtype)
@@ -106,7 +106,7 @@ def test_kernels_vectorise_and_call_no_libm(dtype: Dtype) -> None:
         assert any(sum(packed(lines).values()) for lines in functions), name
 
 
-@pytest.mark.float32_is_slow
+@pytest.mark.targets
 def test_every_function_may_use_512_bits(dtype: Dtype) -> None:
     """Of every library, whoever calls it: of its own functions and of those that are linked into it."""
     run_everything(dtype)

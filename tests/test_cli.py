@@ -211,6 +211,7 @@ def test_pytest_bench_and_compare_work_as_their_users_expect(tmp_path: Path) -> 
     assert "diffusion.noise-numba-float64-D2-N64-t1" in compared.stdout
 
 
+@pytest.mark.slow
 def test_every_small_smoke_cell_runs_once_without_timing(tmp_path: Path) -> None:
     options = profile("smoke", 1)
     small = [cell for cell in plan(options) if cell.dim == 2 and not too_slow(cell, options)]

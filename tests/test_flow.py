@@ -75,6 +75,7 @@ def test_it_is_its_parameters_one_after_another() -> None:
     np.testing.assert_allclose(flow.log_prob(result), expected, atol=1e-12)
 
 
+@pytest.mark.float32_is_slow
 def test_samples_and_strategies(dtype: Dtype) -> None:
     flow = example(dtype)
     z = standard_normal(7000, 5, 11, dtype=dtype)
