@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from command import SMALL, seqgap
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from seqgap.bench.model.case import COUNT, DTYPES, Case, Operation
 from seqgap.bench.model.registry import cases
@@ -80,7 +82,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             for dim in _sizes(operation, dims) if dims else [0]:
                 value = operation if "case" in keys else case
                 values = {"case": case, subject: value, "dtype": np.dtype(dtype), "dim": dim}
-                marks = [pytest.mark.xdist_group(case.stem), *([slow] if slow and dtype == DTYPES[1] else [])]
+                marks = [slow] if slow and dtype == DTYPES[1] else []
                 chosen = [values[key] for key in keys]
                 params.append(pytest.param(*chosen, marks=marks, id="-".join(map(_label, chosen))))
     metafunc.parametrize(keys, params)
@@ -95,14 +97,21 @@ def _label(value: Any) -> str:
     return value.stem if isinstance(value, Case) else getattr(value, "name", str(value))
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
+class Families(LoadScopeScheduling):
     """What is about one family goes to one process, which compiles its kernels; else a file goes to one.
 
-    What looks at the finished run goes to one too, which makes it.
+    Not xdist's own groups: with pytest 9.2 and xdist 3.8 their marks have no effect.
     """
-    if not item.get_closest_marker("xdist_group"):
-        group = "finished" if "finished" in getattr(item, "fixturenames", ()) else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group.removeprefix("test_")))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, parameters = nodeid.partition("[")
+        family = re.match("[a-z_]*", parameters)
+        return family[0] if family and family[0] in cases() else file.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """Families, unless another way to share the tests was asked for."""
+    return Families(config, log) if config.option.dist == "loadscope" else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -110,7 +119,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     """A process for each core, one family or file at a time in each, unless -n or --pdb says otherwise."""
     if FIRST and config.getoption("numprocesses", 0) is None and not config.option.usepdb:
         config.option.numprocesses = min(os.cpu_count() or 1, _PROCESSES)
-        config.option.dist = "loadgroup"
+        config.option.dist = "loadscope"
 
 
 def pytest_unconfigure() -> None:

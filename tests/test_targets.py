@@ -37,7 +37,7 @@ TARGETS = {
 
 
 @pytest.mark.targets
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in TARGETS])
+@pytest.mark.parametrize("name", TARGETS)
 def test_kernels_compiled_for(name: str) -> None:
     target = TARGETS[name]
     if missing := target.needed - machine_features():
