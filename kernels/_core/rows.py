@@ -22,6 +22,7 @@ WORTH_LIGHT = 131072  # a coupling takes 0.25 to 0.5 ns for each
 WORTH_HEAVY = 32768  # normals take 1.5 to 2.5 ns for each, networks more
 _TOGETHER = 64  # rows that kernels take side by side at most: parts and chunks are multiples of it
 _CHUNK = 524288  # bytes of a scratch array, that it stays in a second-level cache
+_TURNS = 8  # parts for each thread
 _LOG_2_PI = math.log(2 * math.pi)
 _STREAM = np.uint32(0)  # of the normals that samples are made of
 
@@ -32,9 +33,9 @@ class _Pool:
     threads: ThreadPoolExecutor | None = None
 
     @classmethod
-    def submit(cls, work: Callable[[int, int], None], lo: int, hi: int) -> Any:
+    def submit(cls, work: Callable[[], None]) -> Any:
         cls.threads = cls.threads or ThreadPoolExecutor(threads_available())
-        return cls.threads.submit(work, lo, hi)
+        return cls.threads.submit(work)
 
     @classmethod
     def forget(cls) -> None:
@@ -45,19 +46,27 @@ os.register_at_fork(after_in_child=_Pool.forget)
 
 
 def in_parts(work: Callable[[int, int], None], threads: int, shape: tuple[int, ...], worth: int) -> None:
-    """work(lo, hi) for all rows of a batch of this shape, in equal parts on at most `threads` threads.
+    """work(lo, hi) for all rows of a batch of this shape, in parts that at most `threads` threads take.
 
-    No part has less than `worth` elements. An error in any part is raised.
+    Each thread has `worth` elements at least. A thread that slept is slow at first, so parts are smaller than
+    its share. An error in any part is raised.
     """
     count, dim = shape
-    parts = min(threads, count * dim // worth)
-    if parts < 2:
+    workers = min(threads, count * dim // worth)
+    if workers < 2:
         work(0, count)
         return
-    size = -(-count // (parts * _TOGETHER)) * _TOGETHER
-    futures = [_Pool.submit(work, lo, min(lo + size, count)) for lo in range(size, count, size)]
+    size = max(count // (_TURNS * workers), worth // (2 * dim))
+    size = -(-size // _TOGETHER) * _TOGETHER
+    starts = iter(range(0, count, size))
+
+    def take_turns() -> None:
+        for lo in starts:
+            work(lo, min(lo + size, count))
+
+    futures = [_Pool.submit(take_turns) for _ in range(workers - 1)]
     try:
-        work(0, size)
+        take_turns()
     finally:
         for future in futures:
             future.result()
