@@ -23,10 +23,10 @@ from seqgap.kernels._core.family import Family
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.rows import WORTH_HEAVY
-from seqgap.kernels._core.simd import filled, fma, lanes, magnitude, select, sum_lanes
+from seqgap.kernels._core.simd import filled, fma, lanes, magnitude, number, select, sum_lanes
 from seqgap.kernels._core.vecmath import log, tanh
 from seqgap.kernels._nets.blocks import block_rows
-from seqgap.kernels._nets.dense import address, moved, number, product, read, spread, write
+from seqgap.kernels._nets.dense import address, moved, product, read, spread, write
 
 _STEPS = 100  # of Newton's method at most; bisection alone needs as many as a float64 has bits
 

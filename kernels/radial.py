@@ -19,10 +19,10 @@ from seqgap.kernels._core.family import Family
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.rows import WORTH_HEAVY
-from seqgap.kernels._core.simd import filled, fma, lanes, select, square_root
+from seqgap.kernels._core.simd import filled, fma, lanes, number, select, square_root
 from seqgap.kernels._core.vecmath import log
 from seqgap.kernels._nets.blocks import block_rows
-from seqgap.kernels._nets.dense import address, number, read, spread, write
+from seqgap.kernels._nets.dense import address, read, spread, write
 
 
 class Params(NamedTuple):

@@ -14,42 +14,45 @@ class Format(NamedTuple):
 
     exp(r) = 1 + r + r * r * P(r), |r| <= log(2) / 2. log(1 + f) = f - s * (f - s * s * P(s * s)),
     s = f / (2 + f). sin(pi / 2 * r) = r * P(r * r) and cos(pi / 2 * r) = P(r * r), |r| <= 1 / 2. Coefficients
-    from the constant upwards.
+    from the constant upwards. Numbers are of the type, or, where marked, integers as wide.
     """
 
-    real: Any
-    integer: Any  # as wide
-    mantissa: int  # bits stored
-    exp_low: float  # exp is 0 below
-    exp_high: float  # exp is infinite above
-    tanh_high: float  # tanh is 1 above
-    ln2_low: float  # what float(ln 2) leaves over
-    ln2_split: tuple[float, float]  # ln 2 in two parts, so that exponent * the first is exact
-    exp: tuple[float, ...]
-    log: tuple[float, ...]
-    sin: tuple[float, ...]
-    cos: tuple[float, ...]
+    mantissa: Any  # integer: bits stored
+    bias: Any  # integer: what is added to an exponent to store it
+    lift: Any  # integer: 2**lift makes a subnormal number normal
+    root_half: Any  # integer: the bits of sqrt(1/2)
+    magic: Any  # adding it rounds to an integer, which is then in the low bits
+    lifting: Any  # 2**lift
+    smallest_normal: Any
+    exp_low: Any  # exp is 0 below
+    exp_high: Any  # exp is infinite above
+    tanh_high: Any  # tanh is 1 above
+    ln2_low: Any  # what float(ln 2) leaves over
+    ln2_high: Any  # the first part of ln 2, so short that exponent * ln2_high is exact
+    ln2_rest: Any  # the second
+    exp: tuple[Any, ...]
+    log: tuple[Any, ...]
+    sin: tuple[Any, ...]
+    cos: tuple[Any, ...]
 
-    def table(self, values: tuple[float, ...]) -> tuple[Any, ...]:
-        """Numbers in this type."""
-        return tuple(self.real(value) for value in values)
 
-    @property
-    def magic(self) -> Any:
-        """Adding it rounds to an integer, which is then in the low bits."""
-        return self.real(1.5 * 2.0**self.mantissa)
-
-    @property
-    def bias(self) -> Any:
-        """What is added to an exponent to store it."""
-        return self.integer(2 ** (8 * self.real().itemsize - self.mantissa - 2) - 1)
+def _format(real: Any, integer: Any, mantissa: int, **values: Any) -> Format:
+    values |= {"magic": 1.5 * 2.0**mantissa, "lifting": 2.0 ** (mantissa + 2)}
+    return Format(
+        mantissa=integer(mantissa),
+        bias=integer(np.finfo(real).maxexp - 1),
+        lift=integer(mantissa + 2),
+        root_half=real(np.sqrt(0.5)).view(integer),
+        smallest_normal=np.finfo(real).tiny,
+        **{k: tuple(map(real, v)) if isinstance(v, tuple) else real(v) for k, v in values.items()},
+    )
 
 
 FORMATS = {
-    types.float64: Format(
-        np.float64, np.int64, 52, -746.0, 710.0, 19.07,
+    types.float64: _format(
+        np.float64, np.int64, 52, exp_low=-746.0, exp_high=710.0, tanh_high=19.07,
         ln2_low=2.3190468138462996e-17,
-        ln2_split=(0.6931471803691238, 1.9082149292705877e-10),
+        ln2_high=0.6931471803691238, ln2_rest=1.9082149292705877e-10,
         exp=(
             0.5, 0.16666666666666669, 0.041666666666623824, 0.008333333333330039,
             0.0013888888917367081, 0.00019841269863171557, 2.4801521057868204e-05,
@@ -70,10 +73,10 @@ FORMATS = {
             -6.321230856185146e-09,
         ),
     ),
-    types.float32: Format(
-        np.float32, np.int32, 23, -104.0, 89.0, 9.02,
+    types.float32: _format(
+        np.float32, np.int32, 23, exp_low=-104.0, exp_high=89.0, tanh_high=9.02,
         ln2_low=-1.904654299957768e-09,
-        ln2_split=(0.693145751953125, 1.4286068203094173e-06),
+        ln2_high=0.693145751953125, ln2_rest=1.4286068203094173e-06,
         exp=(
             0.5, 0.1666666716337204, 0.041666463017463684, 0.00833331048488617,
             0.0013933731243014336, 0.000198910798644647,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.np.numpy_support import as_dtype
 
 from seqgap.kernels._core import llvm
 from seqgap.kernels._core.compiler import generated, intrinsic, overload
@@ -174,6 +175,17 @@ def lanes(array: Any) -> Any:
 
     def call(array: Any) -> Any:
         return count
+
+    return call
+
+
+@generated
+def number(like: Any, value: Any) -> Any:
+    """`value` in the type of `like`: of its entries or lanes, if it is an array, an address or a vector."""
+    convert = as_dtype(getattr(like, "element", getattr(like, "dtype", like))).type
+
+    def call(like: Any, value: Any) -> Any:
+        return convert(value)
 
     return call
 

@@ -26,6 +26,7 @@ sincos_one_turn are what the generator of normals needs of log and sincos_turns;
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -33,27 +34,35 @@ import numpy as np
 
 from seqgap.kernels._core import llvm
 from seqgap.kernels._core.compiler import generated, intrinsic
-from seqgap.kernels._core.formats import FORMATS, Format
+from seqgap.kernels._core.formats import FORMATS
 from seqgap.kernels._core.jit import jit_exact
 from seqgap.kernels._core.llvm import Vector
-from seqgap.kernels._core.simd import bits_of, fma, from_bits, magnitude, select, to_float, with_sign
+from seqgap.kernels._core.simd import bits_of, fma, from_bits, magnitude, number, select, to_float, with_sign
 
 
-def _of_formats(make: Callable[[Format], Any]) -> Callable[..., Any]:
-    """The function of jitted code that `make` compiles for each format, and for vectors of it."""
-    compiled = {type_: make(form) for type_, form in FORMATS.items()}
+def _elementary(function: Callable[[Any], Any]) -> Callable[..., Any]:
+    """`function` of a float, or of a vector of them, for jitted code alone."""
+    compiled = jit_exact(function)
 
+    @functools.wraps(function)
     def choose(x: Any) -> Any:
-        function: Any = compiled.get(getattr(x, "element", x))
-
         def call(x: Any) -> Any:
-            return function(x)
+            return compiled(x)
 
-        return call if function else None
+        return call if getattr(x, "element", x) in FORMATS else None
 
-    for name in ("__name__", "__qualname__", "__doc__"):
-        setattr(choose, name, getattr(make, name))
     return generated(choose)
+
+
+@generated
+def _format(x: Any) -> Any:
+    """The `Format` of a float, or of those in a vector."""
+    form = FORMATS[getattr(x, "element", x)]
+
+    def call(x: Any) -> Any:
+        return form
+
+    return call
 
 
 @intrinsic
@@ -73,215 +82,131 @@ def _polynomial(typing_context: Any, x: Any, coefficients: Any) -> Any:
     return x(x, coefficients), codegen
 
 
-@functools.cache
-def _exp_parts(f: Format) -> Any:
-    real, magic, p = f.real, f.magic, f.table(f.exp)
-    log2_e, ln2_high, ln2_low = real(1.4426950408889634), real(0.6931471805599453), real(f.ln2_low)
-
-    @jit_exact
-    def exp_parts(y: Any) -> Any:
-        """r, P(r) and k: y = k log(2) + r with |r| <= log(2) / 2, and exp(r) = 1 + r + r * r * P(r)."""
-        rounded = fma(y, log2_e, magic)
-        n = rounded - magic
-        r = fma(-n, ln2_low, fma(-n, ln2_high, y))
-        return r, _polynomial(r, p), bits_of(rounded) - bits_of(magic)
-
-    return exp_parts
+@jit_exact
+def _exp_parts(y: Any) -> Any:
+    """r, P(r) and k: y = k log(2) + r with |r| <= log(2) / 2, and exp(r) = 1 + r + r * r * P(r)."""
+    f = _format(y)
+    rounded = fma(y, number(y, math.log2(math.e)), f.magic)
+    n = rounded - f.magic
+    r = fma(-n, f.ln2_low, fma(-n, number(y, math.log(2)), y))
+    return r, _polynomial(r, f.exp), bits_of(rounded) - bits_of(f.magic)
 
 
-@_of_formats
-def exp(f: Format) -> Any:
+@jit_exact
+def _power_of_two(k: Any, like: Any) -> Any:
+    f = _format(like)
+    return from_bits((k + f.bias) << f.mantissa, like)
+
+
+@_elementary
+def exp(x: Any) -> Any:
     """e to the power x; all inputs, subnormal results, overflow to inf, inf and NaN included."""
-    real, integer, bias, shift = f.real, f.integer, f.bias, f.integer(f.mantissa)
-    low, high, one, half = real(f.exp_low), real(f.exp_high), real(1), integer(1)
-    exp_parts = _exp_parts(f)
-
-    @jit_exact
-    def exp(x: Any) -> Any:
-        # Comparisons, not min and max: a NaN fails both and stays.
-        r, p, k = exp_parts(select(x < low, low, select(x > high, high, x)))
-        first = k >> half  # two factors, so that subnormal results and overflow come out right
-        scaled = (fma(r * r, p, r) + one) * from_bits((first + bias) << shift, x)
-        return scaled * from_bits((k - first + bias) << shift, x)
-
-    return exp
+    f = _format(x)
+    # Comparisons, not min and max: a NaN fails both and stays.
+    r, p, k = _exp_parts(select(x < f.exp_low, f.exp_low, select(x > f.exp_high, f.exp_high, x)))
+    first = k >> number(k, 1)  # two factors, so that subnormal results and overflow come out right
+    return (fma(r * r, p, r) + number(x, 1)) * _power_of_two(first, x) * _power_of_two(k - first, x)
 
 
-@_of_formats
-def exp_normal(f: Format) -> Any:
+@_elementary
+def exp_normal(x: Any) -> Any:
     """e to the power x, the bits of `exp`, where that is a normal number (|x| at most 87) or NaN."""
-    one, bias, shift = f.real(1), f.bias, f.integer(f.mantissa)
-    exp_parts = _exp_parts(f)
-
-    @jit_exact
-    def exp_normal(x: Any) -> Any:
-        r, p, k = exp_parts(x)
-        return (fma(r * r, p, r) + one) * from_bits((k + bias) << shift, x)
-
-    return exp_normal
+    r, p, k = _exp_parts(x)
+    return (fma(r * r, p, r) + number(x, 1)) * _power_of_two(k, x)
 
 
-@functools.cache
-def _expm1_parts(f: Format) -> Any:
-    one, bias, shift = f.real(1), f.bias, f.integer(f.mantissa)
-    exp_parts = _exp_parts(f)
-
-    @jit_exact
-    def expm1_parts(y: Any) -> Any:
-        """exp(y) - 1 with all its digits near 0 too, and what is beyond y where k = 0."""
-        r, p, k = exp_parts(y)
-        power = from_bits((k + bias) << shift, y)
-        return fma(power, fma(r * r, p, r), power - one), r * r * p
-
-    return expm1_parts
+@jit_exact
+def _expm1_parts(y: Any) -> Any:
+    """exp(y) - 1 with all its digits near 0 too, and what is beyond y where k = 0."""
+    r, p, k = _exp_parts(y)
+    power = _power_of_two(k, y)
+    return fma(power, fma(r * r, p, r), power - number(y, 1)), r * r * p
 
 
-@_of_formats
-def tanh(f: Format) -> Any:
+@_elementary
+def tanh(x: Any) -> Any:
     """Hyperbolic tangent; all inputs: odd, x itself where that is the nearest value, 0 keeps its sign."""
-    real, high, near_limit = f.real, f.real(f.tanh_high), f.real(0.17)
-    one, two, half, quarter, three_quarters = (real(x) for x in (1, 2, 0.5, 0.25, 0.75))
-    expm1_parts = _expm1_parts(f)
-
-    @jit_exact
-    def tanh(x: Any) -> Any:
-        size = magnitude(x)
-        e, beyond = expm1_parts(two * size)
-        # e / (e + 2), as what it differs by from a value known exactly, for the sake of the roundings.
-        near = size < near_limit  # where k = 0 and r = 2 |x|
-        known = select(near, size, quarter)
-        rest = select(near, fma(-size, e, beyond), fma(three_quarters, e, -half))
-        return with_sign(select(size > high, one, known + rest / (e + two)), x)
-
-    return tanh
+    size, one, two = magnitude(x), number(x, 1), number(x, 2)
+    e, beyond = _expm1_parts(two * size)
+    # e / (e + 2), as what it differs by from a value known exactly, for the sake of the roundings.
+    near = size < number(x, 0.17)  # where k = 0 and r = 2 |x|
+    known = select(near, size, number(x, 0.25))
+    rest = select(near, fma(-size, e, beyond), fma(number(x, 0.75), e, number(x, -0.5)))
+    return with_sign(select(size > _format(x).tanh_high, one, known + rest / (e + two)), x)
 
 
-@_of_formats
-def expm1_negative(f: Format) -> Any:
+@_elementary
+def expm1_negative(x: Any) -> Any:
     """exp(x) - 1 for x at most 0, NaN of NaN; beyond it right as far as exp(x) is a normal number."""
-    low, expm1_parts = f.real(-50), _expm1_parts(f)
-
-    @jit_exact
-    def expm1_negative(x: Any) -> Any:
-        value, _ = expm1_parts(select(x < low, low, x))
-        return value
-
-    return expm1_negative
+    low = number(x, -50)
+    return _expm1_parts(select(x < low, low, x))[0]
 
 
-@_of_formats
-def sigmoid(f: Format) -> Any:
+@_elementary
+def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)); all inputs."""
-    one, zero = f.real(1), f.real(0)
-
-    @jit_exact
-    def sigmoid(x: Any) -> Any:
-        e = exp(-magnitude(x))
-        return select(x < zero, e, one) / (one + e)
-
-    return sigmoid
+    e, one = exp(-magnitude(x)), number(x, 1)
+    return select(x < number(x, 0), e, one) / (one + e)
 
 
-@_of_formats
-def softplus(f: Format) -> Any:
+@_elementary
+def softplus(x: Any) -> Any:
     """log(1 + exp(x)); all inputs."""
-    one, zero = f.real(1), f.real(0)
-
-    @jit_exact
-    def softplus(x: Any) -> Any:
-        e = exp(-magnitude(x))
-        y = one + e
-        log1p = log_normal(y) + (e - (y - one)) / y  # with what the sum lost
-        return select(x < zero, zero, x) + log1p
-
-    return softplus
+    e, zero, one = exp(-magnitude(x)), number(x, 0), number(x, 1)
+    y = one + e
+    log1p = log_normal(y) + (e - (y - one)) / y  # with what the sum lost
+    return select(x < zero, zero, x) + log1p
 
 
-@functools.cache
-def _lowered_log(f: Format) -> Any:
-    real, integer, shift, p = f.real, f.integer, f.integer(f.mantissa), f.table(f.log)
-    one, two, root_half = real(1), real(2), real(np.sqrt(0.5)).view(integer)
-    ln2_high, ln2_low = f.table(f.ln2_split)
-
-    @jit_exact
-    def lowered_log(x: Any, lift: Any) -> Any:
-        """log(x / 2**lift) of a positive normal number."""
-        bits = bits_of(x)
-        exponent = (bits - root_half) >> shift
-        f = from_bits(bits - (exponent << shift), x) - one  # in [sqrt(1/2), sqrt(2)) - 1
-        s = f / (two + f)
-        z = s * s
-        tail = f - z * _polynomial(z, p)  # log(1 + f) = f - s * (f - z * P(z))
-        e = to_float(exponent - lift, x)
-        return fma(e, ln2_high, f - fma(s, tail, -(e * ln2_low)))
-
-    return lowered_log
+@jit_exact
+def _lowered_log(x: Any, lift: Any) -> Any:
+    """log(x / 2**lift) of a positive normal number."""
+    form, bits = _format(x), bits_of(x)
+    exponent = (bits - form.root_half) >> form.mantissa
+    f = from_bits(bits - (exponent << form.mantissa), x) - number(x, 1)  # in [sqrt(1/2), sqrt(2)) - 1
+    s = f / (number(x, 2) + f)
+    z = s * s
+    tail = f - z * _polynomial(z, form.log)  # log(1 + f) = f - s * (f - z * P(z))
+    e = to_float(exponent - lift, x)
+    return fma(e, form.ln2_high, f - fma(s, tail, -(e * form.ln2_rest)))
 
 
-@_of_formats
-def log_normal(f: Format) -> Any:
+@_elementary
+def log_normal(x: Any) -> Any:
     """Natural logarithm of a positive normal number; any other input gives garbage."""
-    lowered_log, none = _lowered_log(f), f.integer(0)
-
-    @jit_exact
-    def log_normal(x: Any) -> Any:
-        return lowered_log(x, none)
-
-    return log_normal
+    return _lowered_log(x, number(bits_of(x), 0))
 
 
-@_of_formats
-def log(f: Format) -> Any:
+@_elementary
+def log(x: Any) -> Any:
     """Natural logarithm; all inputs: -inf of either 0, NaN below 0, inf of inf, NaN of NaN."""
-    zero, infinity, nan = f.real(0), f.real(np.inf), f.real(np.nan)
-    smallest_normal, lifting = np.finfo(f.real).tiny, f.real(2.0 ** (f.mantissa + 2))
-    none, lift = f.integer(0), f.integer(f.mantissa + 2)
-    lowered_log = _lowered_log(f)
-
-    @jit_exact
-    def log(x: Any) -> Any:
-        low = x < smallest_normal
-        value = lowered_log(select(low, x * lifting, x), select(low, lift, none))
-        finite = select(x < infinity, value, x)  # infinity and NaN stay
-        return select(x > zero, finite, select(x < zero, nan, x - infinity))
-
-    return log
+    f, zero, infinity = _format(x), number(x, 0), number(x, np.inf)
+    low = x < f.smallest_normal
+    value = _lowered_log(select(low, x * f.lifting, x), select(low, f.lift, number(f.lift, 0)))
+    finite = select(x < infinity, value, x)  # infinity and NaN stay
+    return select(x > zero, finite, select(x < zero, number(x, np.nan), x - infinity))
 
 
-@_of_formats
-def sincos_one_turn(f: Format) -> Any:
+@_elementary
+def sincos_one_turn(x: Any) -> Any:
     """(sin, cos) of x turns for |x| at most 1; beyond it garbage."""
-    real, integer, magic = f.real, f.integer, f.magic
-    p_sin, p_cos = f.table(f.sin), f.table(f.cos)
-    four, one, two = real(4), integer(1), integer(2)
-
-    @jit_exact
-    def sincos_one_turn(turns: Any) -> Any:
-        rounded = fma(turns, four, magic)
-        r = fma(turns, four, magic - rounded)  # quarter turns left over, in [-1/2, 1/2]
-        quadrant = real(rounded).view(integer)
-        square = r * r
-        sine, cosine = r * _polynomial(square, p_sin), _polynomial(square, p_cos)
-        odd = (quadrant & one) != 0
-        first = cosine if odd else sine
-        second = sine if odd else cosine
-        return (
-            -first if (quadrant & two) != 0 else first,
-            -second if ((quadrant + one) & two) != 0 else second,
-        )
-
-    return sincos_one_turn
+    f, four = _format(x), number(x, 4)
+    rounded = fma(x, four, f.magic)
+    r = fma(x, four, f.magic - rounded)  # quarter turns left over, in [-1/2, 1/2]
+    quadrant, square = bits_of(rounded), r * r
+    one, two = number(quadrant, 1), number(quadrant, 2)
+    sine, cosine = r * _polynomial(square, f.sin), _polynomial(square, f.cos)
+    odd = (quadrant & one) != 0
+    first = cosine if odd else sine
+    second = sine if odd else cosine
+    negative = (quadrant & two) != 0, ((quadrant + one) & two) != 0
+    return -first if negative[0] else first, -second if negative[1] else second
 
 
-@_of_formats
-def sincos_turns(f: Format) -> Any:
+@_elementary
+def sincos_turns(x: Any) -> Any:
     """(sin, cos) of x turns, that is of 2 pi x; all inputs, NaN of inf and NaN."""
-
-    @jit_exact
-    def sincos_turns(turns: Any) -> Any:
-        return sincos_one_turn(turns - np.rint(turns))
-
-    return sincos_turns
+    return sincos_one_turn(x - np.rint(x))
 
 
 @jit_exact

@@ -15,9 +15,9 @@ import numpy as np
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
-from seqgap.kernels._core.simd import fma, lanes, magnitude
+from seqgap.kernels._core.simd import fma, lanes, magnitude, number
 from seqgap.kernels._core.vecmath import exp_normal, log, sigmoid, softplus
-from seqgap.kernels._nets.dense import number, read, write
+from seqgap.kernels._nets.dense import read, write
 from seqgap.kernels._nets.layers import STRATEGIES, stack_rows
 from seqgap.kernels._nets.made import masked_network, orders
 

@@ -8,11 +8,10 @@ their order, however many rows or vectors go together: so a row has the same bit
 
 from typing import Any
 
-import numpy as np
 from numba import literally, types
 from numba.core import cgutils
 
-from seqgap.kernels._core.compiler import generated, intrinsic, literal_intrinsic
+from seqgap.kernels._core.compiler import intrinsic, literal_intrinsic
 from seqgap.kernels._core.jit import isolate, jit_exact
 from seqgap.kernels._core.llvm import INDEX, VECTOR_BYTES, call_fma, element_pointer, splat, vector_of
 
@@ -46,17 +45,6 @@ def entry(typing_context: Any, base: Any, index: Any) -> Any:
         return builder.load(builder.gep(arguments[0], [arguments[1]]))
 
     return base.dtype(base, types.intp), codegen
-
-
-@generated
-def number(base: Any, value: Any) -> Any:
-    """`value` in the type of the numbers at an address."""
-    real = np.float32 if base.dtype.bitwidth == 32 else np.float64
-
-    def call(base: Any, value: Any) -> Any:
-        return real(value)
-
-    return call
 
 
 def _vector_at(builder: Any, base: Any, index: Any, vector: Any) -> Any:

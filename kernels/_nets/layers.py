@@ -18,9 +18,9 @@ import numpy as np
 from seqgap.kernels._core.family import Family, StrategicFamily
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.rows import WORTH_HEAVY
-from seqgap.kernels._core.simd import bits_of, filled, lanes, scratch
+from seqgap.kernels._core.simd import bits_of, filled, lanes, number, scratch
 from seqgap.kernels._nets.blocks import load_block, piece, unload_block
-from seqgap.kernels._nets.dense import address, entry, number, read, write
+from seqgap.kernels._nets.dense import address, entry, read, write
 from seqgap.kernels._nets.mlp import Network, Workspace, advance, ends_of, outputs_for
 
 STRATEGIES = ("incremental", "naive", "jacobi")

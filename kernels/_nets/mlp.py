@@ -3,9 +3,9 @@
 from typing import Any, NamedTuple
 
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
-from seqgap.kernels._core.simd import lanes, select
+from seqgap.kernels._core.simd import lanes, number, select
 from seqgap.kernels._core.vecmath import expm1_negative, sigmoid, tanh
-from seqgap.kernels._nets.dense import address, number, product, read, write
+from seqgap.kernels._nets.dense import address, product, read, write
 
 ACTIVATIONS = ("relu", "tanh", "elu", "silu")
 _RELU, _TANH, _ELU = range(3)
