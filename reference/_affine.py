@@ -1,9 +1,11 @@
 """z = scale x + shift of one feature, with (shift, scale before its function) from the network."""
 
 import math
+from functools import partial
+from typing import Any
 
 from seqgap.reference._plain import Vector, exp, softplus
-from seqgap.reference._stack import sigmoid
+from seqgap.reference._stack import Transform, sigmoid
 
 
 def outputs_of(scale: str) -> int:
@@ -23,13 +25,18 @@ def _scale(name: str, theta: Vector) -> tuple[float, float]:
     return scale, math.log(scale)
 
 
-def affine(name: str, theta: Vector, x: float) -> tuple[float, float]:
+def _affine(name: str, theta: Vector, x: float) -> tuple[float, float]:
     """Data to latent."""
     scale, log_scale = _scale(name, theta)
     return x * scale + theta[0], log_scale
 
 
-def affine_back(name: str, theta: Vector, z: float) -> tuple[float, float]:
+def _affine_back(name: str, theta: Vector, z: float) -> tuple[float, float]:
     """Latent to data."""
     scale, log_scale = _scale(name, theta)
     return (z - theta[0]) / scale, -log_scale
+
+
+def transforms_of(params: Any) -> tuple[Transform, Transform]:
+    """Latent to data, and back."""
+    return partial(_affine_back, params.scale), partial(_affine, params.scale)

@@ -1,9 +1,11 @@
 """Monotonic rational-quadratic spline of one feature (Durkan et al., 2019)."""
 
 import math
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from seqgap.reference._plain import Vector, exp, softplus
+from seqgap.reference._stack import Transform
 
 _FLOOR = 1e-3  # of the widths, heights and slopes of "softplus"
 
@@ -69,7 +71,7 @@ def _log_slope(b: Bin, part: float) -> float:
     return math.log(above) + 2 * math.log(steep / below)
 
 
-def spline(name: str, bound: float, theta: Vector, x: float) -> tuple[float, float]:
+def _spline(name: str, bound: float, theta: Vector, x: float) -> tuple[float, float]:
     """Data to latent, equation 4."""
     if not -bound < x < bound:
         return x, 0.0
@@ -80,7 +82,7 @@ def spline(name: str, bound: float, theta: Vector, x: float) -> tuple[float, flo
     return b.y + above / below, _log_slope(b, part)
 
 
-def spline_back(name: str, bound: float, theta: Vector, z: float) -> tuple[float, float]:
+def _spline_back(name: str, bound: float, theta: Vector, z: float) -> tuple[float, float]:
     """Latent to data: the root of a quadratic, equations 6 to 8, in the form where nothing cancels."""
     if not -bound < z < bound:
         return z, 0.0
@@ -93,3 +95,8 @@ def spline_back(name: str, bound: float, theta: Vector, z: float) -> tuple[float
     part = (root - qb) / (2 * qa) if qb < 0 else -2 * qc / (qb + root)
     part = 0.0 if part < 0 else (1.0 if part > 1 else part)
     return b.x + part * b.width, -_log_slope(b, part)
+
+
+def transforms_of(params: Any) -> tuple[Transform, Transform]:
+    """Latent to data, and back."""
+    return partial(_spline_back, params.spline, params.bound), partial(_spline, params.spline, params.bound)

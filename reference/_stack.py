@@ -2,13 +2,18 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+from seqgap.reference._family import Family
 from seqgap.reference._plain import Matrix, Vector, exp
 from seqgap.reference.normal import standard_normal
 
+P = TypeVar("P")  # the family's Params
 # (parameters of the transform, value) -> (value, log_det)
 Transform: TypeAlias = Callable[[Vector, float], tuple[float, float]]
+# weight_in (L, H, C), weight_hidden (L, K - 1, H, H), weight_out (L, S, P, H), bias_hidden (L, K, H) and
+# bias_out (L, S, P) of L networks of K hidden layers of H units
+Weights: TypeAlias = tuple[list[Matrix], list[list[Matrix]], list[list[Matrix]], list[Matrix], list[Matrix]]
 
 
 def sigmoid(u: float) -> float:
@@ -91,20 +96,26 @@ class Conditioner:
         return value, value if plain else _ACTIVATIONS[layer.activation](value)
 
 
-def to_data(row: Vector, layers: list[Layer], transform: Transform) -> tuple[Vector, float]:
-    """Latent to data from the first layer on, the features one after another: (row, log_det)."""
+def stack_family(
+    layers: Callable[[P], list[Layer]],
+    transforms: Callable[[P], tuple[Transform, Transform]],
+    dim: Callable[[P], int],
+) -> Family[P]:
+    """The flow of the layers, the first next to z; transforms: of one feature, latent to data and back."""
+
+    def to_data(z: Vector, params: P) -> tuple[Vector, float]:
+        return _run(z, layers(params), transforms(params)[0], sequential=True)
+
+    def to_latent(x: Vector, params: P) -> tuple[Vector, float]:
+        return _run(x, layers(params)[::-1], transforms(params)[1], sequential=False)
+
+    return Family(to_data, to_latent, dim)
+
+
+def _run(row: Vector, layers: list[Layer], transform: Transform, sequential: bool) -> tuple[Vector, float]:
     log_det = 0.0
     for layer in layers:
-        row, added = _through(row, layer, transform, sequential=True)
-        log_det += added
-    return row, log_det
-
-
-def to_latent(row: Vector, layers: list[Layer], transform: Transform) -> tuple[Vector, float]:
-    """Data to latent from the last layer on: (row, log_det)."""
-    log_det = 0.0
-    for layer in reversed(layers):
-        row, added = _through(row, layer, transform, sequential=False)
+        row, added = _through(row, layer, transform, sequential)
         log_det += added
     return row, log_det
 
@@ -132,16 +143,6 @@ def cyclic(dim: int, width: int) -> list[int]:
     return sorted(j % max(1, dim - 1) + min(1, dim - 1) for j in range(width))
 
 
-class Weights(NamedTuple):
-    """Weights and biases of L networks of K hidden layers of H units."""
-
-    weight_in: list[Matrix]  # (L, H, C)
-    weight_hidden: list[list[Matrix]]  # (L, K - 1, H, H)
-    weight_out: list[list[Matrix]]  # (L, S, P, H)
-    bias_hidden: list[Matrix]  # (L, K, H)
-    bias_out: list[Matrix]  # (L, S, P)
-
-
 def random_network(
     shape: tuple[int, int, int], columns: int, features: int, outputs: int, seed: int
 ) -> Weights:
@@ -154,7 +155,7 @@ def random_network(
 
     inner = 1 / math.sqrt(width)
     weight_out = draw(3, 0.3 * inner, layers, features, outputs * width)
-    return Weights(
+    return (
         draw(1, 1 / math.sqrt(columns), layers, width, columns),
         draw(2, inner, layers, depth - 1, width, width),
         [[_nested(row, (outputs, width)) for row in layer] for layer in weight_out],
@@ -163,32 +164,25 @@ def random_network(
     )
 
 
-def masked(network: Weights, degrees: list[list[int]]) -> Weights:
-    """`network` of autoregressive layers with 0 for the weights that are not read.
-
-    degrees: (K, H), those of every layer.
-    """
-
-    def seen(weights: Vector, mask: list[bool]) -> Vector:
-        return [w if s else 0.0 * w for w, s in zip(weights, mask, strict=True)]
-
-    return network._replace(
-        weight_in=[
-            [seen(row, [c < d for c in range(len(row))]) for row, d in zip(layer, degrees[0], strict=True)]
-            for layer in network.weight_in
-        ],
-        weight_hidden=[
-            [
-                [seen(row, [b <= d for b in below]) for row, d in zip(matrix, above, strict=True)]
-                for matrix, below, above in zip(layer, degrees[:-1], degrees[1:], strict=True)
-            ]
-            for layer in network.weight_hidden
-        ],
-        weight_out=[
-            [[seen(row, [d <= i for d in degrees[-1]]) for row in rows] for i, rows in enumerate(layer)]
-            for layer in network.weight_out
-        ],
+def masked(network: Weights, degrees: list[int]) -> Weights:
+    """`network` with 0 for the weights that are not read; degrees: (H,), those of every hidden layer."""
+    weight_in, weight_hidden, weight_out, bias_hidden, bias_out = network
+    columns = range(1, len(weight_in[0][0]) + 1)
+    return (
+        [_seen(rows, columns, degrees) for rows in weight_in],
+        [[_seen(rows, degrees, degrees) for rows in layer] for layer in weight_hidden],
+        [[_seen(rows, degrees, [i] * len(rows)) for i, rows in enumerate(layer)] for layer in weight_out],
+        bias_hidden,
+        bias_out,
     )
+
+
+def _seen(rows: Matrix, below: Sequence[int], above: Sequence[int]) -> Matrix:
+    """`rows` with 0 where the degree of the column, in `below`, is more than that of the row, in `above`."""
+    return [
+        [weight if b <= a else 0.0 * weight for weight, b in zip(row, below, strict=True)]
+        for row, a in zip(rows, above, strict=True)
+    ]
 
 
 def _nested(flat: list[Any], sizes: tuple[int, ...]) -> list[Any]:

@@ -46,8 +46,7 @@ def _to_latent(x: Vector, params: Params) -> tuple[Vector, float]:
 
 
 family = Family(_to_data, _to_latent, lambda params: max(1, 2 * len(params.a_s)))
-forward, inverse = family.forward, family.inverse
-log_prob, sample = family.log_prob, family.sample
+forward, inverse, log_prob, sample = family.forward, family.inverse, family.log_prob, family.sample
 
 
 def nll(x: Matrix, params: Params) -> float:

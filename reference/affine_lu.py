@@ -85,5 +85,4 @@ def _to_latent(x: Vector, params: Params) -> tuple[Vector, float]:
 
 
 family = Family(_to_data, _to_latent, lambda params: len(params.shift))
-forward, inverse = family.forward, family.inverse
-log_prob, sample = family.log_prob, family.sample
+forward, inverse, log_prob, sample = family.forward, family.inverse, family.log_prob, family.sample

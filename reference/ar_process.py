@@ -47,5 +47,4 @@ def _steps(params: Params) -> int:
 
 
 family = Family(_to_data, _to_latent, _steps)
-forward, inverse = family.forward, family.inverse
-log_prob, sample = family.log_prob, family.sample
+forward, inverse, log_prob, sample = family.forward, family.inverse, family.log_prob, family.sample

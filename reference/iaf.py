@@ -17,5 +17,4 @@ def random_params(dim: int, seed: int, **options: Any) -> Params:
 
 
 family = maf.family.reversed()
-forward, inverse = family.forward, family.inverse
-log_prob, sample = family.log_prob, family.sample
+forward, inverse, log_prob, sample = family.forward, family.inverse, family.log_prob, family.sample

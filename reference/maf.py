@@ -1,21 +1,11 @@
 """Masked autoregressive flow, one value at a time."""
 
-from functools import partial
 from typing import NamedTuple
 
-from seqgap.reference._affine import affine, affine_back, outputs_of
+from seqgap.reference._affine import outputs_of, transforms_of
 from seqgap.reference._family import Family
-from seqgap.reference._plain import Matrix, Vector
-from seqgap.reference._stack import (
-    Layer,
-    alternating,
-    cyclic,
-    layers_of,
-    masked,
-    random_network,
-    to_data,
-    to_latent,
-)
+from seqgap.reference._plain import Matrix
+from seqgap.reference._stack import alternating, cyclic, layers_of, masked, random_network, stack_family
 
 
 class Params(NamedTuple):
@@ -46,24 +36,13 @@ def random_params(
     dtype: str = "float64",
 ) -> Params:
     """Layers of alternating order with cyclic degrees; in float64 whatever the dtype."""
-    degrees = [cyclic(dim, width)] * depth
+    degrees = cyclic(dim, width)
     network = masked(random_network((layers, depth, width), dim, dim, outputs_of(scale), seed), degrees)
-    return Params(alternating(dim, layers), [degrees] * layers, *network, activation, scale, residual)
+    order = alternating(dim, layers)
+    return Params(order, [[degrees] * depth] * layers, *network, activation, scale, residual)
 
 
-def _layers(params: Params) -> list[Layer]:
-    """No feature passes as it is."""
-    return layers_of(params, params.order, [0] * len(params.order), params.degrees)
-
-
-def _to_data(z: Vector, params: Params) -> tuple[Vector, float]:
-    return to_data(z, _layers(params), partial(affine_back, params.scale))
-
-
-def _to_latent(x: Vector, params: Params) -> tuple[Vector, float]:
-    return to_latent(x, _layers(params), partial(affine, params.scale))
-
-
-family = Family(_to_data, _to_latent, lambda params: len(params.bias_out[0]))
-forward, inverse = family.forward, family.inverse
-log_prob, sample = family.log_prob, family.sample
+family: Family[Params] = stack_family(
+    lambda p: layers_of(p, p.order, [0] * len(p.order), p.degrees), transforms_of, lambda p: len(p.order[0])
+)
+forward, inverse, log_prob, sample = family.forward, family.inverse, family.log_prob, family.sample

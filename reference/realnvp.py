@@ -1,12 +1,10 @@
 """RealNVP: affine coupling layers with multi-layer perceptrons, one value at a time."""
 
-from functools import partial
 from typing import NamedTuple
 
-from seqgap.reference._affine import affine, affine_back, outputs_of
-from seqgap.reference._family import Family
-from seqgap.reference._plain import Matrix, Vector
-from seqgap.reference._stack import Layer, layers_of, random_network, to_data, to_latent
+from seqgap.reference._affine import outputs_of, transforms_of
+from seqgap.reference._plain import Matrix
+from seqgap.reference._stack import Layer, layers_of, random_network, stack_family
 
 
 class Params(NamedTuple):
@@ -53,14 +51,5 @@ def _layers(params: Params) -> list[Layer]:
     return layers_of(params, orders, identity, degrees)
 
 
-def _to_data(z: Vector, params: Params) -> tuple[Vector, float]:
-    return to_data(z, _layers(params), partial(affine_back, params.scale))
-
-
-def _to_latent(x: Vector, params: Params) -> tuple[Vector, float]:
-    return to_latent(x, _layers(params), partial(affine, params.scale))
-
-
-family = Family(_to_data, _to_latent, lambda params: len(params.masks[0]))
-forward, inverse = family.forward, family.inverse
-log_prob, sample = family.log_prob, family.sample
+family = stack_family(_layers, transforms_of, lambda params: len(params.masks[0]))
+forward, inverse, log_prob, sample = family.forward, family.inverse, family.log_prob, family.sample

@@ -1,21 +1,11 @@
 """Neural spline flow, one value at a time."""
 
-from functools import partial
 from typing import NamedTuple
 
 from seqgap.reference._family import Family
-from seqgap.reference._plain import Matrix, Vector
-from seqgap.reference._spline import spline, spline_back
-from seqgap.reference._stack import (
-    Layer,
-    alternating,
-    cyclic,
-    layers_of,
-    masked,
-    random_network,
-    to_data,
-    to_latent,
-)
+from seqgap.reference._plain import Matrix
+from seqgap.reference._spline import transforms_of
+from seqgap.reference._stack import alternating, cyclic, layers_of, masked, random_network, stack_family
 
 
 class Params(NamedTuple):
@@ -55,24 +45,13 @@ def random_params(
     degrees = [kept] * width if coupling else cyclic(dim, width)
     columns = max(1, dim // 2) if coupling else dim
     network = random_network((layers, depth, width), columns, dim - kept, 3 * bins - 1, seed)
-    network = network if coupling else masked(network, [degrees] * depth)
+    network = network if coupling else masked(network, degrees)
     everywhere = [[degrees] * depth] * layers
     order = alternating(dim, layers)
     return Params(order, [kept] * layers, everywhere, *network, activation, spline, bound, residual)
 
 
-def _layers(params: Params) -> list[Layer]:
-    return layers_of(params, params.order, params.kept, params.degrees)
-
-
-def _to_data(z: Vector, params: Params) -> tuple[Vector, float]:
-    return to_data(z, _layers(params), partial(spline_back, params.spline, params.bound))
-
-
-def _to_latent(x: Vector, params: Params) -> tuple[Vector, float]:
-    return to_latent(x, _layers(params), partial(spline, params.spline, params.bound))
-
-
-family = Family(_to_data, _to_latent, lambda params: len(params.order[0]))
-forward, inverse = family.forward, family.inverse
-log_prob, sample = family.log_prob, family.sample
+family: Family[Params] = stack_family(
+    lambda p: layers_of(p, p.order, p.kept, p.degrees), transforms_of, lambda p: len(p.order[0])
+)
+forward, inverse, log_prob, sample = family.forward, family.inverse, family.log_prob, family.sample
