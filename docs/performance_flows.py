@@ -118,11 +118,11 @@ def degree_groups() -> Iterator[Work]:
 
 
 @jit_exact
-def products(vectors: Any, weight: Any, bias: Any, ends: Any, source: Any, result: Any) -> None:
+def products(weight: Any, bias: Any, ends: Any, source: Any, result: Any) -> None:
     """result[:, tile] = bias + weight source[:, tile], tile by tile."""
     for tile in range(source.shape[0]):
         product(
-            vectors, address(weight, 0), weight.shape[1], address(bias, 0), address(ends, 0),
+            address(weight, 0), weight.shape[1], address(bias, 0), address(ends, 0),
             address(source[tile], 0), address(result[tile], 0), source.shape[2], weight.shape[0],
         )  # fmt: skip
 
@@ -141,7 +141,7 @@ def matrix_products() -> Iterator[Work]:
         tiles, result = aligned(N // 64, columns, 64), aligned(N // 64, rows, 64)
         tiles[:] = source.reshape(columns, -1, 64).swapaxes(0, 1)
         bias, ends = np.zeros(rows, FLOAT32), np.full(rows, columns)
-        ours = partial(products, 4, weight, bias, ends, tiles, result)
+        ours = partial(products, weight, bias, ends, tiles, result)
         ours()
         np.testing.assert_allclose(np.concatenate(list(result), 1), weight @ source, rtol=1e-4, atol=1e-4)
         thunks = {"numba": ours, "BLAS": partial(np.matmul, weight, source, out=out)}

@@ -101,38 +101,33 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
 
 
 @jit_inline
-def _gather(source: Any, order: Any, target: Any, vectors: Any) -> None:
+def _gather(source: Any, order: Any, target: Any) -> None:
     """Rows of a tile in another order."""
-    pitch, step = source.shape[1], lanes(source)
+    pitch = source.shape[1]
     for i in range(order.shape[0]):
-        for v in range(vectors):
-            value = read(address(source, 0), order[i] * pitch + v * step)
-            write(address(target, 0), i * pitch + v * step, value)
+        for at in range(0, pitch, lanes(source)):
+            write(address(target, i * pitch), at, read(address(source, order[i] * pitch), at))
 
 
 @jit_inline
-def _forward(vectors: Any, work: Any, arrays: Any) -> None:
+def _forward(work: Any, arrays: Any) -> None:
     upper, unit, orders, log_det = arrays
-    multiply_upper(vectors, Triangle(*upper), work.first, work.second)
-    multiply_lower(vectors, Triangle(*unit), work.second, work.first)
-    _gather(work.first, orders[0], work.second, vectors)
+    multiply_upper(Triangle(*upper), work.first, work.second)
+    multiply_lower(Triangle(*unit), work.second, work.first)
+    _gather(work.first, orders[0], work.second)
     set_log_det(work, log_det)
 
 
 @jit_inline
-def _inverse(vectors: Any, work: Any, arrays: Any) -> None:
+def _inverse(work: Any, arrays: Any) -> None:
     upper, unit, orders, log_det = arrays
-    _gather(work.first, orders[1], work.second, vectors)
-    solve_lower(vectors, Triangle(*unit), work.second, work.sums)
-    solve_upper(vectors, Triangle(*upper), work.second, work.sums)
+    _gather(work.first, orders[1], work.second)
+    solve_lower(Triangle(*unit), work.second, work.sums)
+    solve_upper(Triangle(*upper), work.second, work.sums)
     set_log_det(work, -log_det)
 
 
-@jit_inline
-def _sums(arrays: Any) -> Any:
-    return BLOCK
-
-
-_to_data, _to_latent = (block_rows(transform, _sums, in_place=False) for transform in (_forward, _inverse))
-_family = Family(Params, _arrays, _to_data, _to_latent, WORTH_HEAVY)
+_sums = jit_inline(lambda arrays: BLOCK)
+_rows = (block_rows(transform, _sums, in_place=False) for transform in (_forward, _inverse))
+_family = Family(Params, _arrays, *_rows, worth=WORTH_HEAVY)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

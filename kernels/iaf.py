@@ -8,8 +8,9 @@ steps in each layer: with the same weights iaf.forward does what maf.inverse doe
 from typing import Any
 
 from seqgap.kernels import maf
+from seqgap.kernels._core.family import Family
+from seqgap.kernels._core.rows import WORTH_HEAVY
 from seqgap.kernels._nets.affine import ROWS, masked_arrays
-from seqgap.kernels._nets.layers import reversed_family
 
 
 class Params(maf.Params):
@@ -23,5 +24,5 @@ def random_params(dim: int, seed: int, **options: Any) -> Params:
     return Params(*maf.random_params(dim, seed, **options))
 
 
-_family = reversed_family(Params, masked_arrays, ROWS)
+_family = Family(Params, masked_arrays, ROWS.at_once, ROWS.by_feature, WORTH_HEAVY)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

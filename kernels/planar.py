@@ -161,31 +161,26 @@ def _flow(bend: Any, sign: int) -> Any:
     """All layers, from the first on or, where sign is -1, from the last."""
 
     @jit_inline
-    def flow(vectors: Any, work: Any, arrays: Any) -> None:
+    def flow(work: Any, arrays: Any) -> None:
         layer = _Layers(*arrays[0])
         (layers, dim), pitch = layer.weight.shape, work.first.shape[1]
         tile, result, log_det = address(work.first, 0), address(work.second, 0), address(work.sums, 0)
         bends, bias, cross = address(work.sums, pitch), address(layer.bias, 0), address(layer.cross, 0)
         lines, seen = address(layer.weight, 0), address(layer.seen, 0)
-        product(vectors, lines, dim, bias, seen, tile, bends, pitch, layers)
+        product(lines, dim, bias, seen, tile, bends, pitch, layers)
         for index in range(layers):
             k = index if sign > 0 else layers - 1 - index
             gain, opening = moved(cross, k * (layers + 1)), address(layer.opening, k)
             bend(pitch, gain, opening, moved(bends, k * pitch), log_det, layer.limit)
             _pass_on(pitch, k, cross, layers, bends, sign)
         lines, moved_by = address(layer.u_hat, 0), address(layer.moved_by, 0)
-        product(vectors, lines, layers, address(layer.zeros, 0), moved_by, bends, result, pitch, dim)
+        product(lines, layers, address(layer.zeros, 0), moved_by, bends, result, pitch, dim)
         _add(dim * pitch, sign, result, tile)
 
     return flow
 
 
-@jit_inline
-def _sums(arrays: Any) -> Any:
-    return arrays[0][0].shape[0]
-
-
-_family = Family(
-    Params, _arrays, block_rows(_flow(_bend, 1), _sums), block_rows(_flow(_unbend, -1), _sums), WORTH_HEAVY
-)
+_sums = jit_inline(lambda arrays: arrays[0][0].shape[0])
+_rows = (block_rows(flow, _sums) for flow in (_flow(_bend, 1), _flow(_unbend, -1)))
+_family = Family(Params, _arrays, *_rows, worth=WORTH_HEAVY)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

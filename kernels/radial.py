@@ -140,22 +140,18 @@ def _layer(k: Any, work: Any, arrays: Any, scale: Any) -> None:
 
 
 @jit_inline
-def _forward(vectors: Any, work: Any, arrays: Any) -> None:
+def _forward(work: Any, arrays: Any) -> None:
     for k in range(arrays[1].shape[0]):
         _layer(k, work, arrays, _stretch)
 
 
 @jit_inline
-def _inverse(vectors: Any, work: Any, arrays: Any) -> None:
+def _inverse(work: Any, arrays: Any) -> None:
     layers = arrays[1].shape[0]
     for index in range(layers):
         _layer(layers - 1 - index, work, arrays, _shrink)
 
 
-@jit_inline
-def _sums(arrays: Any) -> Any:
-    return 1
-
-
-_family = Family(Params, _arrays, block_rows(_forward, _sums), block_rows(_inverse, _sums), WORTH_HEAVY)
+_rows = (block_rows(transform, jit_inline(lambda arrays: 1)) for transform in (_forward, _inverse))
+_family = Family(Params, _arrays, *_rows, worth=WORTH_HEAVY)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

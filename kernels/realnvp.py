@@ -11,9 +11,10 @@ from numpy.typing import DTypeLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.family import Family
 from seqgap.kernels._core.jit import jit_exact
+from seqgap.kernels._core.rows import WORTH_HEAVY
 from seqgap.kernels._nets.affine import ROWS, SCALES, outputs_of
-from seqgap.kernels._nets.layers import coupling_family
 from seqgap.kernels._nets.made import network, random_network, sizes
 
 
@@ -89,5 +90,5 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
     return (order, identity, 0, (variant, 0.0)), networks
 
 
-_family = coupling_family(Params, _arrays, ROWS)
+_family = Family(Params, _arrays, ROWS.by_feature, ROWS.at_once, WORTH_HEAVY)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

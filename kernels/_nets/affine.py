@@ -41,18 +41,10 @@ def _scale(variant: Any, u: Any, start: Any) -> Any:
 def _affine(forward: bool) -> Any:
     @jit_exact
     def affine(
-        form: Any,
-        parameters: Any,
-        outputs: Any,
-        pitch: Any,
-        feature: Any,
-        result: Any,
-        log_det: Any,
-        vectors: Any,
+        form: Any, parameters: Any, outputs: Any, pitch: Any, feature: Any, result: Any, log_det: Any
     ) -> None:
         isolate()
-        step = lanes(feature)
-        for at in range(0, vectors * step, step):
+        for at in range(0, pitch, lanes(feature)):
             shift, value = read(parameters, at), read(feature, at)
             if form[0] == ADDITIVE:
                 write(result, at, value - shift if forward else value + shift)

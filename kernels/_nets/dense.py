@@ -14,6 +14,7 @@ from numba.core import cgutils
 from seqgap.kernels._core.compiler import intrinsic, literal_intrinsic
 from seqgap.kernels._core.jit import isolate, jit_exact
 from seqgap.kernels._core.llvm import INDEX, VECTOR_BYTES, call_fma, element_pointer, splat, vector_of
+from seqgap.kernels._core.simd import lanes
 
 
 @intrinsic
@@ -107,7 +108,6 @@ def _add_products(
     if not all(isinstance(literal, types.IntegerLiteral) for literal in (rows, vectors)):
         return None
     lines, across = rows.literal_value, vectors.literal_value
-    lanes = vector_of(weight.dtype).lanes
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         factors, line, shifts, features, limits, sums = arguments[:6]
@@ -121,7 +121,7 @@ def _add_products(
             if isinstance(bias, types.NoneType):
                 return loaded(sums, INDEX(row))
             number = builder.load(builder.gep(shifts, [INDEX(row)]))
-            return [splat(builder, number, lanes)] * across
+            return [splat(builder, number, vector.count)] * across
 
         starts = [builder.gep(factors, [builder.mul(line, INDEX(r))]) for r in range(lines)]
         slots = [[cgutils.alloca_once_value(builder, value) for value in initial(r)] for r in range(lines)]
@@ -129,7 +129,7 @@ def _add_products(
         with cgutils.for_range_slice(builder, first, last, INDEX(1), INDEX) as (k, _):
             values = loaded(features, k)
             for begin, row in zip(starts, slots, strict=True):
-                factor = splat(builder, builder.load(builder.gep(begin, [k])), lanes)
+                factor = splat(builder, builder.load(builder.gep(begin, [k])), vector.count)
                 for value, slot in zip(values, row, strict=True):
                     builder.store(call_fma(builder, factor, value, builder.load(slot)), slot)
         for r, row in enumerate(slots):
@@ -179,20 +179,13 @@ _one, _two, _four = (_product(vectors) for vectors in (1, 2, 4))
 
 @jit_exact
 def product(
-    vectors: Any,
-    weight: Any,
-    width: Any,
-    bias: Any,
-    ends: Any,
-    source: Any,
-    result: Any,
-    pitch: Any,
-    count: Any,
+    weight: Any, width: Any, bias: Any, ends: Any, source: Any, result: Any, pitch: Any, count: Any
 ) -> None:
     """result[r] = bias[r] + sum over k < ends[r] of weight[r, k] source[k], for r < count.
 
     weight: rows of `width`; ends: ascending; source, result: tiles of one, two or four vectors.
     """
+    vectors = pitch // lanes(result)
     if vectors == 4:
         _four(weight, width, bias, ends, source, result, pitch, count)
     elif vectors == 2:

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgap.kernels._core.family import Family, StrategicFamily
+from seqgap.kernels._core.family import StrategicFamily
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.rows import WORTH_HEAVY
 from seqgap.kernels._core.simd import bits_of, filled, lanes, number, scratch
-from seqgap.kernels._nets.blocks import load_block, piece, unload_block
+from seqgap.kernels._nets.blocks import tile_rows
 from seqgap.kernels._nets.dense import address, entry, read, write
 from seqgap.kernels._nets.mlp import Network, Workspace, advance, ends_of, outputs_for
 
@@ -38,22 +38,15 @@ class Layers(NamedTuple):
 
 
 @jit_inline
-def _copy(source: Any, target: Any, vectors: Any) -> None:
-    step = lanes(source)
-    for v in range(vectors):
-        write(target, v * step, read(source, v * step))
+def _copy(source: Any, target: Any, pitch: Any) -> None:
+    for at in range(0, pitch, lanes(source)):
+        write(target, at, read(source, at))
 
 
 @jit_inline
-def _clear(target: Any, vectors: Any) -> None:
-    for v in range(vectors):
-        write(target, v * lanes(target), filled(target, number(target, 0)))
-
-
-@jit_inline
-def _start(done: Any) -> None:
-    for k in range(done.shape[0]):
-        done[k] = 0
+def _clear(target: Any, pitch: Any) -> None:
+    for at in range(0, pitch, lanes(target)):
+        write(target, at, filled(target, number(target, 0)))
 
 
 @jit_exact
@@ -88,7 +81,8 @@ def _next_degree(degrees: Any, done: Any, otherwise: Any) -> Any:
 
 
 @jit_inline
-def _workspace(network: Any, dim: Any, pitch: Any, source: Any) -> Any:
+def _workspace(arrays: Any, pitch: Any, source: Any) -> Any:
+    network, dim = Network(*arrays[1]), source.shape[1]
     (depth, units), outputs = network.degrees.shape[1:], network.weight_out.shape[2]
     rows = max(1, _OUTPUTS // outputs) * outputs
     return Workspace(
@@ -108,25 +102,25 @@ def _incremental(transform: Any) -> Any:
     """A layer, latent to data, feature by feature."""
 
     @jit_inline
-    def incremental(layer: Any, vectors: Any, layers: Any, network: Any, work: Any) -> None:
+    def incremental(layer: Any, layers: Any, network: Any, work: Any) -> None:
         degrees, count = network.degrees[layer], network.weight_out.shape[2]
         features, ordered, done, seen = work.features, work.ordered, work.done, work.seen
         order, form, outputs, log_det = layers.order, layers.form, work.outputs, address(work.sums, 0)
         (dim, pitch), group = ordered.shape, outputs.shape[0] // count
-        start = layers.identity[layer]
-        _start(done)
-        i = start
+        i = start = layers.identity[layer]
+        _order(layer, start, layers, work)
+        done[:] = 0
         while i < dim:
-            advance(layer, i, vectors, network, work)
+            advance(layer, i, network, work)
             last = min(i + group, _next_degree(degrees, done, dim))  # these see the same units
             for row in range((last - i) * count):
                 seen[row] = done[degrees.shape[0] - 1]
-            outputs_for(layer, i - start, last - start, vectors, network, work)
+            outputs_for(layer, i - start, last - start, network, work)
             for f in range(i, last):
                 feature, result = address(features, order[layer, f] * pitch), address(ordered, f * pitch)
                 parameters = address(outputs, (f - i) * count * pitch)
-                transform(form, parameters, count, pitch, feature, result, log_det, vectors)
-                _copy(result, feature, vectors)
+                transform(form, parameters, count, pitch, feature, result, log_det)
+                _copy(result, feature, pitch)
             i = last
 
     return incremental
@@ -135,25 +129,25 @@ def _incremental(transform: Any) -> Any:
 def _one_pass(visit: Any) -> Any:
     """One pass of the whole network.
 
-    visit(layer, f, parameters, vectors, layers, network, work) transforms feature f of the order and says
-    whether it is as it was.
+    visit(layer, f, parameters, layers, network, work) transforms feature f of the order and says whether it
+    is as it was.
     """
 
     @jit_inline
-    def one_pass(layer: Any, vectors: Any, layers: Any, network: Any, work: Any) -> Any:
+    def one_pass(layer: Any, layers: Any, network: Any, work: Any) -> Any:
         degrees, outputs = network.degrees[layer], network.weight_out.shape[2]
         (dim, pitch), group = work.ordered.shape, work.outputs.shape[0] // outputs
         start = layers.identity[layer]
-        _start(work.done)
-        advance(layer, dim - 1, vectors, network, work)
+        work.done[:] = 0
+        advance(layer, dim - 1, network, work)
         settled = True
         for i in range(start, dim, group):
             last = min(i + group, dim)
             _see(degrees[degrees.shape[0] - 1], i, last, outputs, work.seen)
-            outputs_for(layer, i - start, last - start, vectors, network, work)
+            outputs_for(layer, i - start, last - start, network, work)
             for f in range(i, last):
                 parameters = address(work.outputs, (f - i) * outputs * pitch)
-                settled = visit(layer, f, parameters, vectors, layers, network, work) and settled
+                settled = visit(layer, f, parameters, layers, network, work) and settled
         return settled
 
     return one_pass
@@ -163,106 +157,78 @@ def _sweeps(transform: Any) -> Any:
     """A layer, latent to data, by passes of the whole network."""
 
     @jit_inline
-    def replace(
-        layer: Any, f: Any, parameters: Any, vectors: Any, layers: Any, network: Any, work: Any
-    ) -> Any:
+    def replace(layer: Any, f: Any, parameters: Any, layers: Any, network: Any, work: Any) -> Any:
         outputs, pitch = network.weight_out.shape[2], work.ordered.shape[1]
         feature = address(work.features, layers.order[layer, f] * pitch)
         result, known = address(work.sums, 2 * pitch), address(work.ordered, f * pitch)
-        transform(layers.form, parameters, outputs, pitch, feature, result, address(work.sums, 0), vectors)
+        transform(layers.form, parameters, outputs, pitch, feature, result, address(work.sums, 0))
         settled = _same(result, known, pitch)
-        _copy(result, known, vectors)
+        _copy(result, known, pitch)
         return settled
 
     sweep = _one_pass(replace)
 
     @jit_inline
-    def sweeps(layer: Any, vectors: Any, layers: Any, network: Any, work: Any) -> None:
+    def sweeps(layer: Any, layers: Any, network: Any, work: Any) -> None:
         (dim, pitch), start = work.ordered.shape, layers.identity[layer]
+        _order(layer, start, layers, work)
         for i in range(start, dim):
-            _clear(address(work.ordered, i * pitch), vectors)
+            _clear(address(work.ordered, i * pitch), pitch)
         log_det, before = address(work.sums, 0), address(work.sums, pitch)
-        _copy(log_det, before, vectors)
+        _copy(log_det, before, pitch)
         for _ in range(start, dim):
-            _copy(before, log_det, vectors)
-            settled = sweep(layer, vectors, layers, network, work)
+            _copy(before, log_det, pitch)
+            settled = sweep(layer, layers, network, work)
             if settled and layers.strategy == _JACOBI:
                 break
         for i in range(start, dim):
             feature = address(work.features, layers.order[layer, i] * pitch)
-            _copy(address(work.ordered, i * pitch), feature, vectors)
+            _copy(address(work.ordered, i * pitch), feature, pitch)
 
     return sweeps
-
-
-def _in_order(layer: Any) -> Any:
-    """A layer, latent to data, with the features that pass unchanged in its order."""
-
-    @jit_inline
-    def to_data(index: Any, vectors: Any, layers: Any, network: Any, work: Any) -> None:
-        _order(index, layers.identity[index], vectors, layers, work)
-        layer(index, vectors, layers, network, work)
-
-    return to_data
 
 
 def _at_once(transform: Any) -> Any:
     """A layer, data to latent; the last one comes first."""
 
     @jit_inline
-    def move(layer: Any, f: Any, parameters: Any, vectors: Any, layers: Any, network: Any, work: Any) -> Any:
+    def move(layer: Any, f: Any, parameters: Any, layers: Any, network: Any, work: Any) -> Any:
         outputs, pitch = network.weight_out.shape[2], work.ordered.shape[1]
         feature = address(work.ordered, f * pitch)
         result = address(work.features, layers.order[layer, f] * pitch)
-        transform(layers.form, parameters, outputs, pitch, feature, result, address(work.sums, 0), vectors)
+        transform(layers.form, parameters, outputs, pitch, feature, result, address(work.sums, 0))
         return True
 
     one_pass = _one_pass(move)
 
     @jit_inline
-    def to_latent(index: Any, vectors: Any, layers: Any, network: Any, work: Any) -> None:
+    def to_latent(index: Any, layers: Any, network: Any, work: Any) -> None:
         layer = layers.order.shape[0] - 1 - index
-        _order(layer, layers.order.shape[1], vectors, layers, work)
-        one_pass(layer, vectors, layers, network, work)
+        _order(layer, layers.order.shape[1], layers, work)
+        one_pass(layer, layers, network, work)
 
     return to_latent
 
 
 @jit_inline
-def _order(layer: Any, count: Any, vectors: Any, layers: Any, work: Any) -> None:
+def _order(layer: Any, count: Any, layers: Any, work: Any) -> None:
     """The first features of a layer's order, in it."""
     pitch = work.ordered.shape[1]
     for i in range(count):
         feature = address(work.features, layers.order[layer, i] * pitch)
-        _copy(feature, address(work.ordered, i * pitch), vectors)
+        _copy(feature, address(work.ordered, i * pitch), pitch)
 
 
 def _rows(layer: Any) -> Any:
-    """The row kernel that runs every layer on a tile, and then on the next tile."""
+    """The row kernel that runs every layer on a tile."""
 
-    @jit_exact
-    def block(lo: Any, hi: Any, vectors: Any, batch: Any, layers: Any, network: Any) -> None:
-        isolate()
-        source, target, log_det = batch
-        pitch = vectors * lanes(source)
-        work = _workspace(network, layers.order.shape[1], pitch, source)
-        for n in range(lo, hi, pitch):
-            load_block(n, hi, source, work.features)
-            _clear(address(work.sums, 0), vectors)
-            for index in range(layers.order.shape[0]):
-                layer(index, vectors, layers, network, work)
-            unload_block(n, hi, target, log_det, work.features, work.sums)
+    @jit_inline
+    def stack(work: Any, arrays: Any) -> None:
+        layers, network = Layers(*arrays[0]), Network(*arrays[1])
+        for index in range(layers.order.shape[0]):
+            layer(index, layers, network, work)
 
-    @jit_exact
-    def rows(lo: Any, hi: Any, source: Any, target: Any, log_det: Any, layers: Any, network: Any) -> None:
-        isolate()
-        start, batch = lo, (source, target, log_det)
-        while start < hi:
-            vectors, stop = piece(start, hi, lanes(source))
-            block(start, stop, vectors, batch, Layers(*layers), Network(*network))
-            start = stop
-
-    return rows
+    return tile_rows(stack, _workspace)
 
 
 class StackRows(NamedTuple):
@@ -277,13 +243,12 @@ class StackRows(NamedTuple):
 
 
 def stack_rows(to_data: Any, to_latent: Any) -> StackRows:
-    """Row kernels made of transform(form, parameters, outputs, pitch, feature, result, log_det, vectors).
+    """Row kernels made of transform(form, parameters, outputs, pitch, feature, result, log_det).
 
     It transforms one feature of a tile. parameters: address of the `outputs` rows of `pitch` for it; log_det:
     address of the sum.
     """
-    layers = _in_order(_incremental(to_data)), _in_order(_sweeps(to_data)), _at_once(to_latent)
-    return StackRows(*map(_rows, layers))
+    return StackRows(*map(_rows, (_incremental(to_data), _sweeps(to_data), _at_once(to_latent))))
 
 
 class LayerFamily(StrategicFamily):
@@ -298,13 +263,3 @@ class LayerFamily(StrategicFamily):
     def _kernel(self, direction: int, *options: Any) -> Callable[..., Any]:
         passes = direction == 0 and options not in ((), STRATEGIES[:1])
         return self._by_passes if passes else super()._kernel(direction)
-
-
-def coupling_family(params: type[Any], arrays: Callable[..., tuple[Any, ...]], rows: StackRows) -> Family:
-    """Stacks of couplings: one pass of each network in both directions."""
-    return Family(params, arrays, rows.by_feature, rows.at_once, WORTH_HEAVY)
-
-
-def reversed_family(params: type[Any], arrays: Callable[..., tuple[Any, ...]], rows: StackRows) -> Family:
-    """Stacks of layers the other way round: latent to data is one pass of each network."""
-    return Family(params, arrays, rows.at_once, rows.by_feature, WORTH_HEAVY)

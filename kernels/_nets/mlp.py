@@ -54,13 +54,12 @@ def ends_of(degrees: Any) -> Any:
 
 
 @jit_exact
-def _activate(code: Any, start: Any, vectors: Any) -> None:
-    """So many vectors from an address on, in place. NaN stays NaN."""
+def _activate(code: Any, start: Any, count: Any) -> None:
+    """So many numbers from an address on, in place. NaN stays NaN."""
     isolate()
-    step = lanes(start)
     zero = number(start, 0)
-    for v in range(vectors):
-        x = read(start, v * step)
+    for at in range(0, count, lanes(start)):
+        x = read(start, at)
         if code == _RELU:
             y = select(x < zero, zero, x)
         elif code == _TANH:
@@ -69,23 +68,22 @@ def _activate(code: Any, start: Any, vectors: Any) -> None:
             y = select(x > zero, x, expm1_negative(x))
         else:
             y = x * sigmoid(x)
-        write(start, v * step, y)
+        write(start, at, y)
 
 
 @jit_inline
-def _carry(raw: Any, units: Any, vectors: Any, first_layer: Any) -> None:
+def _carry(raw: Any, units: Any, count: Any, first_layer: Any) -> None:
     """What a residual block adds to: raw += new, or = new, and new = raw."""
-    step = lanes(raw)
-    for v in range(vectors):
-        value = read(units, v * step)
+    for at in range(0, count, lanes(raw)):
+        value = read(units, at)
         if not first_layer:
-            value = value + read(raw, v * step)
-        write(raw, v * step, value)
-        write(units, v * step, value)
+            value = value + read(raw, at)
+        write(raw, at, value)
+        write(units, at, value)
 
 
 @jit_inline
-def advance(layer: Any, limit: Any, vectors: Any, network: Any, work: Any) -> None:
+def advance(layer: Any, limit: Any, network: Any, work: Any) -> None:
     """Compute the hidden units of degree at most `limit` that are not done, and count them as done."""
     # Taking an array out of a tuple counts a reference, which costs some nanoseconds: not in the loop.
     degrees, weight_in, weight_hidden = network.degrees, network.weight_in, network.weight_hidden
@@ -104,21 +102,20 @@ def advance(layer: Any, limit: Any, vectors: Any, network: Any, work: Any) -> No
         bias, ends = address(bias_hidden, unit), address(seen, unit)
         units, count = address(hidden, (k * width + first) * pitch), last - first
         if k == 0:
-            columns = weight_in.shape[2]
+            columns, source = weight_in.shape[2], address(ordered, 0)
             lines = address(weight_in, (layer * width + first) * columns)
-            product(vectors, lines, columns, bias, ends, address(ordered, 0), units, pitch, count)
         else:
+            columns, source = width, address(hidden, (k - 1) * width * pitch)
             lines = address(weight_hidden, ((layer * (depth - 1) + k - 1) * width + first) * width)
-            source = address(hidden, (k - 1) * width * pitch)
-            product(vectors, lines, width, bias, ends, source, units, pitch, count)
+        product(lines, columns, bias, ends, source, units, pitch, count)
         if residual and k % 2 == 0:
-            _carry(address(raw, first * pitch), units, count * vectors, k == 0)
+            _carry(address(raw, first * pitch), units, count * pitch, k == 0)
         if not (residual and k == depth - 1):
-            _activate(activation, units, count * vectors)
+            _activate(activation, units, count * pitch)
 
 
 @jit_inline
-def outputs_for(layer: Any, first: Any, last: Any, vectors: Any, network: Any, work: Any) -> None:
+def outputs_for(layer: Any, first: Any, last: Any, network: Any, work: Any) -> None:
     """The outputs for features first to last - 1 of those that are transformed, P rows for each.
 
     seen[i * P + j] says how many units of the last hidden layer row j of feature first + i sees.
@@ -129,4 +126,4 @@ def outputs_for(layer: Any, first: Any, last: Any, vectors: Any, network: Any, w
     pitch, row = outputs.shape[1], (layer * features + first) * count
     lines, bias = address(weight_out, row * width), address(bias_out, row)
     units, rows = address(hidden, (hidden.shape[0] - width) * pitch), (last - first) * count
-    product(vectors, lines, width, bias, address(seen, 0), units, address(outputs, 0), pitch, rows)
+    product(lines, width, bias, address(seen, 0), units, address(outputs, 0), pitch, rows)

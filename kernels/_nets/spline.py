@@ -112,20 +112,13 @@ def _log_slope(part: Any, steep: Any, low: Any, high: Any, one: Any) -> Any:
 def _spline(forward: bool) -> Any:
     @jit_exact
     def spline(
-        form: Any,
-        parameters: Any,
-        outputs: Any,
-        pitch: Any,
-        feature: Any,
-        result: Any,
-        log_det: Any,
-        vectors: Any,
+        form: Any, parameters: Any, outputs: Any, pitch: Any, feature: Any, result: Any, log_det: Any
     ) -> None:
         isolate()
-        step, bins = lanes(feature), (outputs + 1) // 3
+        bins = (outputs + 1) // 3
         zero, one, two = number(feature, 0), number(feature, 1), number(feature, 2)
         bottom, top, none = number(feature, -form[1]), number(feature, form[1]), filled(feature, zero)
-        for at in range(0, vectors * step, step):
+        for at in range(0, pitch, lanes(feature)):
             value = read(feature, at)
             x, width, y, height, low, high = _bin(form, parameters, bins, pitch, at, value, forward)
             steep = height / width

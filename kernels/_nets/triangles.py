@@ -35,24 +35,24 @@ def triangle(matrix: Array, bias: Array) -> tuple[Array, ...]:
 
 
 @jit_inline
-def _outside(vectors: Any, factor: Any, start: Any, upper: Any, source: Any, sums: Any, shifts: Any) -> None:
+def _outside(factor: Any, start: Any, upper: Any, source: Any, sums: Any, shifts: Any) -> None:
     """sums = shifts + what entries outside of the block at `start` give, on one side of the diagonal."""
     matrix, ends = factor.matrix, factor.after if upper else factor.before
     dim, pitch = matrix.shape[0], source.shape[1]
     count, first = min(BLOCK, dim - start), min(start + BLOCK, dim) if upper else 0
     lines, features = address(matrix, start * dim + first), address(source, first * pitch)
-    product(vectors, lines, dim, shifts, address(ends, start), features, sums, pitch, count)
+    product(lines, dim, shifts, address(ends, start), features, sums, pitch, count)
 
 
 def _multiply(upper: bool) -> Any:
     @jit_inline
-    def multiply(vectors: Any, factor: Any, source: Any, target: Any) -> None:
+    def multiply(factor: Any, source: Any, target: Any) -> None:
         """target = bias + matrix source, tiles of D rows."""
         matrix, bias = factor.matrix, factor.bias
         dim, pitch = matrix.shape[0], source.shape[1]
         for start in range(0, dim, BLOCK):
             sums = address(target, start * pitch)
-            _outside(vectors, factor, start, upper, source, sums, address(bias, start))
+            _outside(factor, start, upper, source, sums, address(bias, start))
             square, features = address(matrix, start * (dim + 1)), address(source, start * pitch)
             multiply_block(pitch, square, dim, features, sums, min(BLOCK, dim - start))
 
@@ -72,7 +72,7 @@ def _multiply(upper: bool) -> Any:
 
 def _solve(upper: bool) -> Any:
     @jit_inline
-    def solve(vectors: Any, factor: Any, values: Any, sums: Any) -> None:
+    def solve(factor: Any, values: Any, sums: Any) -> None:
         """values = matrix^-1 (values - bias) in place; sums: a tile of `BLOCK` rows for this alone."""
         matrix, bias, rate, zeros = factor.matrix, factor.bias, factor.rate, factor.zeros
         dim, pitch = matrix.shape[0], values.shape[1]
@@ -80,7 +80,7 @@ def _solve(upper: bool) -> Any:
         for index in range(blocks):
             start = (blocks - 1 - index if upper else index) * BLOCK
             totals, count = address(sums, 0), min(BLOCK, dim - start)
-            _outside(vectors, factor, start, upper, values, totals, address(zeros, 0))
+            _outside(factor, start, upper, values, totals, address(zeros, 0))
             square, block = address(matrix, start * (dim + 1)), address(values, start * pitch)
             _subtract(pitch, address(bias, start), totals, block, count)
             solve_block(pitch, square, dim, address(rate, start), block, count)
