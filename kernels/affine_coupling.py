@@ -16,7 +16,7 @@ from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels._core.family import OpenFamily
 from seqgap.kernels._core.jit import isolate, jit, jit_exact, jit_inline
 from seqgap.kernels._core.normals import standard_normal
-from seqgap.kernels._core.simd import filled, fma, lanes, load, store, sum_lanes
+from seqgap.kernels._core.simd import filled, fma, lanes, load, number, store, sum_lanes
 from seqgap.kernels._core.vecmath import clamp, exp_normal
 
 _S_LIMIT = 5.0  # s is clamped to [-5, 5]
@@ -60,37 +60,24 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]
     )
 
 
-@jit_inline
-def _conditioned(kept: Any, j: Any, count: Any, a_s: Any, b_s: Any, a_t: Any, b_t: Any) -> Any:
-    """(s, t) of the entries from j on, whose kept partners are the vector `kept`."""
-    raw = fma(load(a_s, j, count), kept, load(b_s, j, count))
-    s = clamp(raw, a_s.dtype.type(_S_LIMIT))
-    return s, fma(load(a_t, j, count), kept, load(b_t, j, count))
+def _rows(sign: int) -> Any:
+    """Forward, or with -1 the inverse."""
 
+    @jit_inline
+    def block(source: Any, target: Any, row: Any, j: Any, count: Any, conditioners: Any) -> Any:
+        """Entries j, j + 1, ... of both parts of the row that starts at `row`; sign s of them."""
+        a_s, b_s, a_t, b_t = conditioners
+        partner = row + source.shape[1] - a_s.shape[0] + j
+        identity, value = load(source, row + j, count), load(source, partner, count)
+        s = clamp(fma(load(a_s, j, count), identity, load(b_s, j, count)), number(source, _S_LIMIT))
+        t = fma(load(a_t, j, count), identity, load(b_t, j, count))
+        store(target, row + j, identity, count)
+        if sign > 0:
+            store(target, partner, fma(value, exp_normal(s), t), count)
+            return s
+        store(target, partner, (value - t) * exp_normal(-s), count)
+        return -s
 
-@jit_inline
-def _forward_block(z: Any, x: Any, row: Any, j: Any, count: Any, conditioners: Any) -> Any:
-    """Entries j, j + 1, ... of both parts of the row that starts at `row`; the s of them."""
-    partner = row + z.shape[1] - conditioners[0].shape[0] + j
-    kept = load(z, row + j, count)
-    s, t = _conditioned(kept, j, count, *conditioners)
-    store(x, row + j, kept, count)
-    store(x, partner, fma(load(z, partner, count), exp_normal(s), t), count)
-    return s
-
-
-@jit_inline
-def _inverse_block(x: Any, z: Any, row: Any, j: Any, count: Any, conditioners: Any) -> Any:
-    """As `_forward_block`; minus the s of the entries."""
-    partner = row + x.shape[1] - conditioners[0].shape[0] + j
-    kept = load(x, row + j, count)
-    s, t = _conditioned(kept, j, count, *conditioners)
-    store(z, row + j, kept, count)
-    store(z, partner, (load(x, partner, count) - t) * exp_normal(-s), count)
-    return -s
-
-
-def _rows(block: Any) -> Any:
     @jit_exact
     def rows(lo: Any, hi: Any, source: Any, target: Any, log_det: Any, *conditioners: Any) -> None:
         isolate()
@@ -98,7 +85,7 @@ def _rows(block: Any) -> Any:
         rest = half % width
         for n in range(lo, hi):
             row = n * dim
-            total = filled(source, source.dtype.type(0))
+            total = filled(source, number(source, 0))
             for j in range(0, half - rest, width):
                 total = total + block(source, target, row, j, None, conditioners)
             if rest:
@@ -110,7 +97,7 @@ def _rows(block: Any) -> Any:
     return rows
 
 
-_family = OpenFamily(Params, _arrays, _rows(_forward_block), _rows(_inverse_block))
+_family = OpenFamily(Params, _arrays, _rows(1), _rows(-1))
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample
 nll = _family.nll
 

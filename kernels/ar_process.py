@@ -104,23 +104,17 @@ def _scans(strategy: str, order: int, dim: int) -> bool:
 
 
 @jit_inline
-def _scan_rows(lo: Any, hi: Any, z: Any, x: Any, coefficients: Any, affine: Any, pairs: Any) -> None:
+def _scan_rows(lo: Any, hi: Any, z: Any, x: Any, affine: Any, pairs: Any, order: Any) -> None:
     width = lanes(z)
     dim, rest = z.shape[1], z.shape[1] % width
     zeros = filled(z, z.dtype.type(0))
     for n in range(lo, hi):
         tail = (n + 1) * dim - rest
         memory = (no_history(z), zeros, zeros)
-        if coefficients.shape[0] == 1:
-            for at in range(n * dim, tail, width):
-                memory = _scan_block(z, x, at, None, affine, pairs, memory, 1)
-            if rest:
-                _scan_block(z, x, tail, rest, affine, pairs, memory, 1)
-        else:
-            for at in range(n * dim, tail, width):
-                memory = _scan_block(z, x, at, None, affine, pairs, memory, 2)
-            if rest:
-                _scan_block(z, x, tail, rest, affine, pairs, memory, 2)
+        for at in range(n * dim, tail, width):
+            memory = _scan_block(z, x, at, None, affine, pairs, memory, order)
+        if rest:
+            _scan_block(z, x, tail, rest, affine, pairs, memory, order)
 
 
 @jit_inline
@@ -152,7 +146,7 @@ def _recur_row(z: Any, x: Any, coefficients: Any, affine: Any) -> None:
 
 
 @jit_inline
-def _recur_together(lo: Any, hi: Any, z: Any, x: Any, coefficients: Any, affine: Any) -> None:
+def _recur_together(lo: Any, hi: Any, z: Any, x: Any, affine: Any, coefficients: Any, order: Any) -> None:
     """`_recur_row` for several rows at once, the same bits: a row in each lane."""
     width, dim = lanes(z), z.shape[1]
     rest = dim % width
@@ -160,16 +154,10 @@ def _recur_together(lo: Any, hi: Any, z: Any, x: Any, coefficients: Any, affine:
     for n in range(lo, hi, width):
         tail, last = (n + 1) * dim - rest, hi - 1 - n
         history = (zeros, zeros)
-        if coefficients.shape[0] == 1:
-            for at in range(n * dim, tail, width):
-                history = recur_rows(z, x, at, last, None, coefficients, affine, history, 1)
-            if rest:
-                recur_rows(z, x, tail, last, rest, coefficients, affine, history, 1)
-        else:
-            for at in range(n * dim, tail, width):
-                history = recur_rows(z, x, at, last, None, coefficients, affine, history, 2)
-            if rest:
-                recur_rows(z, x, tail, last, rest, coefficients, affine, history, 2)
+        for at in range(n * dim, tail, width):
+            history = recur_rows(z, x, at, last, None, coefficients, affine, history, literally(order))
+        if rest:
+            recur_rows(z, x, tail, last, rest, coefficients, affine, history, literally(order))
 
 
 @jit_exact
@@ -177,13 +165,18 @@ def _forward_rows(
     lo: Any, hi: Any, z: Any, x: Any, log_det: Any, coefficients: Any, affine: Any, pairs: Any
 ) -> None:
     isolate()
-    if pairs.shape[0] > 0:
-        _scan_rows(lo, hi, z, x, coefficients, affine, pairs)
-    elif hi - lo > 1 and coefficients.shape[0] <= 2:
-        _recur_together(lo, hi, z, x, coefficients, affine)
-    else:
+    scans, order = pairs.shape[0] > 0, coefficients.shape[0]
+    if scans and order == 1:
+        _scan_rows(lo, hi, z, x, affine, pairs, 1)
+    elif scans:
+        _scan_rows(lo, hi, z, x, affine, pairs, 2)
+    elif hi - lo < 2 or order > 2:
         for n in range(lo, hi):
             _recur_row(z[n], x[n], coefficients, affine)
+    elif order == 1:
+        _recur_together(lo, hi, z, x, affine, coefficients, 1)
+    else:
+        _recur_together(lo, hi, z, x, affine, coefficients, 2)
     log_det[lo:hi] = affine[2] * z.dtype.type(z.shape[1])
 
 
