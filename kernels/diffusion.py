@@ -7,6 +7,7 @@ coefficient once to the dtype of its data.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -111,16 +112,16 @@ def _mix_rows(x0: Any, eps: Any, x: Any, first: Any, last: Any, skipped: Any, t:
     return one if isinstance(t, types.Integer) else each
 
 
+@RowKernel
 @jit_exact
-def _noise_rows(lo: Any, hi: Any, x0: Any, eps: Any, t: Any, table: Any, x: Any) -> None:
+def _noise(lo: Any, hi: Any, x0: Any, eps: Any, t: Any, table: Any, x: Any) -> None:
     isolate()
     _mix_rows(x0, eps, x, lo, hi, 0, t, table)
 
 
+@partial(RowKernel, worth=WORTH_HEAVY)
 @jit_exact
-def _sample_noisy_rows(
-    lo: Any, hi: Any, x0: Any, t: Any, table: Any, x: Any, first_row: Any, seed: Any
-) -> None:
+def _sample_noisy(lo: Any, hi: Any, x0: Any, t: Any, table: Any, x: Any, first_row: Any, seed: Any) -> None:
     isolate()
     dim = x0.shape[1]
     tile = 32 * max(1, 1024 // (32 * dim))  # rows in the first-level cache, or for long ones in the second
@@ -131,8 +132,9 @@ def _sample_noisy_rows(
         _mix_rows(x0, eps, x, first, last, first, t, table)
 
 
+@RowKernel
 @jit_exact
-def _trajectory_rows(lo: Any, hi: Any, x0: Any, eps: Any, table: Any, states: Any) -> None:
+def _trajectory(lo: Any, hi: Any, x0: Any, eps: Any, table: Any, states: Any) -> None:
     isolate()
     states[0, lo:hi] = x0[lo:hi]
     for t in range(table.shape[0]):
@@ -142,8 +144,9 @@ def _trajectory_rows(lo: Any, hi: Any, x0: Any, eps: Any, table: Any, states: An
                 states[t + 1, n, d] = fma(signal, states[t, n, d], sigma * eps[t, n, d])
 
 
+@RowKernel
 @jit_exact
-def _reverse_rows(lo: Any, hi: Any, x_last: Any, eps: Any, table: Any, x: Any) -> None:
+def _reverse(lo: Any, hi: Any, x_last: Any, eps: Any, table: Any, x: Any) -> None:
     isolate()
     x[lo:hi] = x_last[lo:hi]
     for t in range(table.shape[0] - 1, -1, -1):
@@ -153,8 +156,9 @@ def _reverse_rows(lo: Any, hi: Any, x_last: Any, eps: Any, table: Any, x: Any) -
                 x[n, d] = fma(sigma, eps[t, n, d], x[n, d]) * rate
 
 
+@RowKernel
 @jit_exact
-def _reverse_naive_rows(lo: Any, hi: Any, x_last: Any, table: Any, x: Any) -> None:
+def _reverse_naive(lo: Any, hi: Any, x_last: Any, table: Any, x: Any) -> None:
     isolate()
     x[lo:hi] = x_last[lo:hi]
     for t in range(table.shape[0] - 1, -1, -1):
@@ -164,30 +168,24 @@ def _reverse_naive_rows(lo: Any, hi: Any, x_last: Any, table: Any, x: Any) -> No
                 x[n, d] *= rate
 
 
-_noise = RowKernel(_noise_rows)
-_sample_noisy = RowKernel(_sample_noisy_rows, WORTH_HEAVY)
-_trajectory = RowKernel(_trajectory_rows)
-_reverse = RowKernel(_reverse_rows)
-_reverse_naive = RowKernel(_reverse_naive_rows)
-
-
 def _times(t: Any, schedule: Schedule, rows: int) -> int | Array:
     """t as one integer, or as int64 of shape (rows,)."""
     last = schedule.betas.size
-    if type(t) is int:
-        if 0 <= t <= last:
-            return t
+    times = None if type(t) is int else check.asarray("t", t)
+    if times is None or times.ndim == 0:
         return check.integer("t", t, 0, last)
-    times = check.asarray("t", t)
-    if times.ndim == 0:
-        return check.integer("t", t, 0, last)
-    if times.dtype.kind not in "iu" and times.size:
-        raise TypeError(f"t: expected integers, got dtype {times.dtype}")
+    times = check.integers("t", times, times.ndim)
     if times.shape != (rows,):
         raise ValueError(f"t: expected one integer or shape ({rows},), got shape {times.shape}")
-    if times.size and not (times.min() >= 0 and times.max() <= last):
+    if times.size and not 0 <= times.min() <= times.max() <= last:
         raise ValueError(f"t: expected integers from 0 to {last}, got {times.min()} to {times.max()}")
-    return np.ascontiguousarray(times, np.int64)
+    return times
+
+
+def _checked(name: str, value: Any, schedule: Any, threads: Any) -> tuple[Array, int]:
+    """(batch, threads) of the public functions."""
+    check.instance("schedule", schedule, Schedule)
+    return check.batch(name, value), check.threads(threads)
 
 
 def noise(
@@ -204,16 +202,14 @@ def noise(
     x0, eps: (N, D). t: one integer or one for each row (N,), 0 to T. Raises TypeError or ValueError
     for wrong arguments.
     """
-    check.instance("schedule", schedule, Schedule)
-    data = check.batch("x0", x0)
+    data, threads = _checked("x0", x0, schedule, threads)
     noises = check.shaped("eps", eps, data.dtype, data.shape)
     times = _times(t, schedule, data.shape[0])
     table = schedule._closed[data.dtype]
-    if out is None and check.threads(threads) == 1:  # for one row most of the time is the call
+    if out is None and threads == 1:  # for one row most of the time is the call
         x = np.empty(data.shape, data.dtype)
-        _noise_rows(0, data.shape[0], data, noises, times, table, x)
+        _noise.rows(0, data.shape[0], data, noises, times, table, x)
         return x
-    threads = check.threads(threads)
     x, data = check.output_like(out, data, "x0", x0, eps=eps, t=t)
     _noise(threads, *data.shape, data, noises, times, table, x)
     return x
@@ -233,12 +229,10 @@ def sample_noisy(
 
     Row i of x0 takes row first_row + i of the normals. Arguments and errors as in `noise`.
     """
-    check.instance("schedule", schedule, Schedule)
-    data = check.batch("x0", x0)
+    data, threads = _checked("x0", x0, schedule, threads)
     n, dim = data.shape
     times = _times(t, schedule, n)
     key, row = check.seed(seed), check.first_row(first_row, n)
-    threads = check.threads(threads)
     x, data = check.output_like(out, data, "x0", x0, t=t)
     _sample_noisy(threads, n, dim, data, times, schedule._closed[data.dtype], x, row, key)
     return x
@@ -252,11 +246,9 @@ def trajectory(
     x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps[t - 1]. Raises TypeError or ValueError for
     wrong arguments.
     """
-    check.instance("schedule", schedule, Schedule)
-    data = check.batch("x0", x0)
+    data, threads = _checked("x0", x0, schedule, threads)
     steps = schedule.betas.size
     noises = check.shaped("eps", eps, data.dtype, (steps, *data.shape))
-    threads = check.threads(threads)
     states = check.output(out, data.dtype, (steps + 1, *data.shape), x0=x0, eps=eps)
     _trajectory(threads, *data.shape, data, noises, schedule._step[data.dtype], states)
     return states
@@ -275,10 +267,8 @@ def reverse(
     x_T: (N, D); eps: (T, N, D); returns x_0, shape (N, D), dtype of x_T. Rounding errors grow by
     1 / sqrt(alpha_bar_T). Raises TypeError or ValueError for wrong arguments.
     """
-    check.instance("schedule", schedule, Schedule)
-    data = check.batch("x_T", x_T)
+    data, threads = _checked("x_T", x_T, schedule, threads)
     noises = check.shaped("eps", eps, data.dtype, (schedule.betas.size, *data.shape))
-    threads = check.threads(threads)
     x, data = check.output_like(out, data, "x_T", x_T, eps=eps)
     _reverse(threads, *data.shape, data, noises, schedule._step[data.dtype], x)
     return x
@@ -296,9 +286,7 @@ def reverse_naive(
     x_T: (N, D); returns shape (N, D), dtype of x_T; not x_0 unless the noise was 0. Raises TypeError
     or ValueError for wrong arguments.
     """
-    check.instance("schedule", schedule, Schedule)
-    data = check.batch("x_T", x_T)
-    threads = check.threads(threads)
+    data, threads = _checked("x_T", x_T, schedule, threads)
     x, data = check.output_like(out, data, "x_T", x_T)
     _reverse_naive(threads, *data.shape, data, schedule._step[data.dtype], x)
     return x
