@@ -50,9 +50,7 @@ def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Para
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:
-    masks = check.bools("params.masks", params.masks)
-    if masks.ndim != 2 or masks.shape[0] == 0 or masks.shape[1] != dim:
-        raise ValueError(f"params.masks: expected shape (K, {dim}) with K at least 1, got {masks.shape}")
+    masks = check.masks("params.masks", params.masks, dim)
     theta = check.shaped("params.theta", params.theta, dtype, (masks.shape[0], 4))
     return masks, theta
 

@@ -73,9 +73,8 @@ class _Layers(NamedTuple):
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
-    weight = check.floats("params.weight", params.weight, 2)
-    layers = check.size("params.weight", weight, 2, 0)
-    weight = check.shaped("params.weight", weight, dtype, (layers, dim))
+    layers = check.size("params.weight", params.weight, 2, 0)
+    weight = check.shaped("params.weight", params.weight, dtype, (layers, dim))
     direction = check.shaped("params.direction", params.direction, dtype, (layers, dim))
     bias = check.shaped("params.bias", params.bias, dtype, (layers,))
     w, u = weight.astype(float), direction.astype(float)

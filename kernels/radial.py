@@ -55,9 +55,8 @@ def random_params(dim: int, seed: int, *, layers: int = 16, dtype: DTypeLike = n
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:
     """c, alpha, softplus(b), beta."""
-    center = check.floats("params.center", params.center, 2)
-    layers = check.size("params.center", center, 2, 0)
-    center = check.shaped("params.center", center, dtype, (layers, dim))
+    layers = check.size("params.center", params.center, 2, 0)
+    center = check.shaped("params.center", params.center, dtype, (layers, dim))
     alpha = check.shaped("params.alpha", params.alpha, dtype, (layers,))
     if not (alpha > 0).all():
         raise ValueError(f"params.alpha: expected numbers above 0, got {alpha.min()}")

@@ -78,9 +78,7 @@ def _sides(masks: Any) -> Any:
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
-    masks = check.bools("params.masks", params.masks)
-    if masks.ndim != 2 or masks.shape[0] == 0 or masks.shape[1] != dim:
-        raise ValueError(f"params.masks: expected shape (L, {dim}) with L at least 1, got {masks.shape}")
+    masks = check.masks("params.masks", params.masks, dim)
     variant = check.choice("params.scale", params.scale, SCALES)
     order, identity = _sides(masks)
     columns, features = max(1, int(identity.max())), dim - int(identity.min())

@@ -116,14 +116,17 @@ def permutation(name: str, value: Any, dim: int) -> Array:
     return order
 
 
-def bools(name: str, value: Any) -> Array:
-    """`value` as a plain array of bool."""
-    if type(value) is np.ndarray and value.dtype is BOOL and _is_plain(value):
-        return value
-    array = asarray(name, value)
-    if array.dtype != BOOL:
-        raise TypeError(f"{name}: expected dtype bool, got {array.dtype}")
-    return own(np.ascontiguousarray(array))
+def masks(name: str, value: Any, dim: int) -> Array:
+    """`value` as a plain array of bool, (L, dim) with L at least 1."""
+    array: Array = value
+    if type(value) is not np.ndarray or value.dtype is not BOOL or not _is_plain(value):
+        array = asarray(name, value)
+        if array.dtype != BOOL:
+            raise TypeError(f"{name}: expected dtype bool, got {array.dtype}")
+        array = own(np.ascontiguousarray(array))
+    if array.ndim != 2 or array.shape[0] == 0 or array.shape[1] != dim:
+        raise ValueError(f"{name}: expected shape (L, {dim}) with L at least 1, got {array.shape}")
+    return array
 
 
 def batch(name: str, value: Any) -> Array:
@@ -164,7 +167,7 @@ def shaped(name: str, value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) 
 
 def size(name: str, value: Any, ndim: int, axis: int) -> int:
     """The length of an axis of `value`, at least 1."""
-    shape: tuple[int, ...] = value.shape if type(value) is np.ndarray else np.shape(value)
+    shape: tuple[int, ...] = value.shape if type(value) is np.ndarray else asarray(name, value).shape
     if len(shape) != ndim or shape[axis] < 1:
         raise ValueError(f"{name}: expected {ndim} dimensions, none of length 0, got shape {shape}")
     return shape[axis]
@@ -282,15 +285,6 @@ def output_like(out: Any, source: Array, name: str, argument: Any, **inputs: Any
     if out is argument:
         return output(out, source.dtype, source.shape, **inputs), source.copy()
     return output(out, source.dtype, source.shape, **{name: argument}, **inputs), source
-
-
-def batch_and_output(name: str, argument: Any, out: Any, **inputs: Any) -> tuple[Array, Array]:
-    """(source, target) for a transform of the batch in an argument; errors and copies as `output_like`."""
-    source = batch(name, argument)
-    if out is None:
-        return source, np.empty_like(source)
-    target, source = output_like(out, source, name, argument, **inputs)
-    return source, target
 
 
 def asarray(name: str, value: Any) -> Array:

@@ -83,7 +83,8 @@ class Family:
         if out is not None and check.ready(argument, out) and check.apart(out, params):
             source, target = argument, out
         else:
-            source, target = check.batch_and_output(name, argument, out, params=params)
+            source = check.batch(name, argument)
+            target, source = check.output_like(out, source, name, argument, params=params)
         if type(params) is not self.params:
             check.instance("params", params, self.params)
         arrays = self._arrays(params, source.dtype, source.shape[1], *options)

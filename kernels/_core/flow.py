@@ -76,7 +76,8 @@ class Flow:
         if out is not None and check.ready(argument, out):
             source, target = argument, out
         else:
-            source, target = check.batch_and_output(name, argument, out)
+            source = check.batch(name, argument)
+            target, source = check.output_like(out, source, name, argument)
         if source.shape[1] != self.dim:
             raise ValueError(f"{name}: expected {self.dim} columns, got shape {source.shape}")
         usual = source.dtype is self.dtype and strategy is None

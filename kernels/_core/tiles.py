@@ -6,7 +6,7 @@ from numba import types
 
 from seqgap.kernels._core.compiler import intrinsic
 from seqgap.kernels._core.jit import jit_inline
-from seqgap.kernels._core.llvm import INDEX, load_vector, shuffled, store_vector, vector_of
+from seqgap.kernels._core.llvm import INDEX, element_pointer, load_vector, shuffled, store_vector, vector_of
 from seqgap.kernels._core.simd import lanes
 
 
@@ -61,20 +61,6 @@ def transposed(builder: Any, rows: list[Any]) -> list[Any]:
     return rows
 
 
-class _Tile:
-    """Vectors of a scratch array, `stride` entries apart from the flat index `to` on."""
-
-    def __init__(self, context: Any, builder: Any, tile: Any, arguments: Any) -> None:
-        value, self._to, self._stride = arguments
-        self._builder = builder
-        self._data = context.make_array(tile)(context, builder, value).data
-
-    def address(self, index: int, vector: Any) -> Any:
-        builder = self._builder
-        entry = builder.add(self._to, builder.mul(self._stride, INDEX(index)))
-        return builder.bitcast(builder.gep(self._data, [entry]), vector.as_pointer())
-
-
 @intrinsic
 def gather_rows(
     typing_context: Any, batch: Any, start: Any, last: Any, count: Any, tile: Any, to: Any, stride: Any
@@ -97,8 +83,9 @@ def scatter_rows(
 def _transfer(batch: Any, count: Any, tile: Any, *, gather: bool) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         rows = Rows(context, builder, batch, arguments[0], arguments[1:4], count)
-        columns = _Tile(context, builder, tile, arguments[4:])
-        addresses = [columns.address(index, rows.vector) for index in range(rows.vector.count)]
+        value, start, stride = arguments[4:]
+        entries = (builder.add(start, builder.mul(stride, INDEX(j))) for j in range(rows.vector.count))
+        addresses = [element_pointer(context, builder, tile, value, j, rows.vector) for j in entries]
         if gather:
             for column, address in zip(rows.columns(), addresses, strict=True):
                 builder.store(column, address, align=rows.align)
