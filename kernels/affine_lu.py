@@ -42,7 +42,7 @@ class Params(NamedTuple):
     @property
     def dim(self) -> int:
         """D."""
-        return check.size("params.upper", self.upper, 2, 1)
+        return check.shape("params.upper", self.upper, 2)[1]
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -71,7 +71,7 @@ def from_matrix(matrix: ArrayLike, shift: ArrayLike) -> Params:
     from scipy.linalg import lapack
 
     dense = check.floats("matrix", matrix, 2)
-    dim = check.size("matrix", dense, 2, 0)
+    dim = check.shape("matrix", dense, 2)[0]
     if dense.shape[1] != dim:
         raise ValueError(f"matrix: expected a square matrix, got shape {dense.shape}")
     check.finite("matrix", dense)

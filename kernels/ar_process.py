@@ -68,16 +68,13 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "aut
     coefficients = check.shaped("params.coefficients", params.coefficients, dtype, (order,))
     scans = _scans(strategy, order, dim)
     pairs = _look_ahead(tuple(coefficients.tolist()), dtype) if scans else _NO_PAIRS[dtype]
-    return coefficients, _affine(params.bias, params.scale, dtype), pairs
-
-
-def _affine(bias: Any, scale: Any, dtype: np.dtype[Any]) -> Array:
-    """(bias, scale, log scale), checked; an array, since NumPy scalars are slow to hand to kernels."""
-    return _affine_array(check.number("params.bias", bias), check.positive("params.scale", scale), dtype)
+    bias, scale = check.number("params.bias", params.bias), check.positive("params.scale", params.scale)
+    return coefficients, _affine(bias, scale, dtype), pairs
 
 
 @functools.lru_cache(maxsize=64)  # to make it anew takes a third of a call for one short series
-def _affine_array(bias: float, scale: float, dtype: np.dtype[Any]) -> Array:
+def _affine(bias: float, scale: float, dtype: np.dtype[Any]) -> Array:
+    """(bias, scale, log scale); an array, since NumPy scalars are slow to hand to kernels."""
     low, high = _SCALES[dtype]
     if not low <= scale <= high:
         raise ValueError(f"params.scale: expected {low:.3g} to {high:.3g} for {dtype}, got {scale}")

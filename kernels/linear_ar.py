@@ -37,7 +37,7 @@ class Params(NamedTuple):
     @property
     def dim(self) -> int:
         """D."""
-        return check.size("params.weight", self.weight, 2, 1)
+        return check.shape("params.weight", self.weight, 2)[1]
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -81,14 +81,6 @@ def _exp(values: Any) -> Any:
     for d in range(values.shape[0]):
         result[d] = exp(values[d])
     return result
-
-
-@jit_exact
-def _log_det(log_scale: Any) -> Any:
-    total = 0.0  # in float64 whatever the dtype: it is done once for many rows
-    for d in range(log_scale.shape[0]):
-        total += log_scale[d]
-    return total
 
 
 @jit_inline
@@ -137,7 +129,9 @@ def _rows(inverted: int) -> Any:
         else:
             for n in range(middle, hi):
                 _alone(n, source, target, weight, bias, rate, inverted)
-        total = _log_det(log_scale)
+        total = 0.0  # in float64 whatever the dtype: it is done once for many rows
+        for d in range(log_scale.shape[0]):
+            total += log_scale[d]
         log_det[lo:hi] = -total if inverted else total
 
     return rows

@@ -51,7 +51,7 @@ class Params(NamedTuple):
     @property
     def dim(self) -> int:
         """D."""
-        return check.size("params.bias_out", self.bias_out, 3, 1)
+        return check.shape("params.bias_out", self.bias_out, 3)[1]
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -41,7 +41,7 @@ class Params(NamedTuple):
     @property
     def dim(self) -> int:
         """D."""
-        return check.size("params.weight", self.weight, 2, 1)
+        return check.shape("params.weight", self.weight, 2)[1]
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -73,7 +73,7 @@ class _Layers(NamedTuple):
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
-    layers = check.size("params.weight", params.weight, 2, 0)
+    layers = check.shape("params.weight", check.floats("params.weight", params.weight, 2), 2)[0]
     weight = check.shaped("params.weight", params.weight, dtype, (layers, dim))
     direction = check.shaped("params.direction", params.direction, dtype, (layers, dim))
     bias = check.shaped("params.bias", params.bias, dtype, (layers,))

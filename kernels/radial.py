@@ -35,7 +35,7 @@ class Params(NamedTuple):
     @property
     def dim(self) -> int:
         """D."""
-        return check.size("params.center", self.center, 2, 1)
+        return check.shape("params.center", self.center, 2)[1]
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -55,7 +55,7 @@ def random_params(dim: int, seed: int, *, layers: int = 16, dtype: DTypeLike = n
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:
     """c, alpha, softplus(b), beta."""
-    layers = check.size("params.center", params.center, 2, 0)
+    layers = check.shape("params.center", check.floats("params.center", params.center, 2), 2)[0]
     center = check.shaped("params.center", params.center, dtype, (layers, dim))
     alpha = check.shaped("params.alpha", params.alpha, dtype, (layers,))
     if not (alpha > 0).all():
@@ -127,30 +127,26 @@ def _move(pitch: Any, dim: Any, center: Any, rate: Any, tile: Any) -> None:
             write(tile, d * pitch + at, fma(factor, value - spread(center, d), value))
 
 
-@jit_inline
-def _layer(k: Any, work: Any, arrays: Any, scale: Any) -> None:
-    center, alpha, opening, beta = arrays
-    dim, pitch = center.shape[1], work.first.shape[1]
-    tile, rate, middle = address(work.first, 0), address(work.sums, pitch), address(center, k * dim)
-    _distances(pitch, dim, middle, tile, rate)
-    layer = address(alpha, k), address(opening, k), address(beta, k)
-    scale(pitch, dim, layer, rate, address(work.sums, 0))
-    _move(pitch, dim, middle, rate, tile)
+def _flow(scale: Any, sign: int) -> Any:
+    """All layers, from the first on or, where sign is -1, from the last."""
+
+    @jit_inline
+    def flow(work: Any, arrays: Any) -> None:
+        center, alpha, opening, beta = arrays
+        (layers, dim), pitch = center.shape, work.first.shape[1]
+        tile, log_det, rate = address(work.first, 0), address(work.sums, 0), address(work.sums, pitch)
+        for index in range(layers):
+            k = index if sign > 0 else layers - 1 - index
+            middle = address(center, k * dim)
+            layer = address(alpha, k), address(opening, k), address(beta, k)
+            _distances(pitch, dim, middle, tile, rate)
+            scale(pitch, dim, layer, rate, log_det)
+            _move(pitch, dim, middle, rate, tile)
+
+    return flow
 
 
-@jit_inline
-def _forward(work: Any, arrays: Any) -> None:
-    for k in range(arrays[1].shape[0]):
-        _layer(k, work, arrays, _stretch)
-
-
-@jit_inline
-def _inverse(work: Any, arrays: Any) -> None:
-    layers = arrays[1].shape[0]
-    for index in range(layers):
-        _layer(layers - 1 - index, work, arrays, _shrink)
-
-
-_rows = (block_rows(transform, jit_inline(lambda arrays: 1)) for transform in (_forward, _inverse))
+_sums = jit_inline(lambda arrays: 1)
+_rows = (block_rows(flow, _sums) for flow in (_flow(_stretch, 1), _flow(_shrink, -1)))
 _family = Family(Params, _arrays, *_rows, worth=WORTH_HEAVY)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

@@ -40,7 +40,7 @@ class Params(NamedTuple):
     @property
     def dim(self) -> int:
         """D."""
-        return check.size("params.masks", self.masks, 2, 1)
+        return check.shape("params.masks", self.masks, 2)[1]
 
     @property
     def dtype(self) -> np.dtype[Any]:

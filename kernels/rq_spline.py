@@ -47,7 +47,7 @@ class Params(NamedTuple):
     @property
     def dim(self) -> int:
         """D."""
-        return check.size("params.order", self.order, 2, 1)
+        return check.shape("params.order", self.order, 2)[1]
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -81,18 +81,12 @@ def dtype(value: DTypeLike) -> np.dtype[Any]:
 
 def floats(name: str, value: Any, ndim: int) -> Array:
     """`value` as a C-contiguous array of float64 or float32 with `ndim` dimensions."""
-    if (
-        type(value) is np.ndarray
-        and (value.dtype is FLOAT64 or value.dtype is FLOAT32)
-        and value.ndim == ndim
-        and value.flags.c_contiguous
-    ):
-        return value
-    array = _as_array(name, value)
+    array, real = value, real_dtype(name, value)
+    if type(value) is not np.ndarray or value.dtype is not real or not value.flags.c_contiguous:
+        array = np.array(_as_array(name, value), dtype=real, order="C", copy=None)
     if array.ndim != ndim:
         raise ValueError(f"{name}: expected {ndim} dimensions, got shape {array.shape}")
-    wanted = FLOAT32 if array.dtype == FLOAT32 else FLOAT64
-    return np.array(array, dtype=wanted, order="C", copy=None)
+    return array
 
 
 def integers(name: str, value: Any, ndim: int) -> Array:
@@ -165,12 +159,12 @@ def shaped(name: str, value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) 
     return array
 
 
-def size(name: str, value: Any, ndim: int, axis: int) -> int:
-    """The length of an axis of `value`, at least 1."""
+def shape(name: str, value: Any, ndim: int) -> tuple[int, ...]:
+    """The shape of `value`."""
     shape: tuple[int, ...] = value.shape if type(value) is np.ndarray else asarray(name, value).shape
-    if len(shape) != ndim or shape[axis] < 1:
+    if len(shape) != ndim or 0 in shape:
         raise ValueError(f"{name}: expected {ndim} dimensions, none of length 0, got shape {shape}")
-    return shape[axis]
+    return shape
 
 
 def real_dtype(name: str, value: Any) -> np.dtype[Any]:
