@@ -44,9 +44,9 @@ class Params(NamedTuple):
 
 def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Params:
     """Well-conditioned parameters from normals of `seed`: s of size 0.5, t of size 1."""
-    dim, kind = check.count("dim", dim, 1), check.dtype(dtype)
-    a_s, b_s, a_t, b_t = standard_normal(4, dim, seed, stream=1)[:, : dim // 2].astype(kind)
-    return Params(a_s * kind.type(0.4), b_s * kind.type(0.3), a_t.copy(), b_t.copy())
+    dim, real = check.count("dim", dim, 1), check.dtype(dtype)
+    a_s, b_s, a_t, b_t = standard_normal(4, dim, seed, stream=1)[:, : dim // 2].astype(real)
+    return Params(a_s * real.type(0.4), b_s * real.type(0.3), a_t.copy(), b_t.copy())
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:
@@ -138,8 +138,8 @@ def fit(x: ArrayLike, *, steps: int = 261, lr: float = 0.03) -> tuple[Params, Ar
     Raises TypeError or ValueError for a wrong x (N, D; finite), steps (at least 1) or lr (positive), and
     ValueError naming lr where the descent diverges.
     """
-    given = check.batch("x", x)
-    data = given.astype(FLOAT64)
+    batch = check.batch("x", x)
+    data = batch.astype(FLOAT64)
     n, dim = data.shape
     check.count("x rows", n, 1)
     check.finite("x", data)
@@ -156,4 +156,4 @@ def fit(x: ArrayLike, *, steps: int = 261, lr: float = 0.03) -> tuple[Params, Ar
             raise ValueError(
                 f"lr: expected a rate that converges, got {lr} (NLL {history[step]}, step {step})"
             )
-    return Params(*theta.astype(given.dtype)), history
+    return Params(*theta.astype(batch.dtype)), history

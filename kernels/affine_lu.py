@@ -52,14 +52,14 @@ class Params(NamedTuple):
 
 def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Params:
     """Well-conditioned factors from normals of `seed`: entries of size 1 / (2 sqrt(D)), any signs."""
-    dim, kind = check.count("dim", dim, 1), check.dtype(dtype)
+    dim, real = check.count("dim", dim, 1), check.dtype(dtype)
     size = 0.5 / np.sqrt(dim)
     lower = np.tril(size * standard_normal(dim, dim, seed, stream=1), -1)
     upper = np.triu(size * standard_normal(dim, dim, seed, stream=2), 1)
     signs, log_scale, keys, shift = standard_normal(4, dim, seed, stream=3)
     diagonal = np.where(signs < 0, -1, 1) * np.exp(0.3 * log_scale)
     upper += np.diag(diagonal)
-    return Params(np.argsort(keys), lower.astype(kind), upper.astype(kind), shift.astype(kind))
+    return Params(np.argsort(keys), lower.astype(real), upper.astype(real), shift.astype(real))
 
 
 def from_matrix(matrix: ArrayLike, shift: ArrayLike) -> Params:
@@ -82,9 +82,9 @@ def from_matrix(matrix: ArrayLike, shift: ArrayLike) -> Params:
     order = np.arange(dim)
     for row, pivot in enumerate(pivots):
         order[[row, pivot]] = order[[pivot, row]]
-    kind = check.real_dtype("matrix", dense)
-    lower, upper = np.tril(factors, -1).astype(kind), np.triu(factors).astype(kind)
-    return Params(np.argsort(order), lower, upper, check.shaped("shift", shift, kind, (dim,)))
+    real = check.real_dtype("matrix", dense)
+    lower, upper = np.tril(factors, -1).astype(real), np.triu(factors).astype(real)
+    return Params(np.argsort(order), lower, upper, check.shaped("shift", shift, real, (dim,)))
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
@@ -95,9 +95,9 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
     diagonal, shift = np.diag(upper), check.shaped("params.shift", params.shift, dtype, (dim,))
     if not diagonal.all():
         raise ValueError("params.upper: expected a diagonal without zeros, got one with")
-    places = np.argsort(order)
+    ranks = np.argsort(order)
     log_det = float(np.log(np.abs(diagonal.astype(float))).sum())
-    return triangle(upper, np.zeros(dim, dtype)), triangle(unit, shift[places]), (order, places), log_det
+    return triangle(upper, np.zeros(dim, dtype)), triangle(unit, shift[ranks]), (order, ranks), log_det
 
 
 @jit_inline
@@ -128,6 +128,6 @@ def _inverse(work: Any, arrays: Any) -> None:
 
 
 _sums = jit_inline(lambda arrays: BLOCK)
-_rows = (block_rows(transform, _sums, in_place=False) for transform in (_forward, _inverse))
-_family = Family(Params, _arrays, *_rows, worth=WORTH_HEAVY)
+_to_data, _to_latent = (block_rows(transform, _sums, in_place=False) for transform in (_forward, _inverse))
+_family = Family(Params, _arrays, _to_data, _to_latent, WORTH_HEAVY)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

@@ -49,10 +49,10 @@ def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Para
     `dim` is only checked: the parameters do not depend on the length of the series.
     """
     check.count("dim", dim, 1)
-    kind = check.dtype(dtype)
+    real = check.dtype(dtype)
     first, second, bias, log_scale = standard_normal(1, 4, seed, stream=1)[0]
     first, second = np.tanh(first / 2), np.tanh(second / 2)
-    coefficients = np.array([first * (1 - second), second]).astype(kind)
+    coefficients = np.array([first * (1 - second), second]).astype(real)
     return Params(coefficients, float(0.1 * bias), float(np.exp(0.3 * log_scale)))
 
 

@@ -13,7 +13,7 @@ from numba import literally
 from numpy.typing import ArrayLike, DTypeLike
 
 from seqgap.kernels._core import check
-from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
+from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels._core.family import Family
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.normals import standard_normal
@@ -47,10 +47,10 @@ class Params(NamedTuple):
 
 def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Params:
     """Well-conditioned parameters from normals of `seed`: weights of size 1 / (2 sqrt(D))."""
-    dim, kind = check.count("dim", dim, 1), check.dtype(dtype)
+    dim, real = check.count("dim", dim, 1), check.dtype(dtype)
     weight = np.tril(standard_normal(dim, dim, seed, stream=1), -1) * (0.5 / np.sqrt(dim))
     bias, log_scale = standard_normal(2, dim, seed, stream=2)
-    return Params(weight.astype(kind), bias.astype(kind), (0.3 * log_scale).astype(kind))
+    return Params(weight.astype(real), bias.astype(real), (0.3 * log_scale).astype(real))
 
 
 @jit_exact
@@ -103,12 +103,12 @@ def _together(
 @jit_inline
 def _alone(n: Any, source: Any, target: Any, weight: Any, bias: Any, rate: Any, inverted: Any) -> None:
     """Row n by itself."""
-    dim, given, result = source.shape[1], source[n], target[n]
+    dim, values, result = source.shape[1], source[n], target[n]
     rest = dim % BLOCK
     for d in range(0, dim - rest, BLOCK):
-        row_block(weight, bias, rate, given, result, d, None, literally(inverted))
+        row_block(weight, bias, rate, values, result, d, None, literally(inverted))
     if rest:
-        row_block(weight, bias, rate, given, result, dim - rest, rest, literally(inverted))
+        row_block(weight, bias, rate, values, result, dim - rest, rest, literally(inverted))
 
 
 def _rows(inverted: int) -> Any:
@@ -178,7 +178,5 @@ def fit(x: ArrayLike, *, steps: int = 241, lr: float = 0.04) -> tuple[Params, Ar
         if not np.isfinite(nll_now):
             raise ValueError(f"lr: expected a rate that converges, got {lr} (NLL {nll_now}, step {step})")
         history[step] = nll_now
-    kind = FLOAT32 if data.dtype == FLOAT32 else FLOAT64
-    weight = np.tril(-residual[:, 1:], -1)
-    bias = -residual[:, 0]
-    return Params(weight.astype(kind), bias.astype(kind), log_scale.astype(kind)), history
+    weight, bias = np.tril(-residual[:, 1:], -1), -residual[:, 0]
+    return Params(*(value.astype(data.dtype) for value in (weight, bias, log_scale))), history

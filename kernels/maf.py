@@ -64,13 +64,13 @@ def random_params(
     scale: str = "softclip", residual: bool = False, dtype: DTypeLike = np.float64,
 ) -> Params:  # fmt: skip
     """Well-conditioned layers of alternating order with cyclic degrees, weights from normals of `seed`."""
-    dim, kind = check.count("dim", dim, 1), check.dtype(dtype)
+    dim, real = check.count("dim", dim, 1), check.dtype(dtype)
     layers, depth = check.count("layers", layers, 1), check.count("depth", depth, 1)
     width = check.count("width", width, 1)
     order = np.array([range(dim)[:: 1 if layer % 2 == 0 else -1] for layer in range(layers)])
     cyclic = np.sort(np.arange(width) % max(1, dim - 1) + min(1, dim - 1))
     degrees = np.broadcast_to(cyclic, (layers, depth, width)).copy()
-    network = random_network((layers, depth, width), dim, dim, outputs_of(scale), seed, kind)
+    network = random_network((layers, depth, width), dim, dim, outputs_of(scale), seed, real)
     return Params(order, degrees, *hide(degrees, network), activation, scale, residual)
 
 

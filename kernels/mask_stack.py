@@ -43,10 +43,10 @@ class Params(NamedTuple):
 
 def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Params:
     """Four layers of alternating masks, well-conditioned theta from normals of `seed`."""
-    dim, kind = check.count("dim", dim, 1), check.dtype(dtype)
+    dim, real = check.count("dim", dim, 1), check.dtype(dtype)
     masks = (np.arange(dim) + np.arange(_LAYERS)[:, None]) % 2 == 0
     theta = standard_normal(_LAYERS, 4, seed, stream=1) * [0.3, 0.2, 0.5, 0.5]
-    return Params(masks, theta.astype(kind))
+    return Params(masks, theta.astype(real))
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:

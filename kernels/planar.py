@@ -51,11 +51,11 @@ class Params(NamedTuple):
 
 def random_params(dim: int, seed: int, *, layers: int = 16, dtype: DTypeLike = np.float64) -> Params:
     """Well-conditioned layers from normals of `seed`: w and u of length about 1 and 1/2."""
-    dim, kind = check.count("dim", dim, 1), check.dtype(dtype)
+    dim, real = check.count("dim", dim, 1), check.dtype(dtype)
     layers = check.count("layers", layers, 1)
     weight, direction = (standard_normal(layers, dim, seed, stream=s) / np.sqrt(dim) for s in (1, 2))
     bias = standard_normal(1, layers, seed, stream=3)[0]
-    return Params(weight.astype(kind), (0.5 * direction).astype(kind), bias.astype(kind))
+    return Params(weight.astype(real), (0.5 * direction).astype(real), bias.astype(real))
 
 
 class _Layers(NamedTuple):
@@ -180,6 +180,6 @@ def _flow(bend: Any, sign: int) -> Any:
 
 
 _sums = jit_inline(lambda arrays: arrays[0][0].shape[0])
-_rows = (block_rows(flow, _sums) for flow in (_flow(_bend, 1), _flow(_unbend, -1)))
-_family = Family(Params, _arrays, *_rows, worth=WORTH_HEAVY)
+_to_data, _to_latent = (block_rows(flow, _sums) for flow in (_flow(_bend, 1), _flow(_unbend, -1)))
+_family = Family(Params, _arrays, _to_data, _to_latent, WORTH_HEAVY)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

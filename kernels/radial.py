@@ -45,12 +45,12 @@ class Params(NamedTuple):
 
 def random_params(dim: int, seed: int, *, layers: int = 16, dtype: DTypeLike = np.float64) -> Params:
     """Well-conditioned layers from normals of `seed`: centres among the data, alpha about sqrt(D)."""
-    dim, kind = check.count("dim", dim, 1), check.dtype(dtype)
+    dim, real = check.count("dim", dim, 1), check.dtype(dtype)
     layers = check.count("layers", layers, 1)
     center = standard_normal(layers, dim, seed, stream=1)
     log_alpha, beta = standard_normal(2, layers, seed, stream=2)
     alpha = np.sqrt(dim) * np.exp(0.3 * log_alpha)
-    return Params(center.astype(kind), alpha.astype(kind), (alpha + 0.3 * beta).astype(kind))
+    return Params(center.astype(real), alpha.astype(real), (alpha + 0.3 * beta).astype(real))
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]:
@@ -147,6 +147,6 @@ def _flow(scale: Any, sign: int) -> Any:
 
 
 _sums = jit_inline(lambda arrays: 1)
-_rows = (block_rows(flow, _sums) for flow in (_flow(_stretch, 1), _flow(_shrink, -1)))
-_family = Family(Params, _arrays, *_rows, worth=WORTH_HEAVY)
+_to_data, _to_latent = (block_rows(flow, _sums) for flow in (_flow(_stretch, 1), _flow(_shrink, -1)))
+_family = Family(Params, _arrays, _to_data, _to_latent, WORTH_HEAVY)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

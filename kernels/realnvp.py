@@ -53,12 +53,12 @@ def random_params(
     scale: str = "softclip", residual: bool = False, dtype: DTypeLike = np.float64,
 ) -> Params:  # fmt: skip
     """Well-conditioned layers with alternating masks, weights from normals of `seed`."""
-    dim, kind = check.count("dim", dim, 1), check.dtype(dtype)
+    dim, real = check.count("dim", dim, 1), check.dtype(dtype)
     layers, depth = check.count("layers", layers, 1), check.count("depth", depth, 1)
     width = check.count("width", width, 1)
     masks = (np.arange(dim) + np.arange(layers)[:, None]) % 2 == 0
     columns, features = max(1, int(masks.sum(1).max())), int((~masks).sum(1).max())
-    weights = random_network((layers, depth, width), columns, features, outputs_of(scale), seed, kind)
+    weights = random_network((layers, depth, width), columns, features, outputs_of(scale), seed, real)
     return Params(masks, *weights, activation, scale, residual)
 
 

@@ -64,7 +64,7 @@ def random_params(
 
     A coupling transforms the second half of the order, and the larger one if D is odd.
     """
-    dim, kind = check.count("dim", dim, 1), check.dtype(dtype)
+    dim, real = check.count("dim", dim, 1), check.dtype(dtype)
     layers, depth = check.count("layers", layers, 1), check.count("depth", depth, 1)
     width, bins = check.count("width", width, 1), check.count("bins", bins, 1)
     order = np.array([range(dim)[:: 1 if layer % 2 == 0 else -1] for layer in range(layers)])
@@ -72,7 +72,7 @@ def random_params(
     cyclic = np.sort(np.arange(width) % max(1, dim - 1) + min(1, dim - 1))
     degrees = np.full((layers, depth, width), kept[0]) if coupling else np.tile(cyclic, (layers, depth, 1))
     columns = max(1, dim // 2) if coupling else dim
-    weights = random_network((layers, depth, width), columns, dim - int(kept[0]), 3 * bins - 1, seed, kind)
+    weights = random_network((layers, depth, width), columns, dim - int(kept[0]), 3 * bins - 1, seed, real)
     weights = weights if coupling else hide(degrees, weights)
     return Params(order, kept, degrees, *weights, activation, spline, bound, residual)
 

@@ -88,8 +88,8 @@ class _Cache(NullCache):  # type: ignore[misc]  # numba is not followed for type
             if name.isupper() and name not in _NOT_COMPILED_IN and isinstance(value, int | str | None)
         ]
         arguments, result = sigutils.normalize_signature(sig)
-        kinds = [type(kind).__name__ for kind in arguments]  # some print alike
-        key = (_identity(self._dispatcher, ()), arguments, kinds, result, codegen.magic_tuple(), settings)
+        classes = [type(argument).__name__ for argument in arguments]  # some print alike
+        key = (_identity(self._dispatcher, ()), arguments, classes, result, codegen.magic_tuple(), settings)
         function = self._dispatcher.py_func
         name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
         return folder / f"{name}-{_hash(key)}", key

@@ -71,12 +71,12 @@ def threads(value: Any) -> int:
 def dtype(value: DTypeLike) -> np.dtype[Any]:
     """float32 or float64."""
     try:
-        found = np.dtype(value)
+        real = np.dtype(value)
     except (TypeError, ValueError):
         raise TypeError(f"dtype: expected float32 or float64, got {value!r}") from None
-    if value is None or found not in (FLOAT64, FLOAT32):
+    if value is None or real not in (FLOAT64, FLOAT32):
         raise TypeError(f"dtype: expected float32 or float64, got {value!r}")
-    return FLOAT64 if found == FLOAT64 else FLOAT32  # these very objects: the fast paths compare by `is`
+    return FLOAT64 if real == FLOAT64 else FLOAT32  # these very objects: the fast paths compare by `is`
 
 
 def floats(name: str, value: Any, ndim: int) -> Array:
@@ -187,25 +187,25 @@ def number(name: str, value: Any) -> float:
     """`value` as a float."""
     if type(value) is float:
         return float(value)
-    found = asarray(name, value)
-    if found.ndim or found.dtype.kind not in "iuf":
+    array = asarray(name, value)
+    if array.ndim or array.dtype.kind not in "iuf":
         raise TypeError(f"{name}: expected a number, got {_kind(value)}")
-    return float(found)
+    return float(array)
 
 
 def positive(name: str, value: Any) -> float:
     """`value` as a float that is finite and above 0."""
-    found = number(name, value)
-    if not 0 < found < float("inf"):
-        raise ValueError(f"{name}: expected a positive finite number, got {found}")
-    return found
+    real = number(name, value)
+    if not 0 < real < float("inf"):
+        raise ValueError(f"{name}: expected a positive finite number, got {real}")
+    return real
 
 
-def instance(name: str, value: Any, kind: type) -> None:
-    """Refuse anything but a `kind`."""
-    if type(value) is not kind:
-        owner = kind.__module__.rpartition(".")[2]
-        raise TypeError(f"{name}: expected {owner}.{kind.__name__}, got {_kind(value)}")
+def instance(name: str, value: Any, cls: type) -> None:
+    """Refuse anything but a `cls`."""
+    if type(value) is not cls:
+        owner = cls.__module__.rpartition(".")[2]
+        raise TypeError(f"{name}: expected {owner}.{cls.__name__}, got {_kind(value)}")
 
 
 def output(out: Any, dtype: np.dtype[Any], shape: tuple[int, ...], **inputs: Any) -> Array:

@@ -183,9 +183,9 @@ class Flow:
             raise ValueError(f"expected the format {_FORMAT!r}")
         order, parts = check.integers("permutation", stored.pop("permutation"), 1), []
         for index, stem in enumerate(stored.pop("families").tolist()):
-            kind = _params_of(stem)
-            values = {field: stored.pop(f"{index}.{field}") for field in kind._fields}
-            parts.append(kind(**{field: v.item() if v.ndim == 0 else v for field, v in values.items()}))
+            params = _params_of(stem)
+            values = {field: stored.pop(f"{index}.{field}") for field in params._fields}
+            parts.append(params(**{field: v.item() if v.ndim == 0 else v for field, v in values.items()}))
         if stored:
             raise ValueError(f"expected no more fields, got {', '.join(stored)}")
         identity = np.array_equal(order, np.arange(order.size))

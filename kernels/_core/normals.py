@@ -33,10 +33,10 @@ def standard_normal(
     Raises TypeError or ValueError for a wrong n, dim, seed, first_row, stream, dtype, out, threads.
     """
     n, dim = check.count("n", n), check.count("dim", dim, 1)
-    kind = check.dtype(dtype)
+    real = check.dtype(dtype)
     key, row = check.seed(seed), check.first_row(first_row, n)
     lane = np.uint32(check.integer("stream", stream, 0, 2**32 - 1))
     threads = check.threads(threads)
-    result = check.output(out, kind, (n, dim))
+    result = check.output(out, real, (n, dim))
     _standard_normal(threads, n, dim, result, row, key, lane)
     return result

@@ -37,14 +37,14 @@ def digest() -> str | None:
 
 @functools.lru_cache(maxsize=1)
 def _digest(stats: tuple[tuple[Path, int, int, int], ...]) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path, *_ in stats:
-        place = path.relative_to(_FOLDER).with_suffix("")
-        name = ".".join(("seqgap.kernels", *place.parts)).removesuffix(".__init__")
+        module = path.relative_to(_FOLDER).with_suffix("")
+        name = ".".join(("seqgap.kernels", *module.parts)).removesuffix(".__init__")
         code = SourceFileLoader(name, str(path)).get_code(name)
         for part in (name.encode(), path.read_bytes(), describe(code).encode() if code else b""):
-            found.update(hashlib.sha256(part).digest())
-    return found.hexdigest() if stats else ""
+            digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest() if stats else ""
 
 
 class _Known:

@@ -12,9 +12,9 @@ from numba import literally, types
 from numba.core import cgutils
 
 from seqgap.kernels._core.compiler import intrinsic, literal_intrinsic
-from seqgap.kernels._core.jit import isolate, jit_exact
+from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.llvm import INDEX, VECTOR_BYTES, call_fma, element_pointer, splat, vector_of
-from seqgap.kernels._core.simd import lanes
+from seqgap.kernels._core.simd import filled, lanes
 
 
 @intrinsic
@@ -77,15 +77,10 @@ def write(typing_context: Any, base: Any, index: Any, value: Any) -> Any:
     return types.void(base, types.intp, value), codegen
 
 
-@intrinsic
-def spread(typing_context: Any, base: Any, index: Any) -> Any:
+@jit_inline
+def spread(base: Any, index: Any) -> Any:
     """The number `index` entries after an address, in all lanes."""
-    result = vector_of(base.dtype)
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return splat(builder, builder.load(builder.gep(arguments[0], [arguments[1]])), result.lanes)
-
-    return result(base, types.intp), codegen
+    return filled(base, entry(base, index))
 
 
 def _row_of_vectors(builder: Any, base: Any, row: Any, across: int, vector: Any) -> list[Any]:

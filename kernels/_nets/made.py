@@ -89,9 +89,9 @@ def random_network(
     )
 
 
-def hide(degrees: Array, made: Weights) -> Weights:
-    """`made` by `random_network` for autoregressive layers, with 0 for the weights that are not read."""
-    weight_in, weight_hidden, weight_out, bias_hidden, bias_out = made
+def hide(degrees: Array, weights: Weights) -> Weights:
+    """`weights` of `random_network` for autoregressive layers, with 0 for the weights that are not read."""
+    weight_in, weight_hidden, weight_out, bias_hidden, bias_out = weights
     last, features = degrees[:, -1], np.arange(weight_out.shape[1])
     return (
         weight_in * (np.arange(weight_in.shape[2]) < degrees[:, 0, :, None]),
@@ -167,13 +167,13 @@ def sorted_units(params: Any) -> Any:
     degrees = check.own(np.asarray(params.degrees))
     if _ascend(degrees):
         return params
-    places = np.argsort(degrees, axis=2, kind="stable")
+    order = np.argsort(degrees, axis=2, kind="stable")
     hidden = np.asarray(params.weight_hidden)
-    hidden = np.take_along_axis(hidden, places[:, 1:, :, None], axis=2)
+    hidden = np.take_along_axis(hidden, order[:, 1:, :, None], axis=2)
     return params._replace(
-        degrees=np.take_along_axis(degrees, places, axis=2),
-        weight_in=np.take_along_axis(np.asarray(params.weight_in), places[:, 0, :, None], axis=1),
-        weight_hidden=np.take_along_axis(hidden, places[:, :-1, None, :], axis=3),
-        weight_out=np.take_along_axis(np.asarray(params.weight_out), places[:, -1, None, None, :], axis=3),
-        bias_hidden=np.take_along_axis(np.asarray(params.bias_hidden), places, axis=2),
+        degrees=np.take_along_axis(degrees, order, axis=2),
+        weight_in=np.take_along_axis(np.asarray(params.weight_in), order[:, 0, :, None], axis=1),
+        weight_hidden=np.take_along_axis(hidden, order[:, :-1, None, :], axis=3),
+        weight_out=np.take_along_axis(np.asarray(params.weight_out), order[:, -1, None, None, :], axis=3),
+        bias_hidden=np.take_along_axis(np.asarray(params.bias_hidden), order, axis=2),
     )

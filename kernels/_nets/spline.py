@@ -32,20 +32,17 @@ def _clipped(u: Any, rate: Any, start: Any) -> Any:
 @jit_exact
 def _exponentials(variant: Any, parameters: Any, count: Any, pitch: Any, at: Any) -> Any:
     """The exponentials of a softmax in start of its arguments, and their sum."""
-    step, largest, total = 0, read(parameters, at), filled(parameters, number(parameters, 0))
+    largest, total = read(parameters, at), filled(parameters, number(parameters, 0))
     for k in range(count):
-        u = read(parameters, step + at)
+        u = read(parameters, k * pitch + at)
         if variant == _SOFTCLIP:
             u = _clipped(u, 2 * _CLIP, parameters)
-            write(parameters, step + at, u)
+            write(parameters, k * pitch + at, u)
         largest = u if k == 0 else select(largest < u, u, largest)
-        step += pitch
-    step = 0
-    for _ in range(count):
-        e = exp(read(parameters, step + at) - largest)
-        write(parameters, step + at, e)
+    for k in range(count):
+        e = exp(read(parameters, k * pitch + at) - largest)
+        write(parameters, k * pitch + at, e)
         total = total + e
-        step += pitch
     return total
 
 
@@ -73,10 +70,8 @@ def _bin(form: Any, parameters: Any, bins: Any, pitch: Any, at: Any, value: Any,
     end = zero + number(parameters, 0.0 if variant == _SOFTCLIP else _END)
     slope_low = slope_high = low = end
     for k in range(bins):
-        sum_x, sum_y = (
-            sum_x + read(parameters, k * pitch + at),
-            sum_y + read(parameters, heights + k * pitch + at),
-        )
+        sum_x = sum_x + read(parameters, k * pitch + at)
+        sum_y = sum_y + read(parameters, heights + k * pitch + at)
         start = bottom + tall * number(parameters, floor * (k + 1))
         last = k == bins - 1
         high_x = zero - bottom if last else fma(rate_x, sum_x, start)
@@ -87,14 +82,8 @@ def _bin(form: Any, parameters: Any, bins: Any, pitch: Any, at: Any, value: Any,
         bin_y, height = select(before, bin_y, low_y), select(before, height, high_y - low_y)
         slope_low, slope_high = select(before, slope_low, low), select(before, slope_high, high)
         low_x, low_y, low = high_x, high_y, high
-    return (
-        bin_x,
-        width,
-        bin_y,
-        height,
-        _slope(variant, slope_low, parameters),
-        _slope(variant, slope_high, parameters),
-    )
+    slopes = _slope(variant, slope_low, parameters), _slope(variant, slope_high, parameters)
+    return bin_x, width, bin_y, height, slopes[0], slopes[1]
 
 
 @jit_inline

@@ -122,7 +122,7 @@ def lanes_block(
     `start` must hold x. vectors: a literal, 1 or 2. rate: exp(log_scale), inverted exp(-log_scale).
     Past D it computes what nobody reads.
     """
-    if not all(isinstance(kind, types.IntegerLiteral) for kind in (inverted, vectors)):
+    if not all(isinstance(literal, types.IntegerLiteral) for literal in (inverted, vectors)):
         return None
     back, number = bool(inverted.literal_value), vectors.literal_value
 
