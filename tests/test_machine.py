@@ -174,12 +174,12 @@ def test_measuring_for_a_run_leaves_no_thread_pool_and_nothing_compiled(
     program = """
 import sys, threading
 from seqgap.bench.machine.probe import measure_machine
-from seqgap.kernels._core.rows import _Pool
+from seqgap.kernels._core.rows import _pool
 from seqgap.bench.machine import kernels as probes
 measure_machine(parallel=False)
-print(_Pool.threads, probes.stream.rows.signatures, sys.executable != "")
+print(_pool.cache_info().currsize, probes.stream.rows.signatures, sys.executable != "")
 """
-    assert fresh_python(program) == "None [] True\n"
+    assert fresh_python(program) == "0 [] True\n"
 
 
 def test_ctrl_c_ends_machine_with_130(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ A row kernel is a jitted `rows(lo, hi, *arrays)` that does rows lo to hi - 1 of 
 how a batch is cut.
 """
 
+import functools
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -27,22 +28,13 @@ _LOG_2_PI = math.log(2 * math.pi)
 _STREAM = np.uint32(0)  # of the normals that samples are made of
 
 
-class _Pool:
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
     """Threads, kept since to start one takes 90 microseconds; a forked child has none."""
-
-    threads: ThreadPoolExecutor | None = None
-
-    @classmethod
-    def submit(cls, work: Callable[[], None]) -> Any:
-        cls.threads = cls.threads or ThreadPoolExecutor(threads_available())
-        return cls.threads.submit(work)
-
-    @classmethod
-    def forget(cls) -> None:
-        cls.threads = None
+    return ThreadPoolExecutor(threads_available())
 
 
-os.register_at_fork(after_in_child=_Pool.forget)
+os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def in_parts(work: Callable[[int, int], None], threads: int, shape: tuple[int, ...], worth: int) -> None:
@@ -64,7 +56,7 @@ def in_parts(work: Callable[[int, int], None], threads: int, shape: tuple[int, .
         for lo in starts:
             work(lo, min(lo + size, count))
 
-    futures = [_Pool.submit(take_turns) for _ in range(workers - 1)]
+    futures = [_pool().submit(take_turns) for _ in range(workers - 1)]
     try:
         take_turns()
     finally:
