@@ -14,7 +14,7 @@ from seqgap.kernels._core.vecmath import log_normal, sincos_one_turn
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 # Rows of fewer columns make no vectors of their own: row by row 2 columns took 11 ns a normal, so 1.9.
-_NARROW64, _NARROW32 = 32, 64
+_NARROW = {types.float64: 32, types.float32: 64}
 _TILE_ROWS = 64  # rows at a time then: the scratch columns stay in the first-level cache
 _32, _21, _11 = np.uint64(32), np.uint64(21), np.uint64(11)
 
@@ -68,90 +68,71 @@ def _words(row: Any, block: Any, seed: Any, stream: Any) -> Any:
     return philox(np.uint32(block), r0, r1, stream, np.uint32(seed), np.uint32(seed >> _32))
 
 
-@jit_exact
-def _wide64(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
-    """Row by row; the columns of a row make the vectors."""
-    dim = out.shape[1]
-    for i in range(out.shape[0]):
-        for block in range(dim // 2):
-            w0, w1, w2, w3 = _words(first_row + i, block, seed, stream)
-            out[i, 2 * block], out[i, 2 * block + 1] = _pair64(w0, w1, w2, w3)
-        if dim % 2:
-            w0, w1, w2, w3 = _words(first_row + i, dim // 2, seed, stream)
-            out[i, dim - 1] = _pair64(w0, w1, w2, w3)[0]
+@jit_inline
+def _normals32(w0: Any, w1: Any, w2: Any, w3: Any) -> Any:
+    return _pair32(w0, w1) + _pair32(w2, w3)
 
 
-@jit_exact
-def _narrow64(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
+@jit_inline
+def _put2(values: Any, out: Any, i: Any, j: Any) -> None:
+    out[i, j], out[i, j + 1] = values
+
+
+@jit_inline
+def _put4(values: Any, out: Any, i: Any, j: Any) -> None:
+    out[i, j], out[i, j + 1], out[i, j + 2], out[i, j + 3] = values
+
+
+def _by_rows(width: int, normals: Any, put: Any) -> Any:
+    """Row by row; the columns of a row, a block of `width` at a time, make the vectors."""
+
+    @jit_exact
+    def by_rows(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
+        blocks, rest = out.shape[1] // width, out.shape[1] % width
+        for i in range(out.shape[0]):
+            for block in range(blocks):
+                put(normals(*_words(first_row + i, block, seed, stream)), out, i, width * block)
+            if rest:
+                values = normals(*_words(first_row + i, blocks, seed, stream))
+                for column in range(rest):
+                    out[i, width * blocks + column] = values[column]
+
+    return by_rows
+
+
+def _by_blocks(width: int, normals: Any, put: Any) -> Any:
     """Block by block; the rows make the vectors, by way of a scratch column for each column."""
-    rows, dim = out.shape
-    columns = np.empty((2, _TILE_ROWS), out.dtype)
-    for start in range(0, rows, _TILE_ROWS):
-        count = min(_TILE_ROWS, rows - start)
-        for block in range((dim + 1) // 2):
-            for i in range(count):
-                w0, w1, w2, w3 = _words(first_row + start + i, block, seed, stream)
-                columns[0, i], columns[1, i] = _pair64(w0, w1, w2, w3)
-            for column in range(min(2, dim - 2 * block)):
+
+    @jit_exact
+    def by_blocks(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
+        rows, dim = out.shape
+        columns = np.empty((width, _TILE_ROWS), out.dtype)
+        for start in range(0, rows, _TILE_ROWS):
+            count = min(_TILE_ROWS, rows - start)
+            for block in range((dim + width - 1) // width):
                 for i in range(count):
-                    out[start + i, 2 * block + column] = columns[column, i]
+                    put(normals(*_words(first_row + start + i, block, seed, stream)), columns.T, i, 0)
+                for column in range(min(width, dim - width * block)):
+                    for i in range(count):
+                        out[start + i, width * block + column] = columns[column, i]
+
+    return by_blocks
 
 
-@jit_exact
-def _wide32(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
-    """As `_wide64`."""
-    dim = out.shape[1]
-    for i in range(out.shape[0]):
-        for block in range(dim // 4):
-            w0, w1, w2, w3 = _words(first_row + i, block, seed, stream)
-            out[i, 4 * block], out[i, 4 * block + 1] = _pair32(w0, w1)
-            out[i, 4 * block + 2], out[i, 4 * block + 3] = _pair32(w2, w3)
-        if dim % 4:
-            w0, w1, w2, w3 = _words(first_row + i, dim // 4, seed, stream)
-            rest = _pair32(w0, w1) + _pair32(w2, w3)
-            for column in range(dim % 4):
-                out[i, dim - dim % 4 + column] = rest[column]
-
-
-@jit_exact
-def _narrow32(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
-    """As `_narrow64`."""
-    rows, dim = out.shape
-    columns = np.empty((4, _TILE_ROWS), out.dtype)
-    for start in range(0, rows, _TILE_ROWS):
-        count = min(_TILE_ROWS, rows - start)
-        for block in range((dim + 3) // 4):
-            for i in range(count):
-                w0, w1, w2, w3 = _words(first_row + start + i, block, seed, stream)
-                columns[0, i], columns[1, i] = _pair32(w0, w1)
-                columns[2, i], columns[3, i] = _pair32(w2, w3)
-            for column in range(min(4, dim - 4 * block)):
-                for i in range(count):
-                    out[start + i, 4 * block + column] = columns[column, i]
-
-
-@jit_exact
-def _fill64(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
-    if out.shape[1] < _NARROW64 and out.shape[0] > 1:
-        _narrow64(out, first_row, seed, stream)
-    else:
-        _wide64(out, first_row, seed, stream)
-
-
-@jit_exact
-def _fill32(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
-    if out.shape[1] < _NARROW32 and out.shape[0] > 1:
-        _narrow32(out, first_row, seed, stream)
-    else:
-        _wide32(out, first_row, seed, stream)
+_BLOCKS = {types.float64: (2, _pair64, _put2), types.float32: (4, _normals32, _put4)}
+_FILLS = {real: (_by_rows(*block), _by_blocks(*block)) for real, block in _BLOCKS.items()}
 
 
 @generated
 def fill(out: Any, first_row: Any, seed: Any, stream: Any) -> Any:
     """Fill `out` with the normals of rows first_row, first_row + 1, ..."""
-    function = {types.float64: _fill64, types.float32: _fill32}[out.dtype]
+    by_rows, by_blocks = _FILLS[out.dtype]
+    narrow = _NARROW[out.dtype]
 
     def call(out: Any, first_row: Any, seed: Any, stream: Any) -> None:
-        function(out, first_row, seed, stream)
+        if out.shape[1] < narrow and out.shape[0] > 1:
+            by_blocks(out, first_row, seed, stream)
+        else:
+            by_rows(out, first_row, seed, stream)
 
     return call
