@@ -84,10 +84,9 @@ def _exp(values: Any) -> Any:
 
 
 @jit_inline
-def _together(
-    lo: Any, hi: Any, source: Any, target: Any, weight: Any, bias: Any, rate: Any, vectors: Any, inverted: Any
-) -> None:
+def _together(lo: Any, hi: Any, source: Any, target: Any, factors: Any, vectors: Any, inverted: Any) -> None:
     """Rows lo to hi - 1, side by side in one or two vectors at a time."""
+    weight, bias, rate = factors
     dim, width = source.shape[1], lanes(source)
     tile, blocks = scratch(dim + width, vectors * width, source), (dim + BLOCK - 1) // BLOCK
     for n in range(lo, hi, vectors * width):
@@ -101,8 +100,9 @@ def _together(
 
 
 @jit_inline
-def _alone(n: Any, source: Any, target: Any, weight: Any, bias: Any, rate: Any, inverted: Any) -> None:
+def _alone(n: Any, source: Any, target: Any, factors: Any, inverted: Any) -> None:
     """Row n by itself."""
+    weight, bias, rate = factors
     dim, values, result = source.shape[1], source[n], target[n]
     rest = dim % BLOCK
     for d in range(0, dim - rest, BLOCK):
@@ -120,15 +120,15 @@ def _rows(inverted: int) -> Any:
     ) -> None:
         isolate()
         width = lanes(source)
-        rate = _exp(-log_scale if inverted else log_scale)
+        factors = weight, bias, _exp(-log_scale if inverted else log_scale)
         rest = (hi - lo) % (2 * width)
         middle = hi if rest > width else hi - rest  # up to here two vectors at a time
-        _together(lo, middle, source, target, weight, bias, rate, 2, inverted)
+        _together(lo, middle, source, target, factors, 2, inverted)
         if hi - middle > _ALONE:
-            _together(middle, hi, source, target, weight, bias, rate, 1, inverted)
+            _together(middle, hi, source, target, factors, 1, inverted)
         else:
             for n in range(middle, hi):
-                _alone(n, source, target, weight, bias, rate, inverted)
+                _alone(n, source, target, factors, inverted)
         total = 0.0  # in float64 whatever the dtype: it is done once for many rows
         for d in range(log_scale.shape[0]):
             total += log_scale[d]

@@ -85,24 +85,15 @@ def _visits(masks: Any, sign: Any) -> tuple[Any, Any]:
     return lists, ends
 
 
-@jit_inline
-def _forward_step(value: Any, scale: Any, shift: Any) -> Any:
-    return fma(value, scale, shift)
-
-
-@jit_inline
-def _inverse_step(value: Any, scale: Any, shift: Any) -> Any:
-    return (value - shift) * scale
-
-
-def _visit(step: Any) -> Any:
-    """One layer on a tile, with step(entry, scale, shift) on what it transforms."""
+def _visit(sign: int) -> Any:
+    """One layer on a tile, with scale exp(sign s) and shift t."""
 
     @jit_inline
     def moved(tile: Any, entry: Any, scale: Any, shift: Any) -> Any:
         """Transform an entry of all rows; what it has become."""
         at = entry * lanes(tile)
-        value = step(load(tile, at, None), scale, shift)
+        value = load(tile, at, None)
+        value = fma(value, scale, shift) if sign > 0 else (value - shift) * scale
         store(tile, at, value, None)
         return value
 
@@ -138,9 +129,9 @@ def _visit(step: Any) -> Any:
     return visit
 
 
-def _rows(step: Any, sign: int) -> Any:
-    """step(entry, exp(sign s), t) through the layers, the last one first where sign is -1."""
-    visit = _visit(step)
+def _rows(sign: int) -> Any:
+    """Forward, or with -1 the inverse, from the last layer on."""
+    visit = _visit(sign)
 
     @jit_exact
     def rows(lo: Any, hi: Any, source: Any, target: Any, log_det: Any, masks: Any, theta: Any) -> None:
@@ -167,5 +158,5 @@ def _rows(step: Any, sign: int) -> Any:
     return rows
 
 
-_family = Family(Params, _arrays, _rows(_forward_step, 1), _rows(_inverse_step, -1))
+_family = Family(Params, _arrays, _rows(1), _rows(-1))
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample
