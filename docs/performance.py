@@ -17,10 +17,11 @@ import numpy as np
 import performance_flows
 import performance_kernels
 from rich.console import Console
-from timing import PEERS, Report, on_one_thread
+from timing import Report, on_one_thread
 
 from seqgap.bench.machine.ceilings import Ceilings
 from seqgap.bench.machine.variables import restart_without
+from seqgap.bench.model.implementation import PEERS
 from seqgap.bench.report.machine import print_ceilings
 from seqgap.kernels._core.jit import threads_available
 

@@ -1,7 +1,6 @@
 """Timing in turns, and the rows of a table of targets: shared by what writes docs/performance.md."""
 
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
@@ -9,15 +8,15 @@ from typing import Any, TypeAlias
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from seqgap.bench.machine.turns import calls_in_turns
 from seqgap.bench.model import arrays
 from seqgap.bench.model.case import Call
-from seqgap.bench.model.implementation import left_out
-from seqgap.bench.model.registry import cases
+from seqgap.bench.model.implementation import PEERS, left_out
+from seqgap.bench.model.registry import cases, operation_of
 from seqgap.bench.report.text import si
 
 Thunks: TypeAlias = dict[str, Callable[[], Any]]
 Work: TypeAlias = tuple[str, Thunks, list[str]]  # its name, what does it, and what is wanted
-PEERS = ("numpy", "scipy", "torch", "torch-compile", "jax", "zuko", "nflows", "normflows", "flowjax")
 HEAD = ("work", "dtype", "ratio of", "is", "wanted", "met", "medians")
 
 
@@ -39,35 +38,21 @@ def on_one_thread() -> Iterator[None]:
 
 def call_of(name: str, count: int, dim: int, dtype: Any, params: Any = None) -> Call:
     """The call of stem.operation that its case makes, or that with other parameters."""
-    stem, operation = name.split(".")
-    call = cases()[stem].operation(operation).inputs(dim, count, dtype, 1)
+    call = operation_of(name).inputs(dim, count, dtype, 1)
     return call if params is None else Call((call.args[0], params))
 
 
 def contenders(name: str, count: int, dim: int, dtype: Any, params: Any = None) -> Thunks:
     """The kernel and every installed peer, on one thread."""
-    case, operation = cases()[name.split(".")[0]], name.split(".")[1]
-    names = [peer for peer in case.operation(operation).implementation_names if peer in installed()]
+    stem, operation = name.split(".")
+    names = [peer for peer in operation_of(name).implementation_names if peer in installed()]
     call = call_of(name, count, dim, dtype, params)
-    return {peer: case.setup(operation, peer)(call, dim, dtype) for peer in ("numba", *names)}
+    return {peer: cases()[stem].setup(operation, peer)(call, dim, dtype) for peer in ("numba", *names)}
 
 
 def medians(thunks: Thunks, seconds: float = 0.8) -> dict[str, float]:
     """Median seconds for one call of each, timed in turns."""
-    calls = {}
-    for name, thunk in thunks.items():
-        thunk()  # compiles
-        start = time.perf_counter()
-        thunk()
-        calls[name] = max(1, int(2e-3 / max(time.perf_counter() - start, 1e-7)))
-    rounds: dict[str, list[float]] = {name: [] for name in thunks}
-    end = time.perf_counter() + seconds * len(thunks)
-    while time.perf_counter() < end or len(next(iter(rounds.values()))) < 7:
-        for name, thunk in thunks.items():
-            start = time.perf_counter()
-            for _ in range(calls[name]):
-                thunk()
-            rounds[name].append((time.perf_counter() - start) / calls[name])
+    rounds = calls_in_turns(thunks, 7, seconds * len(thunks))
     return {name: float(np.median(times)) for name, times in rounds.items()}
 
 

@@ -8,10 +8,10 @@ were held back, samples from the same noise, and time, in tables and in digits.p
 folder that is named. About a minute; one thread for each library while it is timed.
 """
 
+import functools
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +26,9 @@ from rich.table import Table
 from sklearn.datasets import load_digits
 from threadpoolctl import threadpool_limits
 
-from seqgap.bench.machine.environment import environment
+from seqgap.bench.machine import processor
+from seqgap.bench.machine.environment import versions
+from seqgap.bench.machine.turns import calls_in_turns
 from seqgap.bench.report.plots.style import COLOURS, GREY, MARKERS, Picture, house_style, save
 from seqgap.bench.results import tables
 from seqgap.kernels import interop, normal
@@ -120,33 +122,16 @@ def compare(name: str, theirs: Any, ours: interop.Flow, test: Any, table: Table)
 
 def timings(name: str, theirs: Any, ours: interop.Flow, test: Any) -> list[Timing]:
     """Both libraries in turns, one thread each; the first call of all is not timed."""
-    noise = {n: normal.standard_normal(n, DIM, seed=4, dtype=np.float32) for n in (1, BATCH)}
     x, inverse = np.ascontiguousarray(test[:BATCH]), theirs.transform().inv
-    work: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
-        f"log_prob, N = {BATCH}": (lambda: theirs().log_prob(torch.from_numpy(x)), lambda: ours.log_prob(x)),
+    calls: dict[tuple[str, str], Callable[[], Any]] = {
+        (f"log_prob, N = {BATCH}", "zuko"): lambda: theirs().log_prob(torch.from_numpy(x)),
+        (f"log_prob, N = {BATCH}", "seqgap"): lambda: ours.log_prob(x),
     }
-    for n, z in noise.items():
-        work[f"sampling, N = {n}"] = (
-            lambda z=z: inverse(torch.from_numpy(z)),
-            lambda z=z: ours.forward(z),
-        )
-    found = {(what, library): list[float]() for what in work for library in ("zuko", "seqgap")}
-    for round_ in range(ROUNDS + 1):
-        for what, pair in work.items():
-            for library, call in zip(("zuko", "seqgap"), pair, strict=True):
-                seconds = once(call)
-                if round_:
-                    found[what, library].append(seconds)
-    return [Timing(name, *key, seconds) for key, seconds in found.items()]
-
-
-def once(call: Callable[[], Any]) -> float:
-    """Seconds for one call, of as many as take 2 ms."""
-    start, calls = time.perf_counter(), 0
-    while (elapsed := time.perf_counter() - start) < 2e-3 or not calls:
-        call()
-        calls += 1
-    return elapsed / calls
+    for n in (1, BATCH):
+        z = normal.standard_normal(n, DIM, seed=4, dtype=np.float32)
+        calls[f"sampling, N = {n}", "zuko"] = lambda z=z: inverse(torch.from_numpy(z))
+        calls[f"sampling, N = {n}", "seqgap"] = functools.partial(ours.forward, z)
+    return [Timing(name, *key, seconds) for key, seconds in calls_in_turns(calls, ROUNDS).items()]
 
 
 def pairs(found: list[Timing]) -> list[tuple[Timing, Timing]]:
@@ -160,10 +145,9 @@ def picture(rows: dict[str, Any], found: list[Timing]) -> Picture:
     above, below = figure.subfigures(2, 1, height_ratios=(3, 4))
     draw_digits(above, rows)
     draw_times(below.subplots(), found)
-    machine = environment()
-    versions = {**machine["versions"], "zuko": zuko.__version__, "torch": torch.__version__}
-    text = ", ".join(f"{key} {versions[key]}" for key in ("python", "numpy", "numba", "torch", "zuko"))
-    figure.supxlabel(f"{machine['machine']['cpu']} · {text}", fontsize=7, color=GREY)
+    known = versions()
+    text = ", ".join(f"{key} {known[key]}" for key in ("python", "numpy", "numba", "torch", "zuko"))
+    figure.supxlabel(f"{processor.name()} · {text}", fontsize=7, color=GREY)
     head = ("flow", "work", "library", "median_seconds", "rounds")
     lines = [(t.flow, t.work, t.library, t.median, " ".join(map(str, t.seconds))) for t in found]
     return Picture(figure, tables.Table("digits.csv", head, lines))
@@ -223,10 +207,10 @@ def main(target: Path) -> None:
             torch.set_num_threads(before)
     console.print(equal)
     speed = Table("work", "zuko", "seqgap", "ratio", title="median of one call, ms, one thread")
-    for theirs, ours_ in pairs(found):
-        times = (theirs.median, ours_.median)
-        ratio = f"{times[0] / times[1]:.3g}"
-        speed.add_row(f"{theirs.flow} {theirs.work}", *(f"{1e3 * t:.3g}" for t in times), ratio)
+    for timed in pairs(found):
+        times = [timing.median for timing in timed]
+        figures = (1e3 * times[0], 1e3 * times[1], times[0] / times[1])
+        speed.add_row(f"{timed[0].flow} {timed[0].work}", *(f"{figure:.3g}" for figure in figures))
     console.print(speed)
     target.mkdir(parents=True, exist_ok=True)
     matplotlib.use("agg")

@@ -7,11 +7,10 @@ probes touches the timings and the compile times of a run.
 import json
 import subprocess
 import sys
-import time
 import timeit
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
@@ -21,6 +20,7 @@ from seqgap.bench.machine import kernels as probes
 from seqgap.bench.machine.blas import libraries
 from seqgap.bench.machine.ceilings import DRAM, PRIVATE, Bandwidth, Ceilings
 from seqgap.bench.machine.processor import cache_sizes, timer_step, vector_bytes
+from seqgap.bench.machine.turns import Key, in_turns
 from seqgap.bench.machine.variables import measuring
 from seqgap.bench.model.case import Thunk
 from seqgap.bench.model.cell import DTYPES
@@ -34,8 +34,6 @@ _WIDTH, _PART = 4096, 64  # elements of a row in a parallel pass, and rows that 
 _ROUNDS, _FEWEST_ROUNDS, _LONGEST = 15, 3, 0.5  # repetitions; fewer of them after so many seconds
 
 MEASURING = "Measuring the ceilings of this machine, about 5 s ..."
-
-Key = TypeVar("Key", bound=Hashable)
 
 
 class MachineError(click.ClickException):
@@ -90,31 +88,14 @@ def probe(*, parallel: bool) -> Ceilings:
     region = Job(lambda: probes.empty_region(threads, 64 * threads, 1, np.empty(1)), 1)
     seconds = least_seconds({"region": region}, rounds=1000)["region"]
     return replace(
-        alone,
-        threads=threads,
-        parallel_region=seconds,
-        shared=_bandwidths(sizes, threads, without=PRIVATE),
+        alone, threads=threads, parallel_region=seconds, shared=_bandwidths(sizes, threads, without=PRIVATE)
     )
 
 
 def least_seconds(jobs: Mapping[Key, Job], rounds: int = _ROUNDS) -> dict[Key, float]:
-    """The least seconds for one unit of each job: a ceiling is what was reached, not what is usual.
-
-    The jobs take turns, so that a disturbance does not fall on all the repetitions of one. Before that
-    each runs once, which compiles it.
-    """
-    best = dict.fromkeys(jobs, float("inf"))
-    for job in jobs.values():
-        job.run()
-    began = time.perf_counter()
-    for done in range(rounds):
-        if done >= _FEWEST_ROUNDS and time.perf_counter() - began > _LONGEST:
-            break
-        for key, job in jobs.items():
-            start = time.perf_counter()
-            job.run()
-            best[key] = min(best[key], (time.perf_counter() - start) / job.units)
-    return best
+    """The least seconds for one unit of each job: a ceiling is what was reached, not what is usual."""
+    turns = in_turns({key: job.run for key, job in jobs.items()}, _FEWEST_ROUNDS, _LONGEST, rounds)
+    return {key: min(turns[key]) / job.units for key, job in jobs.items()}
 
 
 def _arithmetic(dtype: str) -> dict[str, Job]:

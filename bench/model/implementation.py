@@ -62,6 +62,7 @@ _TABLE = {
         Implementation("flowjax", library="flowjax", built_on="jax", full_passes="sequential"),
     )
 }
+PEERS = tuple(name for name, row in _TABLE.items() if row.peer)
 MAIN = ("python", "numpy", "numba")  # what every user knows, from slow to fast as far as anyone can tell
 
 
