@@ -42,9 +42,7 @@ def difference(actual: Any, expected: Any, relative: float, dtype: Dtype) -> Dif
 
 
 def _leaves(value: Any) -> list[Any]:
-    if isinstance(value, tuple):
-        return [leaf for item in value for leaf in _leaves(item)]
-    return [value]
+    return [leaf for item in value for leaf in _leaves(item)] if isinstance(value, tuple) else [value]
 
 
 def _leaf_difference(actual: Any, expected: Any, relative: float, dtype: Dtype) -> Difference:
@@ -89,15 +87,14 @@ def check(
             raise WrongResultError(f"the noise has not the distribution {operation.noise.law}, p = {p:.1e}")
         return
     for start, stop in _rows_to_check(operation, output, dim):
-        part, expected = output, call
+        part, part_of_call = output, call
         if operation.rows is not None:
-            expected = operation.part(call, start, stop)
+            part_of_call = operation.part(call, start, stop)
             part = _rows_of(output, start, stop, operation.output_axis)
-        plain = case.plain(operation.name, expected, dtype)
-        wanted = case.reference(operation.name)(*plain.args, **plain.kwargs)
-        found = difference(part, wanted, operation.tolerance.of(dim, dtype), dtype)
-        if found.used > 1:
-            raise WrongResultError(f"error {found.absolute:.2e}, tolerance {found.tolerance:.2e}")
+        expected = case.expected(operation.name, part_of_call, dtype)
+        error = difference(part, expected, operation.tolerance.of(dim, dtype), dtype)
+        if error.used > 1:
+            raise WrongResultError(f"error {error.absolute:.2e}, tolerance {error.tolerance:.2e}")
 
 
 def _p_value(noise: Noise, values: Any) -> float:

@@ -34,13 +34,17 @@ class Call:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
+    def of(self, function: Callable[..., Any]) -> Thunk:
+        """The function with these arguments."""
+        return functools.partial(function, *self.args, **self.kwargs)
+
 
 Setup: TypeAlias = Callable[[Call, int, Dtype], Thunk]
 
 
 def direct(function: Callable[..., Any]) -> Setup:
     """The set-up of a function that takes the same arguments as the kernel."""
-    return lambda call, dim, dtype: functools.partial(function, *call.args, **call.kwargs)
+    return lambda call, dim, dtype: call.of(function)
 
 
 class Cost(NamedTuple):
@@ -74,8 +78,7 @@ def rounding(steps: Callable[[int], float]) -> Tolerance:
 
 EXACT = Tolerance(lambda dim, dtype: 0.0, "exact: integers, every bit equal")
 DIFFERENCES = Tolerance(
-    lambda dim, dtype: 1e-4,
-    "differences: the reference takes gradients by central differences of step 1e-4",
+    lambda dim, dtype: 1e-4, "differences: the reference takes gradients by central differences of step 1e-4"
 )
 
 
@@ -146,10 +149,8 @@ class Operation:
                 args.append(argument)
             else:
                 args.append(np.take(argument, range(start, stop), axis))
-        kwargs = dict(call.kwargs)
-        if "first_row" in kwargs:
-            kwargs["first_row"] += start
-        return Call(tuple(args), kwargs)
+        first = {"first_row": call.kwargs["first_row"] + start} if "first_row" in call.kwargs else {}
+        return Call(tuple(args), {**call.kwargs, **first})
 
 
 @dataclass(frozen=True)
@@ -172,13 +173,11 @@ class Case:
 
     def kernel(self, name: str) -> Callable[..., Any]:
         """The compiled function of an operation."""
-        function: Callable[..., Any] = getattr(twin("kernels", self.stem), name)
-        return function
+        return _attribute("kernels", self.stem, name)
 
     def reference(self, name: str) -> Callable[..., Any]:
         """The plain-Python function of an operation."""
-        function: Callable[..., Any] = getattr(twin("reference", self.stem), name)
-        return function
+        return _attribute("reference", self.stem, name)
 
     def plain(self, name: str, call: Call, dtype: Dtype) -> Call:
         """`call` for the reference: lists for arrays, the reference's classes for the kernel's.
@@ -191,17 +190,19 @@ class Case:
             kwargs.setdefault("dtype", dtype.name)
         return Call(args, kwargs)
 
+    def expected(self, name: str, call: Call, dtype: Dtype) -> Any:
+        """What the reference makes of a call of the kernel."""
+        return self.plain(name, call, dtype).of(self.reference(name))()
+
     def setup(self, name: str, implementation: str, threads: int = 1) -> Setup:
         """How an implementation of an operation is prepared; KeyError where there is none."""
         if implementation == "python":
-            return lambda call, dim, dtype: functools.partial(
-                self.reference(name), *(plain := self.plain(name, call, dtype)).args, **plain.kwargs
-            )
+            return lambda call, dim, dtype: self.plain(name, call, dtype).of(self.reference(name))
+        kernel, strategy = self.kernel(name), implementation.removeprefix("numba-")
         if implementation == "numba":
-            return direct(functools.partial(self.kernel(name), threads=threads))
-        strategy = implementation.removeprefix("numba-")
+            return direct(functools.partial(kernel, threads=threads))
         if strategy in self.operation(name).strategies:
-            return direct(functools.partial(self.kernel(name), threads=threads, strategy=strategy))
+            return direct(functools.partial(kernel, threads=threads, strategy=strategy))
         return self.operation(name).implementations[implementation]
 
 
@@ -214,12 +215,13 @@ def plain_value(value: Any) -> Any:
     package, _, stem = type(value).__module__.rpartition(".")
     if package != "seqgap.kernels":
         return value
-    counterpart = getattr(twin("reference", stem), type(value).__name__)
+    counterpart = _attribute("reference", stem, type(value).__name__)
     wanted = len(inspect.signature(counterpart).parameters)
     fields = tuple(value) if isinstance(value, tuple) else tuple(vars(value).values())
     return counterpart(*(plain_value(item) for item in fields[:wanted]))
 
 
-def twin(package: str, stem: str) -> Any:
-    """The module of a family in `kernels` or `reference`."""
-    return importlib.import_module(f"seqgap.{package}.{stem}")
+def _attribute(package: str, stem: str, name: str) -> Callable[..., Any]:
+    """A function or class of a family, of those in `kernels` or `reference`."""
+    attribute: Callable[..., Any] = getattr(importlib.import_module(f"seqgap.{package}.{stem}"), name)
+    return attribute
