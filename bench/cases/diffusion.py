@@ -1,22 +1,12 @@
 """Diffusion noising: the closed form in one step, the chain and its reversal in T steps."""
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from seqgap.bench.model import arrays
-from seqgap.bench.model.case import (
-    NORMAL_FLOPS,
-    Call,
-    Case,
-    Cost,
-    Dtype,
-    Noise,
-    Operation,
-    Thunk,
-    direct,
-    rounding,
-)
+from seqgap.bench.model.case import NORMAL_FLOPS, Call, Case, Cost, Dtype, Noise, Operation, direct, rounding
 from seqgap.kernels import diffusion
 from seqgap.kernels.normal import standard_normal
 
@@ -33,8 +23,8 @@ def _noise(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
 
 
 def _sample_noisy(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
-    x0 = standard_normal(count, dim, seed, stream=8, dtype=dtype)
-    return Call((x0, _STEPS, _schedule(), seed), {"first_row": 0})
+    x0, _, *rest = _noise(dim, count, dtype, seed).args
+    return Call((x0, *rest, seed), {"first_row": 0})
 
 
 def _chain(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
@@ -46,17 +36,6 @@ def _chain(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
 def _naive(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
     x0, _, schedule = _chain(dim, count, dtype, seed).args
     return Call((x0, schedule))
-
-
-def _coefficients(schedule: diffusion.Schedule, dtype: Dtype) -> tuple[Any, Any]:
-    """sqrt(alpha_bar) and sqrt(1 - alpha_bar) for every t: a NumPy user computes them once."""
-    return np.sqrt(schedule.alpha_bar).astype(dtype), np.sqrt(1 - schedule.alpha_bar).astype(dtype)
-
-
-def _numpy_noise(call: Call, dim: int, dtype: Dtype) -> Thunk:
-    x0, eps, t, schedule = call.args
-    signal, sigma = _coefficients(schedule, dtype)
-    return lambda: signal[t] * x0 + sigma[t] * eps
 
 
 def numpy_trajectory(x0: Any, eps: Any, schedule: diffusion.Schedule) -> Any:
@@ -85,19 +64,6 @@ def numpy_reverse_naive(x_last: Any, schedule: diffusion.Schedule) -> Any:
     return x
 
 
-def _numpy_sample_noisy(call: Call, dim: int, dtype: Dtype) -> Thunk:
-    x0, t, schedule, seed = call.args
-    signal, sigma = _coefficients(schedule, dtype)
-    draw = np.random.default_rng(seed).standard_normal
-    return lambda: signal[t] * x0 + sigma[t] * draw(x0.shape, dtype=dtype)
-
-
-def _drawn(output: Any, call: Call) -> Any:
-    x0, t, schedule, _ = call.args
-    signal, sigma = _coefficients(schedule, x0.dtype)
-    return (output - signal[t] * x0) / sigma[t]
-
-
 class Steps(NamedTuple):
     """What users of the other libraries compute once for a schedule: for each step two factors."""
 
@@ -106,16 +72,21 @@ class Steps(NamedTuple):
 
 
 def _levels(call: Call, dim: int, dtype: Dtype) -> tuple[Any, ...]:
-    """(eps, x0, signal, sigma) of `noise`."""
+    """(eps, x0, signal, sigma) of `noise`: users of other libraries compute both levels once."""
     x0, eps, t, schedule = call.args
-    signal, sigma = _coefficients(schedule, dtype)
-    return eps, x0, signal[t], sigma[t]
+    alpha_bar = schedule.alpha_bar[t]
+    return eps, x0, np.sqrt(alpha_bar).astype(dtype), np.sqrt(1 - alpha_bar).astype(dtype)
 
 
 def _levels_drawn(call: Call, dim: int, dtype: Dtype) -> tuple[Any, ...]:
     """The same without eps."""
     x0, t, schedule, _ = call.args
     return _levels(Call((x0, None, t, schedule)), dim, dtype)[1:]
+
+
+def _drawn(output: Any, call: Call) -> Any:
+    x0, signal, sigma = _levels_drawn(call, 0, call.args[0].dtype)
+    return (output - signal * x0) / sigma
 
 
 def _steps(call: Call, dim: int, dtype: Dtype) -> tuple[Any, ...]:
@@ -128,9 +99,12 @@ def torch_noise(torch: Any, eps: Any, x0: Any, signal: Any, sigma: Any) -> Any:
     return torch.mul(x0, signal).addcmul_(eps, sigma)
 
 
-def jax_noise(jax: Any, eps: Any, x0: Any, signal: Any, sigma: Any) -> Any:
-    """One expression, fused by the compiler."""
+def array_noise(library: Any, eps: Any, x0: Any, signal: Any, sigma: Any) -> Any:
+    """One expression, which JAX's compiler fuses."""
     return signal * x0 + sigma * eps
+
+
+_noising = functools.partial(arrays.implementations, numpy=array_noise, torch=torch_noise, jax=array_noise)
 
 
 def torch_trajectory(torch: Any, x0: Any, eps: Any, steps: Any) -> Any:
@@ -191,14 +165,9 @@ def jax_reverse_naive(jax: Any, x_last: Any, steps: Any) -> Any:
     return x_last
 
 
-def _betas(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
-    return Call((dim,))
-
-
-def _tables(name: str) -> Operation:
-    return Operation(
-        name, _betas, lambda dim: Cost(1, 4 * dim, dim), rounding(lambda dim: 16), timed=False,
-    )  # fmt: skip
+def _betas(name: str) -> Operation:
+    cost, tolerance = lambda dim: Cost(1, 4 * dim, dim), rounding(lambda dim: 16)
+    return Operation(name, lambda dim, *_: Call((dim,)), cost, tolerance, timed=False)
 
 
 CASE = Case(
@@ -206,18 +175,13 @@ CASE = Case(
     (
         Operation(
             "noise", _noise, lambda dim: Cost(1, 3 * dim, 3 * dim, dim), rounding(lambda dim: 4),
-            rows=(0, 0, 0, None), implementations={"numpy": _numpy_noise}
-            | arrays.implementations(torch=torch_noise, jax=jax_noise, prepare=_levels),
+            rows=(0, 0, 0, None), implementations=_noising(prepare=_levels),
         ),
         Operation(
             "sample_noisy", _sample_noisy,
             lambda dim: Cost(1, (3 + NORMAL_FLOPS) * dim, 2 * dim, dim, normals=dim),
-            rounding(lambda dim: 20), rows=(0, 0, None, None), implementations={"numpy": _numpy_sample_noisy}
-            | arrays.implementations(
-                torch=torch_noise, jax=jax_noise, prepare=_levels_drawn,
-                draw=lambda call, dim: call.args[0].shape,
-            ),
-            noise=Noise(_drawn),
+            rounding(lambda dim: 20), rows=(0, 0, None, None), noise=Noise(_drawn),
+            implementations=_noising(prepare=_levels_drawn, draw=lambda call, dim: call.args[0].shape),
         ),
         Operation(
             "trajectory", _chain,
@@ -238,8 +202,8 @@ CASE = Case(
             rows=(0, None), implementations={"numpy": direct(numpy_reverse_naive)}
             | arrays.implementations(torch=torch_reverse_naive, jax=jax_reverse_naive, prepare=_steps),
         ),
-        _tables("linear_betas"),
-        _tables("cosine_betas"),
+        _betas("linear_betas"),
+        _betas("cosine_betas"),
     ),
     sampler="noise",
 )  # fmt: skip

@@ -5,12 +5,14 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from seqgap.bench.machine.processor import timer_step
+from seqgap.bench.model import arrays
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.options import Options
 from seqgap.bench.results.rows import Row
@@ -19,23 +21,20 @@ PLUGIN = "seqgap-session"
 _TICKS = 1500  # of the timer in each round: at least 1000, and calibration may come out lower
 
 
+@dataclass(eq=False)
 class Session:
     """The pytest plugin that hands the cells to bench/test_speed.py and takes the rows.
 
     A cell that is not `due` when its turn comes is passed over.
     """
 
-    def __init__(
-        self,
-        options: Options,
-        cells: list[Cell],
-        finished: Callable[[Row], None],
-        due: Callable[[Cell], bool] = lambda cell: True,
-    ) -> None:
-        self.options = options
-        self.cells = cells
-        self.finished = finished
-        self.due = due
+    options: Options
+    cells: list[Cell]
+    finished: Callable[[Row], None]
+    due: Callable[[Cell], bool] = lambda cell: True
+
+    def __post_init__(self) -> None:
+        self.__name__ = PLUGIN  # by which pytest registers it
 
     def pytest_runtest_protocol(self, item: Any) -> bool | None:
         """Pass over a cell that is not due before pytest sets anything up for it."""
@@ -76,7 +75,7 @@ def run(session: Session) -> bool:
     ]  # fmt: skip
     output = io.StringIO()
     with _own_settings(), contextlib.redirect_stdout(output):
-        code = pytest.main(arguments, plugins=[_Named(session)])
+        code = pytest.main(arguments, plugins=[session])
     if code == pytest.ExitCode.INTERRUPTED:
         return False
     if code != pytest.ExitCode.OK:
@@ -84,40 +83,15 @@ def run(session: Session) -> bool:
     return True
 
 
-class _Named:
-    """Registers the session under the name that the tests look for."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def pytest_configure(self, config: Any) -> None:
-        config.pluginmanager.register(self._session, PLUGIN)
-
-
 @contextlib.contextmanager
 def _own_settings() -> Iterator[None]:
     """Without the caller's pytest options and plugins, which could change or stop the timing."""
-    names = {
-        "PYTEST_ADDOPTS": None,
-        "PYTEST_DEBUG": None,
-        "PYTEST_PLUGINS": None,
-        "PYTEST_XDIST_WORKER": None,  # of a test that runs this: it would switch the timing off
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-    }
-    before = {name: os.environ.get(name) for name in names}
+    # The last but one is of a test that runs this: it would switch the timing off.
+    unset = dict.fromkeys(("PYTEST_ADDOPTS", "PYTEST_DEBUG", "PYTEST_PLUGINS", "PYTEST_XDIST_WORKER"))
     known = set(sys.modules)
-    _set(names)
     try:
-        yield
+        with arrays.variables(**unset, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"):
+            yield
     finally:
-        _set(before)
         if "bench" not in known:  # what pytest found where the working folder holds these sources
             sys.modules.pop("bench", None)
-
-
-def _set(variables: dict[str, str | None]) -> None:
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value

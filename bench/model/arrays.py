@@ -7,6 +7,7 @@ to time: no transfer, no compilation and no Python conversion is left in it.
 """
 
 import functools
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -23,17 +24,13 @@ Shape: TypeAlias = Callable[[Call, int], tuple[int, ...]]
 _JAX_THREADS: list[int] = []  # of JAX's client, once there is one
 
 
-def arguments(call: Call, dim: int, dtype: Dtype) -> tuple[Any, ...]:
-    """The positional arguments as they are."""
-    return call.args
-
-
 def implementations(
     *,
+    numpy: Callable[..., Any] | None = None,
     scipy: Callable[..., Any] | None = None,
     torch: Callable[..., Any] | None = None,
     jax: Callable[..., Any] | None = None,
-    prepare: Prepare = arguments,
+    prepare: Prepare = lambda call, dim, dtype: call.args,
     draw: Shape | None = None,
     unrolled: bool = False,
 ) -> dict[str, Setup]:
@@ -45,36 +42,26 @@ def implementations(
     which torch.compile would unroll, for minutes, so that implementation is left out.
     """
     starts: dict[str, tuple[Any, Callable[..., Thunk]]] = {
-        "scipy": (scipy, _scipy),
+        "numpy": (numpy, functools.partial(_on_arrays, "numpy")),
+        "scipy": (scipy, functools.partial(_on_arrays, "scipy")),
         "torch": (torch, _torch),
         "torch-compile": (None if unrolled else torch, functools.partial(_torch, compiled=True)),
         "jax": (jax, _jax),
     }
+
+    def prepared(start: Callable[..., Thunk], function: Any, call: Call, dim: int, dtype: Dtype) -> Thunk:
+        shape = None if draw is None else draw(call, dim)
+        return start(function, prepare(call, dim, dtype), shape, dtype, call.args[-1])
+
     return {
-        name: functools.partial(_prepared, start, function, prepare, draw)
+        name: functools.partial(prepared, start, function)
         for name, (function, start) in starts.items()
         if function is not None
     }
 
 
-def _prepared(
-    start: Callable[..., Thunk],
-    function: Callable[..., Any],
-    prepare: Prepare,
-    draw: Shape | None,
-    call: Call,
-    dim: int,
-    dtype: Dtype,
-) -> Thunk:
-    """start(function, arguments, shape of the normals or None, their dtype, their seed)."""
-    shape = None if draw is None else draw(call, dim)
-    return start(function, prepare(call, dim, dtype), shape, dtype, call.args[-1])
-
-
-def _scipy(function: Any, args: Any, shape: Any, dtype: Dtype, seed: int) -> Thunk:
-    import scipy
-
-    run = functools.partial(function, scipy)
+def _on_arrays(library: str, function: Any, args: Any, shape: Any, dtype: Dtype, seed: int) -> Thunk:
+    run = functools.partial(function, importlib.import_module(library))
     if shape is None:
         return functools.partial(run, *args)
     normals = np.random.default_rng(seed).standard_normal
@@ -170,17 +157,19 @@ def _start_jax(threads: int) -> None:
     from jax.extend.backend import clear_backends
 
     clear_backends()
-    before = os.environ.get("NPROC")
-    os.environ["NPROC"] = str(threads)
-    try:
+    with variables(NPROC=str(threads)):
         jax.devices("cpu")
-    finally:
-        _restore("NPROC", before)
     _JAX_THREADS[:] = [threads]
 
 
-def _restore(name: str, value: str | None) -> None:
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value
+@contextmanager
+def variables(**wanted: str | None) -> Iterator[None]:
+    """These variables of the environment, None where there is to be none, undone at the end."""
+    before = {name: os.environ.pop(name, None) for name in wanted}
+    try:
+        os.environ.update({name: value for name, value in wanted.items() if value is not None})
+        yield
+    finally:
+        for name in wanted:
+            os.environ.pop(name, None)
+        os.environ.update({name: value for name, value in before.items() if value is not None})
