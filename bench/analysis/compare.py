@@ -1,7 +1,7 @@
 """What got slower or faster between two runs, cell by cell."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -17,6 +17,7 @@ from seqgap.bench.analysis.statistics import (
     Array,
     Interval,
     Part,
+    around,
     half_widths,
     log_variances,
     moderate,
@@ -78,23 +79,22 @@ def changes(old: Run, new: Run, margin: float = CHANGE_MARGIN) -> list[Change]:
     both = [cell for cell in new.measured if cell in old.measured]
     if not both:
         raise ResultError(f"{old.path} and {new.path}: no timed cell in both")
-    found = {change.cell: change for change in _decided(_differences(old, new, both), margin)}
-    return [found.get(cell) or _from_one_process(old, new, cell) for cell in both]
+    decided = {change.cell: change for change in _decided(list(_differences(old, new, both)), margin)}
+    return [decided.get(cell) or _from_one_process(old, new, cell) for cell in both]
 
 
-def _differences(old: Run, new: Run, cells: Sequence[Cell]) -> list[_Differences]:
+def _differences(old: Run, new: Run, cells: Sequence[Cell]) -> Iterator[_Differences]:
     """The cells in groups with as many processes in either run; none with one alone."""
 
     def counts(cell: Cell) -> tuple[int, int]:
         return len(old.measured[cell].rows), len(new.measured[cell].rows)
 
-    groups = groupby(sorted(cells, key=counts), counts)
-    return [_difference(old, new, list(group)) for count, group in groups if min(count) > 1]
-
-
-def _difference(old: Run, new: Run, cells: Sequence[Cell]) -> _Differences:
-    one, other = (np.array([run.measured[cell].logs for cell in cells]) for run in (old, new))
-    return _Differences(cells, other.mean(axis=1) - one.mean(axis=1), difference_parts(one, other))
+    for count, group in groupby(sorted(cells, key=counts), counts):
+        if min(count) > 1:
+            cells = list(group)
+            before, after = (np.array([run.measured[cell].logs for cell in cells]) for run in (old, new))
+            logs = after.mean(axis=1) - before.mean(axis=1)
+            yield _Differences(cells, logs, difference_parts(before, after))
 
 
 def difference_parts(old: Array, new: Array) -> list[Part]:
@@ -130,20 +130,13 @@ def _decided(groups: Sequence[_Differences], margin: float) -> list[Change]:
     half, wide = (
         np.concatenate([half_widths(group.parts, level) for group in groups]) for level in (LEVEL, adjusted)
     )
-    half = np.where(rejected, wide, half)
-    bounds = np.exp([logs - half, logs, logs + half]).T.tolist()
-    ratios = [Interval(*ends) for ends in bounds]
+    ratios = around(logs, np.where(rejected, wide, half))
+    verdicts: dict[Side, Verdict] = {"same": "same", "undecided": "undecided"}
+    if_different: dict[Side, Verdict] = verdicts | {"above": "slower", "below": "faster"}
     return [
-        Change(cell, _verdict(side(ratio, margin), differs), ratio)
+        Change(cell, (if_different if differs else verdicts).get(side(ratio, margin), "undecided"), ratio)
         for cell, differs, ratio in zip(cells, rejected.tolist(), ratios, strict=True)
     ]
-
-
-def _verdict(of_ratio: Side, differs: bool) -> Verdict:
-    if of_ratio == "same":
-        return "same"
-    verdicts: dict[Side, Verdict] = {"above": "slower", "below": "faster"}
-    return verdicts.get(of_ratio, "undecided") if differs else "undecided"
 
 
 def _from_one_process(old: Run, new: Run, cell: Cell) -> Change:

@@ -40,12 +40,8 @@ def kernels(run: Run) -> list[Kernel]:
         if row.status == "ok" and cell.impl == "numba":
             threads = "1" if cell.threads == 1 else "2 or more"
             groups.setdefault((cell.name, cell.dtype, threads), []).append(row)
-    found = [Kernel(*key, _compiling(rows), _loading(rows)) for key, rows in groups.items()]
-    return sorted((k for k in found if k.longest), key=lambda kernel: (-kernel.longest, kernel[:3]))
-
-
-def _compiling(rows: Iterable[Row]) -> float | None:
-    return max(row.compile for row in rows) or None
+    spent = [Kernel(*k, max(r.compile for r in rows) or None, _loading(rows)) for k, rows in groups.items()]
+    return sorted((k for k in spent if k.longest), key=lambda kernel: (-kernel.longest, kernel[:3]))
 
 
 def _loading(rows: Iterable[Row]) -> float | None:

@@ -108,20 +108,15 @@ def fit(depth: ArrayLike, work: ArrayLike, seconds: ArrayLike) -> Fit:
         columns = columns[:, [0, 2]]
     if not _distinct(columns):
         raise ValueError(f"too few sizes to tell the cost of a call from that of work: {work!r}")
-    costs = np.array([_non_negative(columns, times) for times in y])
+    scale, ones = columns.max(axis=0), np.ones(len(columns))  # seconds and flops are powers of ten apart
+    costs = np.array([optimize.nnls(columns / scale / times[:, None], ones)[0] / scale for times in y])
     residuals = np.mean(costs @ columns.T / y - 1, axis=0)
-    found = [_student(of_processes) for of_processes in costs.T]
-    found = [Interval(*np.maximum((i.low, i.middle, i.high), 0.0).tolist()) for i in found]
-    return Fit(found[0], found[1] if with_step else None, found[-1], float(abs(residuals).max()))
+    intervals = [_student(of_processes) for of_processes in costs.T]
+    intervals = [Interval(*np.maximum((i.low, i.middle, i.high), 0.0).tolist()) for i in intervals]
+    return Fit(intervals[0], intervals[1] if with_step else None, intervals[-1], float(abs(residuals).max()))
 
 
 def _distinct(columns: Array) -> bool:
     """Whether no column is a combination of the others."""
     scaled = columns / np.maximum(columns.max(axis=0), 1e-300)
     return bool(np.linalg.matrix_rank(scaled, tol=1e-6) == columns.shape[1])
-
-
-def _non_negative(columns: Array, seconds: Array) -> Array:
-    scale = columns.max(axis=0)  # seconds, steps and flops are many powers of ten apart
-    found = optimize.nnls(columns / scale / seconds[:, None], np.ones(len(seconds)))[0]
-    return np.asarray(found / scale)

@@ -39,15 +39,12 @@ def rounds(run: Run) -> list[Rounds]:
     """Of every row, in the order of time; the rounds of a row evenly over the seconds they took together."""
     pairs = [(row, m.quantile(0.5)) for m in run.measured.values() for row in m.rows]
     pairs.sort(key=lambda pair: (pair[0].started, pair[0].process))
-    return [
-        Rounds(row, _minutes(row, pairs[0][0].started), np.array(row.rounds) / of, run.disturbed(row))
-        for row, of in pairs
-    ]
-
-
-def _minutes(row: Row, first: float) -> Array:
-    parts = (np.arange(len(row.rounds)) + 0.5) / len(row.rounds)
-    return np.asarray((row.started - first + parts * sum(row.rounds) * row.iterations) / 60)
+    timed = []
+    for row, median in pairs:
+        parts = (np.arange(len(row.rounds)) + 0.5) / len(row.rounds)
+        seconds = row.started - pairs[0][0].started + parts * sum(row.rounds) * row.iterations
+        timed.append(Rounds(row, seconds / 60, np.array(row.rounds) / median, run.disturbed(row)))
+    return timed
 
 
 @once

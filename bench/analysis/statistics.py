@@ -8,7 +8,7 @@ and unequally noisy ones included. A cell noisier than its fellows is covered le
 noisiest tenth where the noise of cells varies by a factor of 1.6 and 3 processes ran), a quiet one more.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -69,7 +69,7 @@ def intervals(samples: Sequence[NDArray[Any]]) -> list[Interval]:
     each with its plain Student t. Samples of one process have no interval; where nothing varies it has
     width zero.
     """
-    return _by_length(samples, _intervals)
+    return _by_length(samples, shared=True)
 
 
 def ratio_intervals(samples: Sequence[NDArray[Any]]) -> list[Interval]:
@@ -77,36 +77,30 @@ def ratio_intervals(samples: Sequence[NDArray[Any]]) -> list[Interval]:
 
     So there is no part of the variance that all samples share.
     """
-    return _by_length(samples, _ratio_intervals)
+    return _by_length(samples, shared=False)
 
 
-def _by_length(samples: Sequence[NDArray[Any]], method: Callable[[Array], list[Interval]]) -> list[Interval]:
+def _by_length(samples: Sequence[NDArray[Any]], shared: bool) -> list[Interval]:
     arrays = [np.asarray(sample, np.float64) for sample in samples]
-    found: dict[int, Interval] = {}
+    known: dict[int, Interval] = {}
     for count in {len(array) for array in arrays}:
         members = [k for k, array in enumerate(arrays) if len(array) == count]
-        found |= zip(members, method(np.array([arrays[k] for k in members])), strict=True)
-    return [found[k] for k in range(len(arrays))]
+        logs = np.array([arrays[k] for k in members])
+        half = half_widths(_parts(logs, shared)) if count > 1 else np.full(len(logs), np.nan)
+        known |= zip(members, around(logs.mean(axis=1), half), strict=True)
+    return [known[k] for k in range(len(arrays))]
 
 
-def _intervals(logs: Array) -> list[Interval]:
+def _parts(logs: Array, shared: bool) -> list[Part]:
+    """Of the means of logs, (samples, processes); shared: with the part that all samples have in common."""
     count = logs.shape[1]
-    if count < 2:
-        return _around(logs, np.full(len(logs), np.nan))
-    own, common = split(logs)
-    return _around(logs, half_widths([moderate(own, count - 1) / count, common / count]))
+    own, common = split(logs) if shared else (logs.var(axis=1, ddof=1), None)
+    return [moderate(own, count - 1) / count, *([common / count] if common else [])]
 
 
-def _ratio_intervals(logs: Array) -> list[Interval]:
-    count = logs.shape[1]
-    if count < 2:
-        return _around(logs, np.full(len(logs), np.nan))
-    return _around(logs, half_widths([moderate(logs.var(axis=1, ddof=1), count - 1) / count]))
-
-
-def _around(logs: Array, half: Array) -> list[Interval]:
-    middle = logs.mean(axis=1)
-    return [Interval(*values) for values in np.exp([middle - half, middle, middle + half]).T.tolist()]
+def around(middle: Array, half: Array) -> list[Interval]:
+    """exp of the middles, with intervals that reach so far on the logarithmic scale."""
+    return [Interval(*ends) for ends in np.exp([middle - half, middle, middle + half]).T.tolist()]
 
 
 def split(logs: Array) -> tuple[Array, Part]:
