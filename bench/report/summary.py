@@ -9,16 +9,9 @@ from seqgap.bench.analysis import gap, ranking, scaling
 from seqgap.bench.analysis.ladder import ladders
 from seqgap.bench.analysis.run import read_run
 from seqgap.bench.analysis.tables import REPORTED
+from seqgap.bench.report import tables
 from seqgap.bench.report.notes import print_other_rows
 from seqgap.bench.report.plots import draw
-from seqgap.bench.report.tables import (
-    print_costs,
-    print_crossings,
-    print_fractions,
-    print_gaps,
-    print_ladders,
-    print_peers,
-)
 from seqgap.bench.report.text import tell_damaged
 from seqgap.bench.results.folder import ENVIRONMENT, OPERATIONS
 from seqgap.bench.results.rows import PROBES, ROWS
@@ -28,16 +21,16 @@ from seqgap.bench.results.tables import write_table
 def report(console: Console, path: Path) -> bool:
     """Tables and pictures of a run, from its files; False if a cell was wrong or a line damaged."""
     run = read_run(path)
-    print_gaps(console, gap.gaps(run))
-    print_peers(console, ranking.rankings(run))
-    print_ladders(console, ladders(run))
-    print_crossings(console, scaling.crossings(run))
+    tables.print_gaps(console, gap.gaps(run))
+    tables.print_peers(console, ranking.rankings(run))
+    tables.print_ladders(console, ladders(run))
+    tables.print_crossings(console, scaling.crossings(run))
     compared = run.operations.compared
-    print_costs(console, [cost for cost in scaling.costs(run).items() if cost[0].name in compared])
-    print_fractions(console, run)
+    tables.print_costs(console, [cost for cost in scaling.costs(run).items() if cost[0].name in compared])
+    tables.print_fractions(console, run)
     print_other_rows(console, run)
-    tables = [write_table(make(run), path) for make in REPORTED]
-    written = [*tables, *(draw([run], path) if run.measured else [])]
+    written = [write_table(make(run), path) for make in REPORTED]
+    written += draw([run], path) if run.measured else []
     names = [ROWS, PROBES, ENVIRONMENT, OPERATIONS, *(file.name for file in written)]
     click.echo(f"Written to {path}: {', '.join(names)}")
     return not tell_damaged(run) and all(row.status != "failed" for row in run.left_out)

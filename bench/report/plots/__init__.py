@@ -1,8 +1,6 @@
 """The pictures of a run, drawn from its files alone: the same files give the same bytes."""
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from seqgap.bench.analysis.curves import kinds
@@ -10,12 +8,8 @@ from seqgap.bench.analysis.run import Run, timed
 from seqgap.bench.report.plots import compiling, curves, gap_map, ladder, rounds, threads
 from seqgap.bench.report.plots.style import Picture, house_style, save
 
-_PANELS: tuple[Callable[[Run], Picture | None], ...] = (
-    gap_map.picture,
-    ladder.picture,
-    threads.picture,
-    compiling.picture,
-    rounds.picture,
+_PANELS: tuple[Callable[[Run], Picture | None], ...] = tuple(
+    module.picture for module in (gap_map, ladder, threads, compiling, rounds)
 )
 
 
@@ -26,22 +20,15 @@ def draw(runs: Sequence[Run], target: Path) -> list[Path]:
     """
     for run in runs:
         timed(run)
-    with _drawing():
+    with house_style():
         return [path for picture in _pictures(runs) for path in save(picture, target)]
 
 
 def draw_ladder(run: Run, target: Path) -> list[Path]:
     """Write the picture of a run's ladders and return its paths, as `draw`; none where there is no ladder."""
-    with _drawing():
+    with house_style():
         picture = ladder.picture(run)
         return save(picture, target) if picture else []
-
-
-@contextmanager
-def _drawing() -> Iterator[None]:
-    with house_style(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # a folder's name may be in any script
-        yield
 
 
 def _pictures(runs: Sequence[Run]) -> Iterator[Picture]:

@@ -24,10 +24,7 @@ _NOTE = (
 
 def picture(runs: Sequence[Run], name: str) -> Picture:
     """The curves of one or more runs, which are told apart by line style; name: one of `kinds`."""
-    return Picture(_figure(runs, kinds(runs)[name]), table(runs, name))
-
-
-def _figure(runs: Sequence[Run], kind: Kind) -> Figure:
+    kind = kinds(runs)[name]
     cells = [c for run in runs for c in run.measured if (c.dtype, c.threads) == kind]
     shown = _shown(runs, {cell.name for cell in cells})
     batches = sorted({c.batch for c in cells if c.name in shown})
@@ -56,14 +53,12 @@ def _figure(runs: Sequence[Run], kind: Kind) -> Figure:
         "filled marker: D dependent steps; open marker: all dimensions at once; same colour: same model",
         fontsize=11,
     )
-    return footed(figure, runs, _NOTE)
+    return Picture(footed(figure, runs, _NOTE), table(runs, name))
 
 
 def _shown(runs: Sequence[Run], names: set[str]) -> list[str]:
     """The operations that take part in a comparison; all where none does."""
-    return sorted(name for name in names if any(name in run.operations.compared for run in runs)) or sorted(
-        names
-    )
+    return sorted(names & {name for run in runs for name in run.operations.compared} or names)
 
 
 def _axis(runs: Sequence[Run], shown: Sequence[str]) -> str:

@@ -27,10 +27,8 @@ _UNKNOWN = "none, one process has no 95% intervals"
 def picture(run: Run) -> Picture | None:
     """Ratio of the directions of each matched pair, on the fewest threads; None where there is no pair."""
     shown = mapped(run)
-    return Picture(_figure(run, shown), map_table(run)) if shown else None
-
-
-def _figure(run: Run, shown: Sequence[Gap]) -> Figure:
+    if not shown:
+        return None
     pairs = sorted({gap.names for gap in shown})
     impls = [impl for impl in MAIN if any(gap.cell.impl == impl for gap in shown)]
     dims, batches = (sorted({getattr(gap.cell, size) for gap in shown}) for size in ("dim", "batch"))
@@ -60,7 +58,7 @@ def _figure(run: Run, shown: Sequence[Gap]) -> Figure:
         fontsize=10,
     )
     known = any(gap.ratio.known for gap in shown)
-    return footed(figure, [run], _NOTE + (_KNOWN if known else _UNKNOWN))
+    return Picture(footed(figure, [run], _NOTE + (_KNOWN if known else _UNKNOWN)), map_table(run))
 
 
 def _answers(batches: Sequence[int]) -> list[str]:

@@ -1,6 +1,5 @@
 """The ladder as a waterfall: from plain Python to the parallel direction, one cause at a time."""
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -21,28 +20,26 @@ _NOTE = (
 
 def picture(run: Run) -> Picture | None:
     """The ladders of a run, one panel each; None where it has none."""
-    return Picture(_figure(run, ladders(run)), table(run)) if ladders(run) else None
-
-
-def _figure(run: Run, found: Sequence[Ladder]) -> Figure:
-    kinds = sorted({_kind(ladder) for ladder in found}, key=lambda kind: (kind[0], kind[1] != "float64"))
-    batches = sorted({ladder.cell.batch for ladder in found})
-    size = (1 + 7 * len(batches), 1.4 + 3.7 * len(kinds))
+    if not ladders(run):
+        return None
+    models = sorted({_model(ladder) for ladder in ladders(run)}, key=lambda m: (m[0], m[1] != "float64"))
+    batches = sorted({ladder.cell.batch for ladder in ladders(run)})
+    size = (1 + 7 * len(batches), 1.4 + 3.7 * len(models))
     figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(len(kinds), len(batches), squeeze=False)
+    grid = figure.subplots(len(models), len(batches), squeeze=False)
     for axes in grid.flat:
         axes.set_visible(False)
-    for ladder in found:
-        axes = grid[kinds.index(_kind(ladder)), batches.index(ladder.cell.batch)]
+    for ladder in ladders(run):
+        axes = grid[models.index(_model(ladder)), batches.index(ladder.cell.batch)]
         axes.set_visible(True)
         _panel(axes, ladder)
     figure.suptitle(
         "The ladder: from sequential code to the parallel direction, what each step brings", fontsize=11
     )
-    return footed(figure, [run], _NOTE)
+    return Picture(footed(figure, [run], _NOTE), table(run))
 
 
-def _kind(ladder: Ladder) -> tuple[str, str]:
+def _model(ladder: Ladder) -> tuple[str, str]:
     return ladder.cell.case, ladder.cell.dtype
 
 

@@ -22,7 +22,6 @@ from seqgap.bench.report.plots.style import (
     label_ends,
     plain_text,
 )
-from seqgap.bench.results.rows import Row
 
 
 class Panel:
@@ -51,8 +50,13 @@ class Panel:
                     filled = run.operations[name].sequential
                     self._curve(name, points, LINES[index % len(LINES)], filled)
                     power = slopes(run).get(curve)
-                    self._end(name, points[-1], f" {_power(power.exponent)}" if power and not index else "")
-                self._too_slow(name, too_slow(run).get(curve, ()))
+                    text = f"{name} {_power(power.exponent)}" if power and not index else name
+                    last = points[-1]
+                    end = End(last.cell.dim, last.per_sample.middle, text, self._colours[name])
+                    self._ends.setdefault(name, end)
+                rows = too_slow(run).get(curve, ())
+                dims, seconds = [r.cell.dim for r in rows], [r.expected / self._batch for r in rows]
+                self._axes.plot(dims, seconds, "x", color=self._colours[name], markersize=6, alpha=0.7)
 
     def _curve(self, name: str, points: Sequence[Measured], line: str, filled: bool) -> None:
         colour, batch = self._colours[name], self._batch
@@ -68,14 +72,6 @@ class Panel:
         )  # fmt: skip
         noisy = [(d, s) for d, s, m in zip(dims, middle, points, strict=True) if m.disturbed]
         self._axes.plot(*np.reshape(noisy, (-1, 2)).T, "o", mfc="none", mec=GREY, ms=10, mew=0.8)
-
-    def _end(self, name: str, last: Measured, exponent: str) -> None:
-        end = End(last.cell.dim, last.per_sample.middle, name + exponent, self._colours[name])
-        self._ends.setdefault(name, end)
-
-    def _too_slow(self, name: str, rows: Sequence[Row]) -> None:
-        dims, seconds = [r.cell.dim for r in rows], [r.expected / self._batch for r in rows]
-        self._axes.plot(dims, seconds, "x", color=self._colours[name], markersize=6, alpha=0.7)
 
     def finish(self, dims: Sequence[int]) -> None:
         """All that needs the limits of the axes."""

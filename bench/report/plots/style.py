@@ -1,5 +1,6 @@
 """What all pictures share: palette, footer, labels, and files that come out the same byte for byte."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,7 +46,8 @@ class Picture(NamedTuple):
 @contextmanager
 def house_style() -> Iterator[None]:
     """Draw and save within it."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a folder's name may be in any script
         yield
 
 
@@ -79,47 +81,30 @@ def plain_text(text: str) -> str:
 def _footer(run: Run, several: bool, index: int) -> str:
     try:
         machine, versions = run.environment["machine"], run.environment["versions"]
-        where = (
-            f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, {machine['system']}"
-        )
-        what = ", ".join(
-            f"{name} {versions[key]}"
-            for name, key in (
-                ("Python", "python"), ("NumPy", "numpy"), ("Numba", "numba"), ("llvmlite", "llvmlite")
-            )
-        )  # fmt: skip
-        parts = [where, *_clock(machine), what, *_commit(run), str(run.environment["started"])]
+        where = "{cpu}, {cores} cores, {threads} threads, {system}".format_map(machine)
+        what = "Python {python}, NumPy {numpy}, Numba {numba}, llvmlite {llvmlite}".format_map(versions)
+        clock = [f"{key} {machine[key]}" for key in ("governor", "turbo") if machine.get(key) is not None]
+        parts = [where, *clock, what, *_commit(run), str(run.environment["started"])]
     except (KeyError, TypeError, AttributeError):
         raise ResultError(f"{run.path / ENVIRONMENT}: no machine or versions") from None
     name = f"{run.path.name} ({LINES[index % len(LINES)]}): " if several else ""
     return f"{name}{' · '.join(parts)}\n{_sampling(run)}"
 
 
-def _clock(machine: dict[str, Any]) -> list[str]:
-    known = {"governor": machine.get("governor"), "turbo": machine.get("turbo")}
-    return [f"{key} {value}" for key, value in known.items() if value is not None]
-
-
 def _commit(run: Run) -> list[str]:
     source = run.environment.get("source") or {}
-    if not source.get("commit"):
-        return []
-    return [f"commit {source['commit'][:10]}{'-dirty' * bool(source.get('dirty'))}"]
+    dirty = "-dirty" * bool(source.get("dirty"))
+    return [f"commit {source['commit'][:10]}{dirty}"] if source.get("commit") else []
 
 
 def _sampling(run: Run) -> str:
-    rounds = [len(row.rounds) for measured in run.measured.values() for row in measured.rows]
-    plural = "es" * (run.processes > 1)
-    text = f"{run.processes} process{plural}, {_range(rounds)} rounds each"
+    rounds = {len(row.rounds) for measured in run.measured.values() for row in measured.rows}
+    counts = " to ".join(map(str, sorted({min(rounds), max(rounds)})))
+    text = f"{run.processes} process{'es' * (run.processes > 1)}, {counts} rounds each"
     if run.probes:
         least, most = run.drift()
         text += f" · 98% of the probes of the host {least:+.0%} to {most:+.0%} off their median"
     return text
-
-
-def _range(counts: Sequence[int]) -> str:
-    least, most = min(counts), max(counts)
-    return str(most) if least == most else f"{least} to {most}"
 
 
 def spread(heights: Sequence[float], gap: float) -> NDArray[np.float64]:
