@@ -14,7 +14,7 @@ from seqgap.bench.analysis.ranking import rankings
 from seqgap.bench.analysis.run import Run, timed_run
 from seqgap.bench.audit import Finding, Outcome, judge, not_applicable, some
 from seqgap.bench.audit.parallel import timing
-from seqgap.bench.audit.setup import bounds, pictures, setup
+from seqgap.bench.audit.setup import bounds, pictures, setup, value
 from seqgap.bench.audit.statistics import intervals_given, meaningful_centre, normality
 from seqgap.bench.audit.tables import reported
 from seqgap.bench.model.cell import Cell
@@ -63,6 +63,7 @@ def completeness(run: Run) -> Outcome:
     ]
     silent = [cell for cell, row in reasons.items() if not row.reason]
     skipped = sum(row.status == "skipped" for row in reasons.values())
+    known = value(run.environment, "machine.threads")
     return judge(
         [
             some(run.damaged, "lines that cannot be read"),
@@ -73,13 +74,8 @@ def completeness(run: Run) -> Outcome:
         f" {skipped} skipped and {len(reasons) - skipped} failed with their reasons",
         f"{len(run.operations.operations)} of {run.operations.available} operations"
         f" (case: {' '.join(run.options.case)})",
-        f"{max(run.options.threads)} of {_machine(run, 'threads')} hardware threads used",
+        f"{max(run.options.threads)} of {known or 'unknown'} hardware threads used",
     )
-
-
-def _machine(run: Run, key: str) -> object:
-    machine = run.environment.get("machine")
-    return machine.get(key, "unknown") if isinstance(machine, dict) else "unknown"
 
 
 def costs_and_rates(run: Run) -> Outcome:

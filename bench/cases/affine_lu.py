@@ -98,11 +98,8 @@ def _cost(depth: int, dim: int) -> Cost:
 
 
 def _matrix(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
-    matrix, shift = (
-        standard_normal(dim, dim, seed, dtype=dtype),
-        standard_normal(1, dim, seed, dtype=dtype)[0],
-    )
-    return Call((matrix, shift))
+    matrix, shift = (standard_normal(rows, dim, seed, dtype=dtype) for rows in (dim, 1))
+    return Call((matrix, shift[0]))
 
 
 _TOLERANCE = rounding(lambda dim: 10 * dim + 100)

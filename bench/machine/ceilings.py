@@ -105,10 +105,7 @@ def bound(cell: Cell, cost: Cost, ceilings: Ceilings) -> tuple[float, str]:
     part. Opening a parallel region is no limit: a small batch may do without, and where another process
     holds a core, regions of milliseconds are all that a measurement sees.
     """
-    limits = {
-        "call": ceilings.call_arrays,
-        "chain": cost.depth * ceilings.fma_latency[cell.dtype],
-    }
+    limits = {"call": ceilings.call_arrays, "chain": cost.depth * ceilings.fma_latency[cell.dtype]}
     parts = _arithmetic(cell, cost, ceilings)
     limits[max(parts, key=lambda name: parts[name])] = sum(parts.values())
     seconds, level = memory_seconds(cell, cost, ceilings)

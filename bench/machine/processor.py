@@ -1,5 +1,6 @@
 """The processor and its clock, as the system tells them."""
 
+import contextlib
 import itertools
 import os
 import platform
@@ -17,33 +18,27 @@ _VECTOR_BYTES = {"avx512f": 64, "avx": 32}
 
 def name() -> str:
     """The model name of the processor, as far as the system tells."""
-    try:
+    with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
-    except OSError:
-        pass
     return platform.processor() or platform.machine()
 
 
 def cache_sizes() -> dict[str, int]:
     """Bytes of the data caches by level, from the system where it tells."""
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for index in sorted(_CACHES.glob("index*")):
-        try:
-            kind, level, size = (
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            content, level, size = (
                 (index / name).read_text(encoding="ascii").strip() for name in ("type", "level", "size")
             )
-            if kind != "Instruction":
-                found[f"L{level}"] = int(size.rstrip("KMG")) * _UNITS.get(size[-1], 1)
-        except (OSError, ValueError, IndexError):
-            continue
-    return {level: size for level, size in sorted((found or _configured()).items()) if size > 0} or _DEFAULT
-
-
-def _configured() -> dict[str, int]:
-    known = getattr(os, "sysconf_names", {})
-    return {f"L{level}": os.sysconf(name) for level, name in _NAMES.items() if name in known}
+            if content != "Instruction":
+                sizes[f"L{level}"] = int(size.rstrip("KMG")) * _UNITS.get(size[-1], 1)
+    if not sizes:
+        known = getattr(os, "sysconf_names", {})
+        sizes = {f"L{level}": os.sysconf(name) for level, name in _NAMES.items() if name in known}
+    return {level: size for level, size in sorted(sizes.items()) if size > 0} or _DEFAULT
 
 
 def timer_step() -> float:

@@ -1,5 +1,6 @@
 """Which source was measured: a digest of its files, and the commit where they are those of a git checkout."""
 
+import contextlib
 import hashlib
 import importlib
 import os
@@ -41,10 +42,8 @@ def digest_of(folders: dict[str, Path]) -> str:
 
 def _candidates(package: Path) -> Iterator[Path]:
     yield package
-    try:
+    with contextlib.suppress(OSError):  # it has been deleted
         yield Path.cwd()
-    except OSError:  # it has been deleted
-        return
 
 
 def _git(folder: Path, command: str, *arguments: str) -> str | None:
@@ -53,13 +52,8 @@ def _git(folder: Path, command: str, *arguments: str) -> str | None:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     environment["GIT_OPTIONAL_LOCKS"] = "0"
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), command, *arguments],
-            capture_output=True,
-            timeout=_LONGEST,
-            check=True,
-            env=environment,
-        )
+        line = ["git", "-C", str(folder), command, *arguments]
+        done = subprocess.run(line, capture_output=True, timeout=_LONGEST, check=True, env=environment)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.decode(errors="replace").strip()

@@ -96,13 +96,9 @@ def _worker(folder: RunFolder, process: int) -> Generator[Row | Probe]:
     command = [sys.executable, "-P", "-m", "seqgap.bench.measure.worker", str(folder.path), str(process)]
     with tempfile.TemporaryFile() as errors:
         # A session of its own: Ctrl-C reaches this process alone, which then ends the other.
+        pipe = subprocess.PIPE
         worker = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=measuring(),
-            start_new_session=True,
+            command, stdin=pipe, stdout=pipe, stderr=errors, env=measuring(), start_new_session=True
         )
         try:
             yield from _items(worker)

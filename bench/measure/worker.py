@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,27 +43,21 @@ def host_probe() -> float:
     return float(np.median(seconds))
 
 
+@dataclass(eq=False)
 class Worker:
-    """Measures blocks, and hands over what it finds.
+    """Measures blocks, and hands over what it finds. probes: their seconds, those of earlier processes first.
 
     At the end of each block the cells that have a slow probe before or after them come again, while some are
     allowed: still beside those that they are compared with.
     """
 
-    def __init__(
-        self,
-        options: Options,
-        process: int,
-        hand_over: Callable[[Row | Probe], None],
-        probes: Sequence[float] = (),
-    ) -> None:
-        self._options = options
-        self._process = process
-        self._hand_over = hand_over
-        self._probes = list(probes)  # those of earlier processes first
-        self._settled: set[Cell] = set()  # measured while the host was quiet
-        self._measured: set[Cell] = set()
-        self._allowed = 0  # cells that may still be measured again
+    options: Options
+    process: int
+    hand_over: Callable[[Row | Probe], None]
+    probes: list[float] = field(default_factory=list)
+    _settled: set[Cell] = field(default_factory=set, init=False)  # measured while the host was quiet
+    _measured: set[Cell] = field(default_factory=set, init=False)
+    _allowed: int = field(default=0, init=False)  # cells that may still be measured again
 
     def measure(self, todo: Sequence[Block]) -> None:
         """Every block; KeyboardInterrupt passes through."""
@@ -71,7 +65,7 @@ class Worker:
         for _ in range(_FIRST_PROBES):
             self._probe()
         visits = [cell for block in todo for cell in block * _VISITS]
-        if not run(Session(self._options, visits, self._finished, self._due)):
+        if not run(Session(self.options, visits, self._finished, self._due)):
             raise KeyboardInterrupt
 
     def _due(self, cell: Cell) -> bool:
@@ -84,16 +78,16 @@ class Worker:
         return True
 
     def _finished(self, row: Row) -> None:
-        self._hand_over(replace(row, process=self._process))
+        self.hand_over(replace(row, process=self.process))
         self._measured.add(row.cell)
         self._probe()
-        if max(self._probes[-2:]) <= DISTURBED * np.median(self._probes):
+        if max(self.probes[-2:]) <= DISTURBED * np.median(self.probes):
             self._settled.add(row.cell)
 
     def _probe(self) -> None:
         seconds = host_probe()
-        self._probes.append(seconds)
-        self._hand_over(Probe(self._process, time.time(), seconds))
+        self.probes.append(seconds)
+        self.hand_over(Probe(self.process, time.time(), seconds))
 
 
 def main(folder: Path, process: int) -> None:

@@ -253,10 +253,7 @@ def _peers(direction: Direction, finish: _Finish, draw: arrays.Shape | None = No
     def setups(functions: Mapping[str, Library | None], prepare: arrays.Prepare) -> dict[str, Setup]:
         finished = {name: finish(name, f) for name, f in functions.items() if f is not None}
         return arrays.implementations(
-            **finished,
-            prepare=lambda *cell: prepare(*cell)[first:],
-            draw=draw,
-            unrolled=direction.unrolled,
+            **finished, prepare=lambda *cell: prepare(*cell)[first:], draw=draw, unrolled=direction.unrolled
         )
 
     known = {"scipy": direction.scipy, "torch": direction.torch, "jax": direction.jax}

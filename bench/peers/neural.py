@@ -242,9 +242,7 @@ def _edges(xp: Any, logits: Any, bound: float) -> Any:
 
 
 def stepwise(
-    layers: Callable[[Any], list[Layer]],
-    cost: Callable[[int], Cost],
-    explaining: Mapping[str, Function] = {},
+    layers: Callable[[Any], list[Layer]], cost: Callable[[int], Cost], explaining: Mapping[str, Function] = {}
 ) -> Direction:
     """The direction of masked affine layers that takes D steps, from the first layer on."""
     return Direction(

@@ -84,25 +84,10 @@ def profile(name: str, threads: int) -> Options:
     quick = Options(case=tuple(sorted(compared())), ladder_threads=threads)
     if name == "smoke":
         return replace(
-            quick,
-            profile=name,
-            processes=2,
-            dim=(2, 16),
-            batch=(1, 64),
-            map=(),
-            seconds=0.005,
-            longest=0.02,
+            quick, profile=name, processes=2, dim=(2, 16), batch=(1, 64), map=(), seconds=0.005, longest=0.02
         )
     if name == "full":
-        return replace(
-            quick,
-            profile=name,
-            case=("*",),
-            processes=5,
-            dim=tuple(2**k for k in range(1, 11)),
-            map=(4, 32, 256),
-            threads=tuple(sorted({1, threads})),
-            dtype=("float64", "float32"),
-            seconds=0.015,
-        )
+        dims, some_threads = tuple(2**k for k in range(1, 11)), tuple(sorted({1, threads}))
+        full = replace(quick, profile=name, case=("*",), processes=5, dtype=DTYPES, seconds=0.015)
+        return replace(full, dim=dims, map=(4, 32, 256), threads=some_threads)
     return quick

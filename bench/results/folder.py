@@ -6,7 +6,7 @@ cost. Both are written before the first timing. docs/schema.md describes all fil
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,11 @@ ENVIRONMENT, OPERATIONS = "environment.json", "operations.json"
 SCHEMA = 3
 
 
+@dataclass(frozen=True)
 class RunFolder:
     """The folder of one run, being written."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    path: Path
 
     @classmethod
     def create(cls, path: Path, environment: dict[str, Any], options: Options) -> "RunFolder":
