@@ -1,11 +1,9 @@
 """Which cells a run measures, and what is too slow to be worth its time."""
 
 import functools
-from collections.abc import Iterator
 
 import numpy as np
 
-from seqgap.bench.model.case import Case, Operation
 from seqgap.bench.model.cell import Cell, matches
 from seqgap.bench.model.implementation import implementation
 from seqgap.bench.model.registry import cases, matched_pairs
@@ -27,7 +25,12 @@ def planned(options: Options) -> tuple[Cell, ...]:
 def plan(options: Options) -> list[Cell]:
     """Every combination of the options, those that share D, N and threads next to each other."""
     pairs = {name for pair in matched_pairs() for name in (pair.sequential, pair.parallel)}
-    chosen = list(_operations(options))
+    chosen = [
+        (case, operation, operation.near(options.dim))
+        for case in cases().values()
+        for operation in case.operations
+        if operation.timed and matches(f"{case.stem}.{operation.name}", options.case)
+    ]
     return [
         Cell(case.stem, operation.name, impl, dtype, dim, batch, threads)
         for dtype in options.dtype
@@ -40,14 +43,6 @@ def plan(options: Options) -> list[Cell]:
         for impl in operation.implementation_names
         if impl in options.impl and (threads == 1 or implementation(impl).threads)
     ]
-
-
-def _operations(options: Options) -> Iterator[tuple[Case, Operation, list[int]]]:
-    """The operations that the options want, with their sizes."""
-    for case in cases().values():
-        for operation in case.operations:
-            if operation.timed and matches(f"{case.stem}.{operation.name}", options.case):
-                yield case, operation, operation.near(options.dim)
 
 
 def expected_seconds(cell: Cell) -> float:

@@ -69,7 +69,10 @@ class Operations:
         names = (name for operation in operations.values() for name in operation.implementations)
         return cls(
             operations,
-            {name: _implementation(name) for name in (*names, *implementations)},
+            {
+                known.name: StoredImplementation(known.language, known.peer)
+                for known in map(implementation, (*names, *implementations))
+            },
             tuple(c for c in comparisons() if {c.sequential, c.parallel} & operations.keys()),
             tuple(map(str, cells)),
             sum(operation.timed for case in cases().values() for operation in case.operations),
@@ -125,11 +128,6 @@ def _stored(of_size: Mapping[int, Cell]) -> StoredOperation:
     _, operation = next(iter(of_size.values())).lookup()
     costs = {size: operation.cost(size) for size in sorted(of_size)}
     return StoredOperation(operation.axis, operation.sequential, operation.implementation_names, costs)
-
-
-def _implementation(name: str) -> StoredImplementation:
-    known = implementation(name)
-    return StoredImplementation(known.language, known.peer)
 
 
 def _texts(stored: Any) -> list[str]:

@@ -10,6 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from seqgap.bench.analysis import rounds as analysis
 from seqgap.bench.analysis.rounds import Rounds, Sample
 from seqgap.bench.analysis.run import Run
+from seqgap.bench.analysis.statistics import Array
 from seqgap.bench.report.plots.style import COLOURS, FAINT, GREY, Picture, footed
 from seqgap.bench.results.run import DISTURBED
 
@@ -43,8 +44,13 @@ def picture(run: Run) -> Picture | None:
     return Picture(footed(figure, [run], _note(rounds, analysis.step(run))), analysis.table(run))
 
 
+def _joined(rounds: Sequence[Rounds]) -> tuple[Array, Array]:
+    """Minutes and ratios of all rounds."""
+    return np.concatenate([r.minutes for r in rounds]), np.concatenate([r.ratios for r in rounds])
+
+
 def _note(rounds: Sequence[Rounds], step: int) -> str:
-    ratios = np.concatenate([of_row.ratios for of_row in rounds])
+    _, ratios = _joined(rounds)
     above, below = int(np.sum(ratios > _HIGHEST)), int(np.sum(ratios < _LOWEST))
     text = f"{len(ratios)} rounds, {above} above {_HIGHEST} and {below} below {_LOWEST}, outside the picture"
     return f"{text}; {f'one in {step}' if step > 1 else 'all'} drawn, the medians of all."
@@ -54,11 +60,7 @@ def _points(axes: Any, rounds: Sequence[Rounds]) -> None:
     for colour in (*_OF_PROCESSES, _SLOW):
         chosen = [of_row for of_row in rounds if _colour(of_row) == colour]
         if chosen:
-            axes.plot(
-                np.concatenate([of_row.minutes for of_row in chosen]),
-                np.concatenate([of_row.ratios for of_row in chosen]),
-                ".", markersize=1.8, color=colour, rasterized=True,
-            )  # fmt: skip
+            axes.plot(*_joined(chosen), ".", markersize=1.8, color=colour, rasterized=True)
     axes.set(yscale="log", ylim=(_LOWEST, _HIGHEST), ylabel="round / median of its cell, all processes")
     axes.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
     axes.minorticks_off()
@@ -71,16 +73,11 @@ def _colour(of_row: Rounds) -> str:
 
 def _medians(axes: Any, rounds: Sequence[Rounds]) -> None:
     for process in sorted({of_row.row.process for of_row in rounds}):
-        of_process = [of_row for of_row in rounds if of_row.row.process == process]
-        minutes = np.concatenate([of_row.minutes for of_row in of_process])
-        ratios = np.concatenate([of_row.ratios for of_row in of_process])
-        width = min(max(1, len(ratios) // 2), max(_SHORTEST, len(ratios) // 20))
-        step = max(1, width // 10)
-        axes.plot(
-            np.median(sliding_window_view(minutes, width)[::step], axis=1),
-            np.median(sliding_window_view(ratios, width)[::step], axis=1),
-            color="black", linewidth=1.2,
-        )  # fmt: skip
+        joined = _joined([of_row for of_row in rounds if of_row.row.process == process])
+        count = len(joined[0])
+        width = min(max(1, count // 2), max(_SHORTEST, count // 20))
+        windows = (sliding_window_view(values, width)[:: max(1, width // 10)] for values in joined)
+        axes.plot(*(np.median(window, axis=1) for window in windows), color="black", linewidth=1.2)
 
 
 def _strip(axes: Any, probes: Sequence[Sample]) -> None:
