@@ -36,13 +36,13 @@ def samplers(library: str, theirs: Callable[[Any], Any], flow: Any, z: Any) -> T
     return {f"numba of {library}": partial(flow.forward, z), library: partial(theirs, tensor)}
 
 
-def of_zuko(kind: str, count: int, dim: int) -> Thunks:
+def of_zuko(architecture: str, count: int, dim: int) -> Thunks:
     """MAF or NSF of one transform."""
     import torch
     import zuko
 
     torch.manual_seed(dim)
-    flow = getattr(zuko.flows, kind)(dim, transforms=1, hidden_features=(WIDTH,))
+    flow = getattr(zuko.flows, architecture)(dim, transforms=1, hidden_features=(WIDTH,))
     return samplers("zuko", flow.transform().inv, interop.from_zuko(flow), batch(count, dim))
 
 

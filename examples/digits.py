@@ -134,22 +134,22 @@ def timings(name: str, theirs: Any, ours: interop.Flow, test: Any) -> list[Timin
     return [Timing(name, *key, seconds) for key, seconds in calls_in_turns(calls, ROUNDS).items()]
 
 
-def pairs(found: list[Timing]) -> list[tuple[Timing, Timing]]:
+def pairs(measured: list[Timing]) -> list[tuple[Timing, Timing]]:
     """Both libraries at the same work."""
-    return list(zip(found[::2], found[1::2], strict=True))
+    return list(zip(measured[::2], measured[1::2], strict=True))
 
 
-def picture(rows: dict[str, Any], found: list[Timing]) -> Picture:
+def picture(rows: dict[str, Any], measured: list[Timing]) -> Picture:
     """Digits over times."""
     figure = Figure(figsize=(9, 6), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(3, 4))
     draw_digits(above, rows)
-    draw_times(below.subplots(), found)
+    draw_times(below.subplots(), measured)
     known = versions()
     text = ", ".join(f"{key} {known[key]}" for key in ("python", "numpy", "numba", "torch", "zuko"))
     figure.supxlabel(f"{processor.name()} · {text}", fontsize=7, color=GREY)
     head = ("flow", "work", "library", "median_seconds", "rounds")
-    lines = [(t.flow, t.work, t.library, t.median, " ".join(map(str, t.seconds))) for t in found]
+    lines = [(t.flow, t.work, t.library, t.median, " ".join(map(str, t.seconds))) for t in measured]
     return Picture(figure, tables.Table("digits.csv", head, lines))
 
 
@@ -164,9 +164,9 @@ def draw_digits(part: Any, rows: dict[str, Any]) -> None:
         line[0].text(-0.3, 0.5, name, transform=line[0].transAxes, ha="right", va="center")
 
 
-def draw_times(axes: Any, found: list[Timing]) -> None:
+def draw_times(axes: Any, measured: list[Timing]) -> None:
     """Medians and all rounds on a logarithmic axis, with the ratio beside them."""
-    both = pairs(found)
+    both = pairs(measured)
     for height, (theirs, ours) in enumerate(reversed(both)):
         for timing, colour, marker in ((theirs, COLOURS[1], MARKERS[1]), (ours, COLOURS[0], MARKERS[0])):
             axes.plot(timing.seconds, [height] * len(timing.seconds), "|", color=colour, alpha=0.6)
@@ -194,7 +194,7 @@ def main(target: Path) -> None:
     torch.manual_seed(1)
     heads = ("flow", "zuko", "seqgap", "largest rel. difference", "of samples")
     equal = Table(*heads, title="log p(test), nats")
-    rows, found = {"data": data.test}, list[Timing]()
+    rows, measured = {"data": data.test}, list[Timing]()
     for name, make in FLOWS.items():
         flow = make()
         train(flow, data, console)
@@ -203,11 +203,11 @@ def main(target: Path) -> None:
         with threadpool_limits(1), torch.inference_mode():
             before = torch.get_num_threads()
             torch.set_num_threads(1)
-            found += timings(name, flow, ours, data.test)
+            measured += timings(name, flow, ours, data.test)
             torch.set_num_threads(before)
     console.print(equal)
     speed = Table("work", "zuko", "seqgap", "ratio", title="median of one call, ms, one thread")
-    for timed in pairs(found):
+    for timed in pairs(measured):
         times = [timing.median for timing in timed]
         figures = (1e3 * times[0], 1e3 * times[1], times[0] / times[1])
         speed.add_row(f"{timed[0].flow} {timed[0].work}", *(f"{figure:.3g}" for figure in figures))
@@ -215,7 +215,7 @@ def main(target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     matplotlib.use("agg")
     with house_style():
-        written = save(picture(rows, found), target)
+        written = save(picture(rows, measured), target)
     console.print(f"Written: {', '.join(map(str, written))}")
 
 

@@ -158,20 +158,20 @@ def machine_differences(old: Run, new: Run) -> list[str]:
     of the probes of the runs.
     """
     first, second = old.environment, new.environment
-    found = _differing("", first, second, _OF_THREADS)
+    lines = _differing("", first, second, _OF_THREADS)
     for block in ("machine", "versions"):
-        one, other = first.get(block), second.get(block)
-        if isinstance(one, dict) and isinstance(other, dict):
-            keys = _MACHINE if block == "machine" else [k for k in other if k != "seqgap"]
-            found += _differing(f"{block}: ", one, other, keys)
-    return found + _host(old, new)
+        before, after = first.get(block), second.get(block)
+        if isinstance(before, dict) and isinstance(after, dict):
+            keys = _MACHINE if block == "machine" else [k for k in after if k != "seqgap"]
+            lines += _differing(f"{block}: ", before, after, keys)
+    return lines + _host(old, new)
 
 
-def _differing(prefix: str, one: dict[str, Any], other: dict[str, Any], keys: Sequence[str]) -> list[str]:
+def _differing(prefix: str, before: dict[str, Any], after: dict[str, Any], keys: Sequence[str]) -> list[str]:
     return [
-        f"{prefix}{key} was {_short(one[key])}, is {_short(other[key])}"
+        f"{prefix}{key} was {_short(before[key])}, is {_short(after[key])}"
         for key in keys
-        if one.get(key) is not None and other.get(key) is not None and _key(one[key]) != _key(other[key])
+        if None not in (before.get(key), after.get(key)) and _key(before[key]) != _key(after[key])
     ]
 
 
@@ -188,8 +188,8 @@ def _short(value: Any) -> str:
 def _host(old: Run, new: Run) -> list[str]:
     if not (old.probes and new.probes):
         return []
-    one, other = (np.median([probe.seconds for probe in run.probes]) for run in (old, new))
-    ratio = float(other / one)
+    before, after = (np.median([probe.seconds for probe in run.probes]) for run in (old, new))
+    ratio = float(after / before)
     if abs(np.log(ratio)) <= np.log1p(PROBE_MARGIN):
         return []
     return [f"host: a fixed piece of work took {ratio:.3g} times as long; changes of that size may be its"]

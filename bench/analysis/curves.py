@@ -24,8 +24,8 @@ class Kind(NamedTuple):
 
 def kinds(runs: Sequence[Run]) -> dict[str, Kind]:
     """One for each picture by its name, the main one first: float64, and the fewest threads."""
-    found = {Kind(c.dtype, c.threads) for run in runs for c in run.measured}
-    ordered = sorted(found, key=lambda kind: (kind.threads, kind.dtype != "float64", kind.dtype))
+    timed = {Kind(c.dtype, c.threads) for run in runs for c in run.measured}
+    ordered = sorted(timed, key=lambda kind: (kind.threads, kind.dtype != "float64", kind.dtype))
     shown = [kind for kind in ordered if any(_has_curves(run, kind) for run in runs)] or ordered[:1]
     return {f"curves-{k.dtype}-t{k.threads}" if index else "curves": k for index, k in enumerate(shown)}
 

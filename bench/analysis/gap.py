@@ -54,13 +54,13 @@ def gaps(run: Run) -> list[Gap]:
     for measured in run.measured.values():
         by_name.setdefault(measured.cell.name, []).append(measured)
     pairs = [
-        (comparison.kind, one, run.measured[other])
+        (comparison.kind, sequential, run.measured[parallel])
         for comparison in run.operations.comparisons
-        for one in by_name.get(comparison.sequential, [])
-        if (other := _like(one.cell, comparison.parallel)) in run.measured
-        and len(one.over(run.measured[other]))
+        for sequential in by_name.get(comparison.sequential, [])
+        if (parallel := _like(sequential.cell, comparison.parallel)) in run.measured
+        and len(sequential.over(run.measured[parallel]))
     ]
-    ratios = ratio_intervals([one.over(other) for _, one, other in pairs])
+    ratios = ratio_intervals([sequential.over(parallel) for _, sequential, parallel in pairs])
     unordered = [Gap(*pair, ratio) for pair, ratio in zip(pairs, ratios, strict=True)]
     return sorted(unordered, key=lambda gap: (gap.kind, *gap.names, *gap.cell.columns(*_SIZE)))
 

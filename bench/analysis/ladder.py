@@ -80,7 +80,7 @@ def ladders(run: Run) -> list[Ladder]:
         for dtype, dim, batch in _sizes(run, pair)
         if (timed := _common_processes(_timed(run, pair, dtype, dim, batch)))
     ]
-    logs = [one.over(other) for _, timed in chosen for one, other in _compared(timed)]
+    logs = [before.over(after) for _, timed in chosen for before, after in _compared(timed)]
     factors = iter(ratio_intervals(logs))
     return [_ladder(run, pair, timed, factors) for pair, timed in chosen]
 

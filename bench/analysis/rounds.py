@@ -56,12 +56,12 @@ def step(run: Run) -> int:
 @once
 def shown(run: Run) -> list[Rounds]:
     """One in `step` rounds of the run."""
-    found, before = [], 0
+    drawn, before = [], 0
     for of_row in rounds(run):
         chosen = slice(-before % step(run), None, step(run))
-        found.append(of_row._replace(minutes=of_row.minutes[chosen], ratios=of_row.ratios[chosen]))
+        drawn.append(of_row._replace(minutes=of_row.minutes[chosen], ratios=of_row.ratios[chosen]))
         before += len(of_row.ratios)
-    return found
+    return drawn
 
 
 @once
@@ -87,7 +87,7 @@ def table(run: Run) -> Table:
 def _lines(run: Run) -> Iterator[Sequence[Value]]:
     for of_row in shown(run):
         for minute, ratio in zip(of_row.minutes, of_row.ratios, strict=True):
-            process, *place = _sample(of_row.row.process, minute, ratio)
-            yield "round", process, str(of_row.row.cell), *place
+            process, *figures = _sample(of_row.row.process, minute, ratio)
+            yield "round", process, str(of_row.row.cell), *figures
     for process, minute, ratio in probes(run):
         yield "probe", process, "", minute, ratio

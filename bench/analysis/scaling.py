@@ -68,20 +68,20 @@ def _logs(points: Sequence[Measured]) -> Array:
 @once
 def slopes(run: Run) -> dict[Curve, Slope]:
     """The exponent of every curve of at least two D."""
-    found = {}
+    exponents = {}
     for curve, points in curves(run).items():
         late = [point for point in points if point.cell.dim >= ASYMPTOTIC]
         used = late if len(late) >= 2 else points
         dims, logs = [point.cell.dim for point in used], _logs(used)
         if len(used) >= 2 and logs.size:
-            found[curve] = Slope(dims[0], dims[-1], slope(dims, logs))
-    return found
+            exponents[curve] = Slope(dims[0], dims[-1], slope(dims, logs))
+    return exponents
 
 
 @once
 def crossings(run: Run) -> list[Crossing]:
     """Every comparison that was timed at two D or more."""
-    found = []
+    crossed = []
     for comparison in run.operations.comparisons:
         for curve, points in curves(run).items():
             if curve.name != comparison.sequential:
@@ -89,12 +89,12 @@ def crossings(run: Run) -> list[Crossing]:
             others = {m.cell.dim: m for m in curves(run).get(curve._replace(name=comparison.parallel), [])}
             shared = [(m, others[m.cell.dim]) for m in points if m.cell.dim in others]
             if len(shared) >= 2:
-                found.append(_crossing(comparison.kind, curve, comparison.parallel, shared))
-    return found
+                crossed.append(_crossing(comparison.kind, curve, comparison.parallel, shared))
+    return crossed
 
 
 def _crossing(kind: str, curve: Curve, parallel: str, shared: list[tuple[Measured, Measured]]) -> Crossing:
-    dims = [one.cell.dim for one, _ in shared]
+    dims = [point.cell.dim for point, _ in shared]
     logs = _logs([measured for pair in shared for measured in pair])
     at = crossover(dims, logs[:, ::2] - logs[:, 1::2]) if logs.size else None
     return Crossing(kind, curve, parallel, dims[0], dims[-1], at)
@@ -110,7 +110,7 @@ def costs(run: Run) -> dict[Curve, Fit]:
     for curve, points in curves(run).items():
         groups.setdefault(curve._replace(batch=0), []).extend(points)
     fits = ((curve, _cost(run, points)) for curve, points in groups.items() if len(points) >= _FEWEST_SIZES)
-    return {curve: found for curve, found in fits if found}
+    return {curve: cost for curve, cost in fits if cost}
 
 
 def _cost(run: Run, points: Sequence[Measured]) -> Fit | None:
@@ -136,7 +136,7 @@ def _lines(run: Run) -> Iterator[Sequence[Value]]:
     for _, sequential, parallel, first, last, at in crossings(run):
         ends = at.columns if at else ("none in range", "", "")
         yield "crossover", *sequential, parallel, first, last, *ends, ""
-    for curve, found in costs(run).items():
-        for name, interval in (("call", found.call), ("step", found.step), ("flop", found.element)):
+    for curve, fitted in costs(run).items():
+        for name, interval in (("call", fitted.call), ("step", fitted.step), ("flop", fitted.element)):
             if interval is not None:
-                yield name, *curve[:-1], "all", "", "", "", *interval.columns, found.residual
+                yield name, *curve[:-1], "all", "", "", "", *interval.columns, fitted.residual

@@ -38,8 +38,8 @@ def serial_fraction(threads: Sequence[int], speed_ups: Sequence[float]) -> float
     large scale computing capabilities. What threads cost (starting them, sharing memory) counts as serial.
     """
     ideal = 1 / np.asarray(threads, np.float64)
-    found = lsq_linear((1 - ideal)[:, None], 1 / np.asarray(speed_ups) - ideal, (0, 1))
-    return float(np.clip(found.x[0], 0, 1))
+    solution = lsq_linear((1 - ideal)[:, None], 1 / np.asarray(speed_ups) - ideal, (0, 1))
+    return float(np.clip(solution.x[0], 0, 1))
 
 
 @once

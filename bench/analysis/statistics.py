@@ -171,8 +171,8 @@ def p_values(estimates: Array, parts: Sequence[Part]) -> Array:
     error = np.sqrt(_total(parts))
     distance = np.divide(abs(estimates), error, out=np.zeros_like(estimates), where=error > 0)
     rows = zip(distance, _critical(parts, levels), strict=True)
-    found = np.exp([np.interp(value, row, np.log(levels)) for value, row in rows])
-    return np.where(error > 0, found, np.where(estimates == 0, 1.0, levels[-1]))
+    p = np.exp([np.interp(value, row, np.log(levels)) for value, row in rows])
+    return np.where(error > 0, p, np.where(estimates == 0, 1.0, levels[-1]))
 
 
 def _total(parts: Sequence[Part]) -> Array:

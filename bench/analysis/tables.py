@@ -11,6 +11,6 @@ _BEHIND_PICTURES = (gap.map_table, ladder.table, speedup.table, compiling.table,
 @once
 def tables(run: Run) -> dict[str, Table]:
     """By the name of the file; those behind pictures too."""
-    made = [make(run) for make in (*REPORTED, *_BEHIND_PICTURES)]
-    made += [curves.table([run], name) for name in curves.kinds([run])]
-    return {table.name: table for table in made}
+    every = [make(run) for make in (*REPORTED, *_BEHIND_PICTURES)]
+    every += [curves.table([run], name) for name in curves.kinds([run])]
+    return {table.name: table for table in every}

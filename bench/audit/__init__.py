@@ -31,6 +31,6 @@ def not_applicable(reason: str) -> Outcome:
     return "not applicable", reason
 
 
-def some(found: Sequence[object], what: str) -> str:
+def some(items: Sequence[object], what: str) -> str:
     """How many, what they are, and the first; empty where there are none."""
-    return f"{len(found)} {what}, first {found[0]}" if found else ""
+    return f"{len(items)} {what}, first {items[0]}" if items else ""

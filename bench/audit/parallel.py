@@ -23,15 +23,15 @@ def timing(run: Run) -> Outcome:
         return judge(["the step of the timer is not known"])
     ticks = [
         (row.median * row.iterations / step, str(row.cell))
-        for found in run.measured.values()
-        for row in found.rows
+        for measured in run.measured.values()
+        for row in measured.rows
     ]
     short = [cell for count, cell in ticks if count < _TICKS]
     timer = (
         f"{value(run.environment, 'timer.name')}, steps of {step / 1e-9:.3g} ns, read by the caller around"
         f" each round; the shortest round has {min(ticks)[0]:.0f} steps"
     )
-    many = {cell: found.cpus for cell, found in run.measured.items() if cell.threads > 1}
+    many = {cell: measured.cpus for cell, measured in run.measured.items() if cell.threads > 1}
     shorter = some(short, f"of {len(ticks)} rows have rounds of fewer than {_TICKS} steps")
     too_short = shorter if len(short) > _SHORT * len(ticks) else ""
     if not many:

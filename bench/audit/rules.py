@@ -115,7 +115,7 @@ def _host(run: Run) -> str:
     if not run.probes:
         return "no probe of the host"
     low, high = run.drift()
-    disturbed = sum(found.disturbed for found in run.measured.values())
+    disturbed = sum(measured.disturbed for measured in run.measured.values())
     return (
         f"{len(run.probes)} probes of the host, {low:+.1%} to {high:+.1%} around their median,"
         f" {disturbed} cells near a slow one"

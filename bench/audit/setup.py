@@ -35,8 +35,8 @@ _MISSING = object()
 
 def value(environment: dict[str, Any], dotted: str) -> object:
     """What an environment holds under a.b.c; None where there is no such key."""
-    found = _look_up(environment, dotted)
-    return None if found is _MISSING else found
+    held = _look_up(environment, dotted)
+    return None if held is _MISSING else held
 
 
 def _look_up(stored: object, dotted: str) -> object:
@@ -49,10 +49,10 @@ def _look_up(stored: object, dotted: str) -> object:
 
 def setup(run: Run) -> Outcome:
     """environment.json holds everything that a time may depend on."""
-    found = {key: _look_up(run.environment, key) for key in (*REQUIRED, *OPTIONAL)}
-    missing = [key for key, stored in found.items() if stored is _MISSING]
-    empty = [key for key in REQUIRED if found[key] is None or found[key] == ""]
-    untold = [key for key in OPTIONAL if found[key] is None]
+    held = {key: _look_up(run.environment, key) for key in (*REQUIRED, *OPTIONAL)}
+    missing = [key for key, stored in held.items() if stored is _MISSING]
+    empty = [key for key in REQUIRED if held[key] is None or held[key] == ""]
+    untold = [key for key in OPTIONAL if held[key] is None]
     problems, evidence = _libraries(run.environment)
     options = run.options
     commit, dirty, digest = (value(run.environment, f"source.{key}") for key in ("commit", "dirty", "digest"))
@@ -62,7 +62,7 @@ def setup(run: Run) -> Outcome:
             f"without a value: {', '.join(empty)}" if empty else "",
             *problems,
         ],
-        f"{len(found) - len(missing)} of {len(found)} entries present",
+        f"{len(held) - len(missing)} of {len(held)} entries present",
         f"not told by the system: {', '.join(untold)}" if untold else "",
         *evidence,
         f"commit {commit}{' with changes' if dirty else ''}, digest of the source {digest}",
@@ -120,16 +120,16 @@ def pictures(run: Run) -> Outcome:
     """Pictures name the machine's software; the figures behind them are those of the rows, with intervals."""
     drawn = sorted(path for path in run.path.glob("*.svg") if path.is_file())
     behind = [path.with_suffix(".csv").name for path in drawn]
-    other = [line for name in behind for line in differences(run, name)]
+    differing = [line for name in behind for line in differences(run, name)]
     wanted = (str(value(run.environment, "versions.numba")), METHOD)
     texts = {path.name: html.unescape(path.read_text(errors="replace")) for path in drawn}
     nameless = [name for name, text in texts.items() if any(part not in text for part in wanted)]
-    unknown = sum(not found.interval.known for found in run.measured.values())
+    unknown = sum(not measured.interval.known for measured in run.measured.values())
     return judge(
         [
             "" if drawn else "no picture",
             f"{unknown} cells without an interval" if unknown else "",
-            some(other, "lines of tables that the rows do not give"),
+            some(differing, "lines of tables that the rows do not give"),
             some(nameless, "pictures that do not name the versions and the method of the intervals"),
         ],
         f"{len(drawn)} pictures, each with the figures behind it",

@@ -18,11 +18,11 @@ _TAIL = 2.0  # times the median
 
 def intervals_given(run: Run) -> Outcome:
     """Times are not deterministic: each has an interval over enough processes."""
-    few = [cell for cell, found in run.measured.items() if len(found.rows) < PROCESSES]
+    few = [cell for cell, measured in run.measured.items() if len(measured.rows) < PROCESSES]
     widths = [
-        (math.sqrt(found.interval.high / found.interval.low) - 1, str(cell))
-        for cell, found in run.measured.items()
-        if found.interval.low > 0 and math.isfinite(found.interval.high)
+        (math.sqrt(measured.interval.high / measured.interval.low) - 1, str(cell))
+        for cell, measured in run.measured.items()
+        if measured.interval.low > 0 and math.isfinite(measured.interval.high)
     ]
     missing = len(run.measured) - len(widths)
     return judge(
@@ -44,7 +44,7 @@ def normality(run: Run) -> Outcome:
     taken out. Of normal ones it rejects 5%. Student's t keeps its coverage under moderate skewness, so only
     a share that is several times larger is a failure.
     """
-    complete = [found.logs for found in run.measured.values() if len(found.rows) == run.processes]
+    complete = [measured.logs for measured in run.measured.values() if len(measured.rows) == run.processes]
     if run.processes < 3 or not complete:
         return judge(
             ["3 processes are needed to look at the distribution" if "Student" in METHOD else ""], METHOD
@@ -64,15 +64,15 @@ def normality(run: Run) -> Outcome:
 
 def meaningful_centre(run: Run) -> Outcome:
     """All rounds are kept, so that the spread and the shape around a median can be seen."""
-    lonely = [row.cell for found in run.measured.values() for row in found.rows if len(row.rounds) < 2]
+    lonely = [row.cell for measured in run.measured.values() for row in measured.rows if len(row.rounds) < 2]
     spread, tails, bimodal = [], [], []
-    for cell, found in run.measured.items():
-        rounds = np.concatenate([np.log(row.rounds) - math.log(row.median) for row in found.rows])
+    for cell, measured in run.measured.items():
+        rounds = np.concatenate([np.log(row.rounds) - math.log(row.median) for row in measured.rows])
         spread.append(np.exp(np.quantile(rounds, [0.05, 0.95, 0.99])))
         tails.append((float(spread[-1][2]), str(cell)))
         if _modes(rounds) > 1:
             bimodal.append(cell)
-    counts = sorted(sum(len(row.rounds) for row in found.rows) for found in run.measured.values())
+    counts = sorted(sum(len(row.rounds) for row in measured.rows) for measured in run.measured.values())
     typical = np.median(spread, axis=0)
     heavy = [cell for tail, cell in tails if tail > _TAIL]
     return judge(

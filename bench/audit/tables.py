@@ -33,7 +33,7 @@ def differences(run: Run, name: str) -> list[str]:
     nothing: list[str] = []
     pairs = enumerate(zip_longest(lines, table.read_back(), fillvalue=nothing), 1)
     skip = 1 if named else 0
-    return [f"{name}:{number}" for number, (line, made) in pairs if not _same(line[skip:], made[skip:])]
+    return [f"{name}:{number}" for number, (line, want) in pairs if not _same(line[skip:], want[skip:])]
 
 
 def _same(line: list[str], expected: list[str]) -> bool:

@@ -98,7 +98,7 @@ def tables(params: ar_process.Params, dim: int) -> Tables:
     unit = np.eye(order)[:, ::-1]
     states = [lfiltic([1.0], denominator, recent) for recent in unit]
     before = np.array([lfilter([1.0], denominator, np.zeros(block), zi=state)[0] for state in states])
-    found = Tables(
+    exact = Tables(
         params.scale * response,
         params.bias * np.cumsum(impulse),
         before,
@@ -108,7 +108,7 @@ def tables(params: ar_process.Params, dim: int) -> Tables:
         params.scale,
         dim * np.log(params.scale),
     )
-    return Tables(*(np.asarray(table, dtype) for table in found))
+    return Tables(*(np.asarray(table, dtype) for table in exact))
 
 
 def _carry(step: Any, blocks: int) -> Any:
@@ -123,10 +123,10 @@ def _carry(step: Any, blocks: int) -> Any:
 
 def scipy_forward(scipy: Any, z: Any, tables: Tables) -> tuple[Any, Any]:
     """A recursive filter along the rows."""
-    one = np.ones(1, z.dtype)
+    leading = np.ones(1, z.dtype)
     driven = tables.scale * z
     driven += tables.bias
-    x = scipy.signal.lfilter(one, np.concatenate([one, -tables.coefficients]), driven)
+    x = scipy.signal.lfilter(leading, np.concatenate([leading, -tables.coefficients]), driven)
     return x, np.full(len(z), tables.log_det)
 
 

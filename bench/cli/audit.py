@@ -26,14 +26,14 @@ def audit(results: Path) -> None:
     from seqgap.bench.report.text import tell_damaged
 
     run = timed_run(results)
-    found = audited(run)
+    findings = audited(run)
     tell_damaged(run)
-    _show(found)
-    if any(finding.verdict == "fail" for finding in found):
+    _show(findings)
+    if any(finding.verdict == "fail" for finding in findings):
         sys.exit(1)
 
 
-def _show(found: "list[Finding]") -> None:
+def _show(findings: "list[Finding]") -> None:
     from rich import box
     from rich.markup import escape
     from rich.table import Table
@@ -44,9 +44,9 @@ def _show(found: "list[Finding]") -> None:
     table.add_column("rule", ratio=2)
     table.add_column("verdict", no_wrap=True)
     table.add_column("evidence", ratio=5, overflow="fold")
-    for finding in found:
+    for finding in findings:
         verdict = f"[{_COLOURS[finding.verdict]}]{finding.verdict}[/]"
         table.add_row(str(finding.rule), finding.title, verdict, escape(finding.evidence))
     console.print(table)
-    counts = {verdict: sum(f.verdict == verdict for f in found) for verdict in _COLOURS}
+    counts = {verdict: sum(f.verdict == verdict for f in findings) for verdict in _COLOURS}
     console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))

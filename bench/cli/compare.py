@@ -43,22 +43,22 @@ def compare(old: Path, new: Path, margin: float, fail_on: tuple[str, ...], as_js
     from seqgap.bench.analysis.run import timed_run
     from seqgap.bench.report.text import tell_damaged
 
-    one, other = timed_run(old), timed_run(new)
-    found = changes(one, other, margin)
+    before, after = timed_run(old), timed_run(new)
+    decided = changes(before, after, margin)
     if as_json:
-        _print_json(found)
+        _print_json(decided)
     else:
-        _print_text(one, other, found, margin)
-    for line in machine_differences(one, other):
+        _print_text(before, after, decided, margin)
+    for line in machine_differences(before, after):
         click.echo(f"Warning: {line}", err=True)
-    damaged = [run for run in (one, other) if tell_damaged(run)]
+    damaged = [run for run in (before, after) if tell_damaged(run)]
     if damaged:
         sys.exit(2)
-    if any(change.verdict in fail_on for change in found):
+    if any(change.verdict in fail_on for change in decided):
         sys.exit(1)
 
 
-def _print_json(found: "Sequence[Change]") -> None:
+def _print_json(decided: "Sequence[Change]") -> None:
     import json
 
     objects = [
@@ -69,21 +69,21 @@ def _print_json(found: "Sequence[Change]") -> None:
             "low": change.ratio.low if change.ratio.known else None,
             "high": change.ratio.high if change.ratio.known else None,
         }
-        for change in found
+        for change in decided
     ]
     click.echo(json.dumps(objects, indent=1, allow_nan=False))
 
 
-def _print_text(old: "Run", new: "Run", found: "Sequence[Change]", margin: float) -> None:
+def _print_text(old: "Run", new: "Run", decided: "Sequence[Change]", margin: float) -> None:
     from collections import Counter
 
     from seqgap.bench.analysis.compare import CORRECTION, VERDICTS
 
-    changed = [change for change in found if change.verdict in ("slower", "faster")]
+    changed = [change for change in decided if change.verdict in ("slower", "faster")]
     if changed:
         make_console().print(_table(old, new, changed))
-    counts = Counter(change.verdict for change in found)
-    click.echo(f"{len(found)} cells: {', '.join(f'{counts[name]} {name}' for name in VERDICTS)}")
+    counts = Counter(change.verdict for change in decided)
+    click.echo(f"{len(decided)} cells: {', '.join(f'{counts[name]} {name}' for name in VERDICTS)}")
     click.echo(f"same: the 95% interval within {margin:.3g} of 1; slower, faster: {CORRECTION}")
     for run, others in ((old, new), (new, old)):
         alone = len(run.measured.keys() - others.measured.keys())

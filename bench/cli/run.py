@@ -45,9 +45,9 @@ def run(out: Path | None, resume: Path | None, **choices: Any) -> None:
     chosen = {key: value for key, value in choices.items() if value not in (None, ())}
     console = make_console()
     if resume is not None:
-        given = [f"--{key}" for key in [*chosen, *(["out"] if out else [])]]
-        if given:
-            raise click.UsageError(f"--resume takes its options from DIR; drop {', '.join(given)}")
+        named = [f"--{key}" for key in [*chosen, *(["out"] if out else [])]]
+        if named:
+            raise click.UsageError(f"--resume takes its options from DIR; drop {', '.join(named)}")
         folder = _resume(resume)
     else:
         folder = _start(out, chosen)

@@ -24,9 +24,9 @@ def verify() -> None:
     from seqgap.bench.measure.verify import verify as verdicts
 
     console = make_console()
-    found = list(track(verdicts(), "Comparing", count(), console=console, transient=True))
-    _print(console, found)
-    if not all(verdict.ok for verdict in found):
+    compared = list(track(verdicts(), "Comparing", count(), console=console, transient=True))
+    _print(console, compared)
+    if not all(verdict.ok for verdict in compared):
         sys.exit(1)
 
 

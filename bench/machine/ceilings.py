@@ -85,8 +85,8 @@ def _level(stored: Any) -> Bandwidth:
     sizes = (level.capacity, level.working_set)
     if not isinstance(level.level, str) or not all(type(size) is int and size >= 0 for size in sizes):
         raise TypeError("bandwidth: not a level")
-    for kind in fields(Bandwidth)[3:]:
-        _positive(getattr(level, kind.name))
+    for rate in fields(Bandwidth)[3:]:
+        _positive(getattr(level, rate.name))
     return level
 
 
@@ -150,8 +150,8 @@ def _holding(size: float, threads: int, ceilings: Ceilings) -> Bandwidth:
 
 def _rate(level: Bandwidth, written: float, threads: int, ceilings: Ceilings) -> float:
     """Bytes for each second on `threads` threads; at a shared level at most what all threads reached."""
-    one = level.rate(written)
+    alone = level.rate(written)
     if threads == 1 or level.level in PRIVATE:
-        return threads * one
-    together = next((s.rate(written) for s in ceilings.shared if s.level == level.level), one)
-    return max(one, min(threads * one, together))
+        return threads * alone
+    together = next((s.rate(written) for s in ceilings.shared if s.level == level.level), alone)
+    return max(alone, min(threads * alone, together))

@@ -18,8 +18,8 @@ _LARGEST_LIMIT = 2**62  # of memory: version 1 says "none" with a number near 2*
 
 def governor() -> str | None:
     """The clock governor of the processors, all that there are."""
-    found = {_read(path) for path in _CPUS.glob("cpu[0-9]*/cpufreq/scaling_governor")}
-    return ", ".join(sorted(name for name in found if name)) or None
+    governors = {_read(path) for path in _CPUS.glob("cpu[0-9]*/cpufreq/scaling_governor")}
+    return ", ".join(sorted(name for name in governors if name)) or None
 
 
 def turbo() -> bool | None:
@@ -84,13 +84,13 @@ def _bytes(limit: str) -> float:
 
 def _tightest(limits: Iterable[str | None], size: Callable[[str], float]) -> str | None:
     """The least limit; "max" where none limits, None where none can be read."""
-    found = []
+    known = []
     for limit in limits:
         try:
-            found += [(size(limit), limit)] if limit else []
+            known += [(size(limit), limit)] if limit else []
         except (ValueError, ZeroDivisionError):
             continue
-    least, limit = min(found, default=(0.0, None))
+    least, limit = min(known, default=(0.0, None))
     return _NO_LIMIT if least == math.inf else limit
 
 

@@ -120,17 +120,17 @@ def _bandwidths(
     """Every pattern at every level, but those left out, on `threads` threads together."""
     sets = {level: working_set(level, sizes, threads) for level in (*sizes, DRAM) if level not in without}
     buffer = _aligned(max(sets.values()) // 8)
-    found = []
+    levels = []
     for level, size in sets.items():  # one after another: the next would drive this one out of its cache
-        best = least_seconds({kind: _stream(kind, buffer[: size // 8], threads) for kind in _KINDS})
-        rates = {kind: 1 / seconds for kind, seconds in best.items()}
-        found.append(Bandwidth(level, sizes.get(level, 0), size, **rates))
-    return tuple(found)
+        best = least_seconds({pattern: _stream(pattern, buffer[: size // 8], threads) for pattern in _KINDS})
+        rates = {pattern: 1 / seconds for pattern, seconds in best.items()}
+        levels.append(Bandwidth(level, sizes.get(level, 0), size, **rates))
+    return tuple(levels)
 
 
-def _stream(kind: str, buffer: Any, threads: int) -> Job:
+def _stream(pattern: str, buffer: Any, threads: int) -> Job:
     """Passes of one pattern over arrays that fill the buffer."""
-    number = _KINDS[kind]
+    number = _KINDS[pattern]
     count = probes.ARRAYS[number]
     width = buffer.size // count if threads == 1 else _WIDTH
     rows = buffer.size // (count * width)

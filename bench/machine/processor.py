@@ -49,5 +49,5 @@ def timer_step() -> float:
 
 def vector_bytes() -> int:
     """The width of this machine's vectors."""
-    found = llvmlite.binding.get_host_cpu_features()
-    return next((width for name, width in _VECTOR_BYTES.items() if found.get(name)), 16)
+    features = llvmlite.binding.get_host_cpu_features()
+    return next((width for name, width in _VECTOR_BYTES.items() if features.get(name)), 16)

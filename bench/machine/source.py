@@ -32,12 +32,12 @@ def source() -> dict[str, Any]:
 
 def digest_of(folders: dict[str, Path]) -> str:
     """16 hexadecimal digits of SHA-256 over the names and bytes of the Python files of some folders."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for name, folder in sorted(folders.items()):
         for path in sorted(folder.rglob("*.py")):
             for part in (f"{name}/{path.relative_to(folder).as_posix()}".encode(), path.read_bytes()):
-                found.update(hashlib.sha256(part).digest())
-    return found.hexdigest()[:16]
+                digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()[:16]
 
 
 def _candidates(package: Path) -> Iterator[Path]:

@@ -33,12 +33,12 @@ def difference(actual: Any, expected: Any, relative: float, dtype: Dtype) -> Dif
     The tolerance of a leaf is `relative` times max(1, largest |expected| in it). Shapes that differ
     count as an infinite error; equal NaN and inf count as none.
     """
-    found = [
+    errors = [
         _leaf_difference(np.asarray(a), np.asarray(b), relative, dtype)
         for a, b in zip(_leaves(actual), _leaves(expected), strict=True)
     ]
-    worst = max(found, key=lambda d: d.used)
-    return worst._replace(ulp=max(d.ulp for d in found))
+    worst = max(errors, key=lambda d: d.used)
+    return worst._replace(ulp=max(d.ulp for d in errors))
 
 
 def _leaves(value: Any) -> list[Any]:

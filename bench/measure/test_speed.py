@@ -20,13 +20,13 @@ _FEWEST = 2  # rounds in each process, of what is slow
 
 
 def _session(config: pytest.Config) -> Session:
-    found: Session | None = config.pluginmanager.get_plugin(PLUGIN)
-    if found is None:
+    session: Session | None = config.pluginmanager.get_plugin(PLUGIN)
+    if session is None:
         options = profile("smoke", threads_available())
         cells = [cell for cell in plan(options) if not too_slow(cell, options)]
-        found = Session(options, cells, _fail_if_wrong)
-        config.pluginmanager.register(found, PLUGIN)
-    return found
+        session = Session(options, cells, _fail_if_wrong)
+        config.pluginmanager.register(session, PLUGIN)
+    return session
 
 
 def _fail_if_wrong(row: Row) -> None:

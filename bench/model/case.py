@@ -135,7 +135,7 @@ class Operation:
         """The sizes to take where these are wanted: they themselves, or the nearest of those declared."""
         if not self.sizes:
             return list(dict.fromkeys(wanted))
-        nearest = (min(self.sizes, key=lambda size: abs(math.log(size / other))) for other in wanted)
+        nearest = (min(self.sizes, key=lambda size: abs(math.log(size / target))) for target in wanted)
         return list(dict.fromkeys(nearest))
 
     def part(self, call: Call, start: int, stop: int) -> Call:

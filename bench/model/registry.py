@@ -66,8 +66,8 @@ def comparisons() -> tuple[Comparison, ...]:
     }
     families = [
         Comparison("family", a, b)
-        for (a, one), (b, other) in itertools.product(samplers.items(), repeat=2)
-        if one.sequential and not other.sequential and one.axis == other.axis
+        for (a, first), (b, second) in itertools.product(samplers.items(), repeat=2)
+        if first.sequential and not second.sequential and first.axis == second.axis
     ]
     return (*matched, *families)
 

@@ -54,17 +54,17 @@ def _bars(axes: Any, shown: Sequence[Kernel]) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8)
 
 
-def _bars_of(axes: Any, seconds: Sequence[float | None], kind: tuple[str, str, str], offset: float) -> None:
-    colour, marker, label = kind
-    known = [(place + offset, value) for place, value in enumerate(seconds) if value is not None]
+def _bars_of(axes: Any, seconds: Sequence[float | None], style: tuple[str, str, str], offset: float) -> None:
+    colour, marker, label = style
+    known = [(height + offset, value) for height, value in enumerate(seconds) if value is not None]
     if not known:
         return
-    places, ends = [place for place, _ in known], [max(value, _LEAST) for _, value in known]
+    places, ends = [height for height, _ in known], [max(value, _LEAST) for _, value in known]
     axes.hlines(places, _LEAST, ends, color=colour, linewidth=2.5)
     axes.plot(ends, places, marker, color=colour, markersize=4.5, label=label, clip_on=False)
-    for (place, value), end in zip(known, ends, strict=True):
+    for (height, value), end in zip(known, ends, strict=True):
         axes.annotate(
-            EngFormatter("s", places=1 if value < 1 else 2)(value), (end, place),
+            EngFormatter("s", places=1 if value < 1 else 2)(value), (end, height),
             xytext=(5, 0), textcoords="offset points", fontsize=6.5, va="center", color=colour,
         )  # fmt: skip
 

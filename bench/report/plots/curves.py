@@ -71,9 +71,9 @@ def _axis(runs: Sequence[Run], shown: Sequence[str]) -> str:
 def _impls(runs: Sequence[Run], kind: Kind) -> list[str]:
     """Those with curves, else all: the others are rungs of the ladder, which has a picture of its own."""
     tried = [c for run in runs for c in (*run.measured, *(row.cell for row in run.left_out))]
-    found = {c.impl for run in runs for c in run.measured if (c.dtype, c.threads) == kind}
-    dims = {impl: {c.dim for c in tried if c.impl == impl} for impl in found}
-    kept = {impl for impl in found if len(dims[impl]) > 1} or found
+    timed = {c.impl for run in runs for c in run.measured if (c.dtype, c.threads) == kind}
+    dims = {impl: {c.dim for c in tried if c.impl == impl} for impl in timed}
+    kept = {impl for impl in timed if len(dims[impl]) > 1} or timed
     return sorted(kept, key=lambda impl: (MAIN.index(impl) if impl in MAIN else len(MAIN), impl))
 
 

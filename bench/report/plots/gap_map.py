@@ -92,9 +92,9 @@ def _panel(axes: Any, chosen: dict[tuple[int, int], Gap], dims: Any, batches: An
         side.set_visible(False)
 
 
-def _value(axes: Any, column: int, row: int, gap: Gap, place: float) -> None:
+def _value(axes: Any, column: int, row: int, gap: Gap, shade: float) -> None:
     """The ratio, and below it its interval."""
-    colour = _legible(place)
+    colour = _legible(shade)
     ratio, low, high = gap.ratio.columns
     text = _short(ratio) + "*" * (low <= FELT <= high)
     axes.text(column + 0.5, row + 0.58, text, ha="center", va="center", fontsize=8, color=colour)
@@ -103,9 +103,9 @@ def _value(axes: Any, column: int, row: int, gap: Gap, place: float) -> None:
         axes.text(column + 0.5, row + 0.26, ends, ha="center", va="center", fontsize=6, color=colour)
 
 
-def _legible(place: float) -> str:
+def _legible(shade: float) -> str:
     """Black or white, whichever contrasts more (WCAG 2.2, relative luminance) with a colour of the scale."""
-    rgb = np.array(colormaps[_COLOURS](place)[:3])
+    rgb = np.array(colormaps[_COLOURS](shade)[:3])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return "black" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "white"
 
@@ -127,7 +127,7 @@ def border(ratios: Any) -> list[tuple[tuple[int, int], tuple[int, int]]]:
         ratio = ratios[cell[1], cell[0]]
         return None if np.isnan(ratio) else bool(ratio >= FELT)
 
-    return [side for one, other, side in (*beside, *upon) if {felt(one), felt(other)} == {True, False}]
+    return [side for a, b, side in (*beside, *upon) if {felt(a), felt(b)} == {True, False}]
 
 
 def _colour_bar(figure: Figure, grid: Any, norm: Any, largest: float) -> None:

@@ -48,17 +48,17 @@ def _panel(axes: Any, ladder: Ladder) -> None:
     places = -np.arange(len(ladder.rungs))
     axes.set_xscale("log")
     axes.set_xlim(_limits(ladder))
-    for place, (before, after) in zip(places[1:], pairwise(seconds), strict=True):
-        last = place == places[-1]
+    for height, (before, after) in zip(places[1:], pairwise(seconds), strict=True):
+        last = height == places[-1]
         colour = _LEFT if last else _FASTER if after < before else _SLOWER
-        axes.barh(place, abs(before - after), left=min(before, after), height=0.55, color=colour, alpha=0.8)
-        axes.plot([before, before], [place + 1, place], ":", color=GREY, linewidth=0.8)
-    for place, rung, time in zip(places, ladder.rungs, seconds, strict=True):
+        axes.barh(height, abs(before - after), left=min(before, after), height=0.55, color=colour, alpha=0.8)
+        axes.plot([before, before], [height + 1, height], ":", color=GREY, linewidth=0.8)
+    for height, rung, time in zip(places, ladder.rungs, seconds, strict=True):
         _, low, high = rung.measured.per_sample.columns
-        axes.plot([low, high], [place, place], color="black", linewidth=1.2)
-        axes.plot(time, place, "o", color="black", markersize=4)
+        axes.plot([low, high], [height, height], color="black", linewidth=1.2)
+        axes.plot(time, height, "o", color="black", markersize=4)
         axes.text(
-            1.02, place, _beside(rung, time), va="center", fontsize=7.5, transform=axes.get_yaxis_transform()
+            1.02, height, _beside(rung, time), va="center", fontsize=7.5, transform=axes.get_yaxis_transform()
         )
     axes.set_yticks(places, [rung.name for rung in ladder.rungs])
     axes.set_ylim(places[-1] - 0.6, 0.6)

@@ -36,13 +36,13 @@ class Limits:
         """
         curve, ceilings = self._curves[0], self._ceilings
         seconds = [min(memory_seconds(*need, ceilings)[0] for need in self._needs(dim)) for dim in dims]
-        found = {
+        heights = {
             "call of a compiled function": [ceilings.call_arrays / curve.batch] * len(dims),
             "bandwidth": [of_call / curve.batch for of_call in seconds],
         }
         if curve.batch == 1:
-            found["chain of D multiply-adds"] = [dim * ceilings.fma_latency[curve.dtype] for dim in dims]
-        return found
+            heights["chain of D multiply-adds"] = [dim * ceilings.fma_latency[curve.dtype] for dim in dims]
+        return heights
 
     def outgrown(self, dims: Sequence[int]) -> Iterator[tuple[str, int]]:
         """(level, D): the first D of which no operation fits into a level of the cache, if in range."""

@@ -37,8 +37,8 @@ class Panel:
         self._markers = dict(zip(shown, cycle(MARKERS)))
         self._colours = _colours(runs, shown)
         self._ends: dict[str, End] = {}
-        one = len(runs) == 1
-        self._limited = one and runs[0].operations.implementations[impl].language == "numba"
+        alone = len(runs) == 1
+        self._limited = alone and runs[0].operations.implementations[impl].language == "numba"
         axes.set(xscale="log", yscale="log", title=plain_text(f"{impl}, batch N = {batch}"))
 
     def draw_curves(self) -> None:

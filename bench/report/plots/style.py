@@ -57,8 +57,8 @@ def save(picture: Picture, target: Path) -> list[Path]:
     picture.figure.draw_without_rendering()
     picture.figure.set_layout_engine(None)  # it has done its work; saving would do it twice more
     written = []
-    for kind, metadata in (("png", {}), ("svg", {"Date": None})):
-        path = (target / picture.table.name).with_suffix(f".{kind}")
+    for suffix, metadata in (("png", {}), ("svg", {"Date": None})):
+        path = (target / picture.table.name).with_suffix(f".{suffix}")
         picture.figure.savefig(path, dpi=_DPI, metadata=metadata)
         written.append(path)
     return [*written, write_table(picture.table, target)]
@@ -133,9 +133,9 @@ def label_ends(axes: Any, ends: Sequence[End], x: float) -> None:
     places = spread([np.log(end.y) for end in ends], gap)
     places -= max(0.0, places[-1] - np.log(top) + gap / 2)  # down again where they were pushed off the top
     places += max(0.0, np.log(bottom) + gap / 2 - places[0])
-    for end, place in zip(ends, places, strict=True):
+    for end, height in zip(ends, places, strict=True):
         axes.annotate(
-            plain_text(end.text), (end.x, end.y), (x, np.exp(place)),
+            plain_text(end.text), (end.x, end.y), (x, np.exp(height)),
             color=end.colour, fontsize=7.5, va="center",
             arrowprops={"arrowstyle": "-", "color": end.colour, "linewidth": 0.4, "relpos": (0, 0.5)},
         )  # fmt: skip
