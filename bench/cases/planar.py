@@ -13,13 +13,13 @@ _ROOT = 9  # steps of Newton's method
 _BISECTIONS = {np.dtype(np.float64): 60, np.dtype(np.float32): 32}
 
 
-def _layers(params: planar.Params) -> list[tuple[Any, Any, Any, Any]]:
+def _layers(params: planar.Params, dim: int = 0) -> tuple[tuple[Any, Any, Any, Any], ...]:
     """(w, u_hat, b, w^T u_hat) of each layer."""
     inner = np.einsum("kd,kd->k", params.weight, params.direction)
     gain = np.logaddexp(0, inner) - 1
     square = np.einsum("kd,kd->k", params.weight, params.weight)
     u_hat = params.direction + ((gain - inner) / square)[:, None] * params.weight
-    return list(zip(params.weight, u_hat, params.bias, gain, strict=True))
+    return tuple(zip(params.weight, u_hat, params.bias, gain, strict=True))
 
 
 def numpy_forward(z: Any, params: planar.Params) -> tuple[Any, Any]:
@@ -46,10 +46,6 @@ def numpy_inverse(x: Any, params: planar.Params) -> tuple[Any, Any]:
         log_det -= np.log(1 + (1 - bent * bent) * gain)
         x = x - bent[:, None] * u_hat
     return x, log_det
-
-
-def _tables(params: planar.Params, dim: int) -> tuple[Any, ...]:
-    return tuple(tuple(map(np.asarray, layer)) for layer in _layers(params))
 
 
 def torch_forward(torch: Any, z: Any, layers: Any) -> tuple[Any, Any]:
@@ -102,7 +98,7 @@ CASE = flow(
     "planar",
     planar.random_params,
     Direction(
-        lambda dim: _cost(_LAYERS, 1, dim), numpy_forward, torch_forward, jax_forward, tables=_tables,
+        lambda dim: _cost(_LAYERS, 1, dim), numpy_forward, torch_forward, jax_forward, tables=_layers,
         models={"normflows": normflows},
     ),
     Direction(lambda dim: _cost(_LAYERS * _ROOT, _ROOT, dim), numpy_inverse),

@@ -11,9 +11,9 @@ from seqgap.kernels import radial
 _LAYERS = 16  # of random_params
 
 
-def _layers(params: radial.Params) -> list[tuple[Any, Any, Any]]:
+def _layers(params: radial.Params, dim: int = 0) -> tuple[tuple[Any, Any, Any], ...]:
     """(c, alpha, beta) of each layer."""
-    return list(zip(params.center, params.alpha, np.logaddexp(0, params.beta) - params.alpha, strict=True))
+    return tuple(zip(params.center, params.alpha, np.logaddexp(0, params.beta) - params.alpha, strict=True))
 
 
 def _log_det(numbers: Any, alpha: Any, beta: Any, r: Any, dim: int) -> Any:
@@ -44,10 +44,6 @@ def numpy_inverse(x: Any, params: radial.Params) -> tuple[Any, Any]:
         log_det -= _log_det(np, alpha, beta, r, x.shape[1])
         x = center + ((alpha + r) / (alpha + r + beta))[:, None] * offset
     return x, log_det
-
-
-def _tables(params: radial.Params, dim: int) -> tuple[Any, ...]:
-    return tuple(tuple(map(np.asarray, layer)) for layer in _layers(params))
 
 
 def torch_forward(torch: Any, z: Any, layers: Any) -> tuple[Any, Any]:
@@ -102,7 +98,7 @@ CASE = flow(
     "radial",
     radial.random_params,
     Direction(
-        _cost, numpy_forward, torch_forward, jax_forward, tables=_tables, models={"normflows": normflows}
+        _cost, numpy_forward, torch_forward, jax_forward, tables=_layers, models={"normflows": normflows}
     ),
     Direction(_cost, numpy_inverse),
     tolerance=rounding(lambda dim: _LAYERS * 16 + 2 * dim),
