@@ -5,7 +5,6 @@ import hashlib
 import importlib
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,10 @@ def source() -> dict[str, Any]:
     """
     installed = {part: Path(importlib.import_module(f"seqgap.{part}").__path__[0]) for part in _PARTS}
     digest = digest_of(installed)
-    for folder in _candidates(installed["kernels"].parent):
+    candidates = [installed["kernels"].parent]
+    with contextlib.suppress(OSError):  # it has been deleted
+        candidates.append(Path.cwd())
+    for folder in candidates:
         same = digest_of({part: folder / part for part in _PARTS}) == digest
         if same and _git(folder, "ls-files", *_PARTS):  # tracked: a venv in a checkout lies in one, too
             changes = _git(folder, "status", "--porcelain", *_PARTS)
@@ -38,12 +40,6 @@ def digest_of(folders: dict[str, Path]) -> str:
             for part in (f"{name}/{path.relative_to(folder).as_posix()}".encode(), path.read_bytes()):
                 digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()[:16]
-
-
-def _candidates(package: Path) -> Iterator[Path]:
-    yield package
-    with contextlib.suppress(OSError):  # it has been deleted
-        yield Path.cwd()
 
 
 def _git(folder: Path, command: str, *arguments: str) -> str | None:

@@ -16,6 +16,7 @@ from seqgap.bench.report.text import (
     ends,
     grid,
     heading,
+    print_rows,
     range_text,
     show,
     si,
@@ -63,21 +64,15 @@ def _print_matched(console: Console, gaps: Sequence[Gap], impl: str) -> None:
 
 def _print_families(console: Console, gaps: Sequence[Gap], impl: str) -> None:
     """Each pair and N at its largest D."""
-    if not gaps:
-        return
-    console.print(
-        "[bold]Families: different models at equal D; their work differs, not only their structure[/bold]"
-        f" ({impl}, largest D)"
-    )
+    text = "[bold]Families: different models at equal D; their work differs, not only their structure[/bold]"
     size = ("dtype", "threads", "batch", "dim")
     largest = {(gap.names, gap.cell.columns(*size[:-1])): gap for gap in gaps}
     heads = (">dtype", ">thr.", ">N", ">D", ">seq.\n/sample", ">par.\n/sample", ">ratio", ">95%", "seq. is")
-    table = grid("sequential, parallel", *heads)
-    for gap in largest.values():
-        table.add_row(
-            ", ".join(gap.names), *map(str, gap.cell.columns(*size)), *_per_sample(gap), *_ratio(gap)
-        )
-    show(console, table)
+    rows = [
+        (", ".join(gap.names), *map(str, gap.cell.columns(*size)), *_per_sample(gap), *_ratio(gap))
+        for gap in largest.values()
+    ]
+    print_rows(console, f"{text} ({impl}, largest D)", ("sequential, parallel", *heads), rows)
 
 
 def _per_sample(gap: Gap) -> tuple[str, str]:
@@ -137,35 +132,29 @@ def print_crossings(console: Console, crossings: Sequence[Crossing]) -> None:
     for _, curve, parallel, first, last, at in crossings:
         key = (f"{curve.name}, {parallel}", curve.dtype, str(curve.threads), str(curve.batch))
         groups.setdefault(key, {})[curve.impl] = range_text(at, first, last) if at else "none"
-    if not groups:
-        return
-    console.print(
+    text = (
         "\n[bold]Crossover dimension D*[/bold]: where sequential and parallel take equally long, with its 95%"
         " interval; none: nowhere in the measured range"
     )
     impls = list(dict.fromkeys(crossing.sequential.impl for crossing in crossings))
-    table = grid("sequential, parallel", ">dtype", ">thr.", ">N", *(f">{impl}" for impl in impls))
-    for key, of_impl in groups.items():
-        table.add_row(*key, *(of_impl.get(impl, "") for impl in impls))
-    show(console, table)
+    heads = ("sequential, parallel", ">dtype", ">thr.", ">N", *(f">{impl}" for impl in impls))
+    rows = [(*key, *(of_impl.get(impl, "") for impl in impls)) for key, of_impl in groups.items()]
+    print_rows(console, text, heads, rows)
 
 
 def print_costs(console: Console, costs: Sequence[tuple[Curve, Fit]]) -> None:
     """What a call, a dependent step and a flop cost, fitted over all sizes; compiled and NumPy."""
     shown = sorted((c for c in costs if c[0].impl in ("numpy", "numba")), key=lambda cost: cost[0])
-    if not shown:
-        return
-    console.print(
+    text = (
         "\n[bold]What a call, a dependent step and a flop cost[/bold], fitted over all D and N;"
         " off: the largest relative error of the fit"
     )
-    table = grid("operation", ">dtype", ">thr.", ">call", ">step", ">flop", ">off")
+    rows = []
     for curve, fit in shown:
-        table.add_row(
-            f"{curve.name} {curve.impl}", curve.dtype, str(curve.threads), si_interval(fit.call),
-            si_interval(fit.step) if fit.step else "", si_interval(fit.element), f"{fit.residual:.0%}",
-        )  # fmt: skip
-    show(console, table)
+        seconds = (si_interval(cost) if cost else "" for cost in (fit.call, fit.step, fit.element))
+        name = f"{curve.name} {curve.impl}"
+        rows.append((name, curve.dtype, str(curve.threads), *seconds, f"{fit.residual:.0%}"))
+    print_rows(console, text, ("operation", ">dtype", ">thr.", ">call", ">step", ">flop", ">off"), rows)
 
 
 def print_fractions(console: Console, run: Run) -> None:
@@ -176,12 +165,10 @@ def print_fractions(console: Console, run: Run) -> None:
             measured = run.measured[cell]
             known = largest.setdefault(cell.name, measured)
             largest[cell.name] = max(known, measured, key=lambda m: m.cell.dim * m.cell.batch)
-    if not largest:
-        return
-    console.print("\n[bold]How near the ceilings[/bold] (numba, largest size timed)")
-    table = grid("operation", ">N", ">D", ">/call", ">of the\nceiling", "which is")
+    rows = []
     for _, measured in sorted(largest.items()):
         seconds, ceiling = run.bounds[measured.cell]
         size = map(str, measured.cell.columns("operation", "batch", "dim"))
-        table.add_row(*size, si(measured.seconds), f"{seconds / measured.seconds:.0%}", ceiling)
-    show(console, table)
+        rows.append((*size, si(measured.seconds), f"{seconds / measured.seconds:.0%}", ceiling))
+    text = "\n[bold]How near the ceilings[/bold] (numba, largest size timed)"
+    print_rows(console, text, ("operation", ">N", ">D", ">/call", ">of the\nceiling", "which is"), rows)

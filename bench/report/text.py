@@ -1,5 +1,6 @@
 """Words and figures as every report has them."""
 
+from collections.abc import Collection, Iterable, Sequence
 from math import isinf
 
 import click
@@ -86,6 +87,16 @@ def show(console: Console, table: Table) -> None:
     """Print a table, and an empty line below it."""
     console.print(table)
     console.print()
+
+
+def print_rows(console: Console, text: str, heads: Iterable[str], rows: Collection[Sequence[str]]) -> None:
+    """A table below what it shows, as `grid` and `show`; nothing where there are no rows."""
+    if rows:
+        console.print(text)
+        table = grid(*heads)
+        for row in rows:
+            table.add_row(*row)
+        show(console, table)
 
 
 def tell_damaged(run: Run) -> bool:
