@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numba import njit
-from scipy import stats
+from scipy import special, stats
 
 CHUNK = 2**22  # words; 16 MiB
 
@@ -119,13 +119,9 @@ def _bits_p(c: Any, chunks: int) -> dict[str, float]:
 
 
 @counted(_bits_p, 32)
-@jit
 def _bits(w: Any, c: Any) -> None:
     for b in range(32):
-        total = 0
-        for i in range(w.shape[0]):
-            total += (w[i] >> np.uint32(b)) & np.uint32(1)
-        c[b] += total
+        c[b] += np.count_nonzero(w & np.uint32(1 << b))
 
 
 @counted(chi("16 high bits", "16 low bits"), 2, 65536)
@@ -165,28 +161,19 @@ def _lags_p(name: str, lags: Any) -> Callable[[Any, int], dict[str, float]]:
 
 
 @counted(_lags_p("bits at lags 1 to 32", 1), 32)
-@jit
 def _bit_lags(w: Any, c: Any) -> None:
-    n = w.shape[0]
+    pairs = w[1:].astype(np.uint64) << 32 | w[:-1]
     for lag in range(1, 33):
-        total = 0
-        for i in range(n - 1):
-            pair = (np.uint64(w[i + 1]) << np.uint64(32)) | np.uint64(w[i])
-            total += weight(np.uint32(pair) ^ np.uint32(pair >> np.uint64(lag)))
-        c[lag - 1] += total
+        c[lag - 1] += np.bitwise_count((pairs ^ pairs >> lag).astype(np.uint32)).sum(dtype=np.int64)
 
 
 WORD_LAGS = np.array([*range(2, 33), 48, 64, 96, 128, 256, 512, 1024])
 
 
 @counted(_lags_p("words at lags 2 to 1024", WORD_LAGS), len(WORD_LAGS))
-@jit
 def _word_lags(w: Any, c: Any) -> None:
     for k, lag in enumerate(WORD_LAGS):
-        total = 0
-        for i in range(w.shape[0] - lag):
-            total += weight(w[i] ^ w[i + lag])
-        c[k] += total
+        c[k] += np.bitwise_count(w[:-lag] ^ w[lag:]).sum(dtype=np.int64)
 
 
 WEIGHTS = stats.binom.pmf(np.arange(33), 32, 0.5)
@@ -212,27 +199,27 @@ def _block_weights(w: Any, c: Any) -> None:
     tally(c, np.bitwise_count(w).reshape(-1, 4).sum(axis=1, dtype=np.int64))
 
 
-def stirling(n: int, k: int) -> int:
-    """Ways to split n things into k sets."""
-    return sum((-1) ** (k - j) * math.comb(k, j) * j**n for j in range(k + 1)) // math.factorial(k)
-
-
-POKER = [math.perm(16, r) * stirling(8, r) / 16**8 for r in range(9)]
+POKER = [math.perm(16, r) * special.stirling2(8, r, exact=True) / 16**8 for r in range(9)]
 
 
 @counted(chi("poker", p=POKER), 9)
-@jit
 def poker(w: Any, c: Any) -> None:
-    for i in range(w.shape[0]):
-        seen = np.uint32(0)
-        for digit in range(8):
-            seen |= np.uint32(1) << ((w[i] >> np.uint32(4 * digit)) & np.uint32(15))
-        c[weight(seen)] += 1
+    seen = np.zeros(w.shape, np.uint32)
+    for digit in range(8):
+        seen |= np.uint32(1) << (w >> 4 * digit & 15)
+    tally(c, np.bitwise_count(seen))
 
 
 GAPS, COUPONS, RUNS = 60, 70, 7
 GAP = np.array([0.125 * 0.875**r for r in range(GAPS)] + [0.875**GAPS])
-COUPON = [0.0] * 8 + [math.factorial(8) * stirling(r - 1, 7) / 8**r for r in range(8, COUPONS)]
+
+
+def _closing(r: int) -> float:
+    """That the last of eight coupons is the r-th."""
+    return float(math.factorial(8) * special.stirling2(r - 1, 7, exact=True) / 8**r)
+
+
+COUPON = [0.0] * 8 + [_closing(r) for r in range(8, COUPONS)]
 COUPON.append(1 - sum(COUPON))
 RUN = [0.0] + [r / math.factorial(r + 1) for r in range(1, RUNS)] + [1 / math.factorial(RUNS)]
 
@@ -287,37 +274,25 @@ def _runs(w: Any, c: Any) -> None:
 
 
 @counted(chi("orders of five"), 120)
-@jit
 def _orders(w: Any, c: Any) -> None:
-    for i in range(0, w.shape[0] - 4, 5):
-        index = 0
-        for a in range(4):
-            smaller = 0
-            for b in range(a + 1, 5):
-                smaller += w[i + b] < w[i + a]
-            index = index * (5 - a) + smaller
-        c[index] += 1
+    five = w[: w.size // 5 * 5].reshape(-1, 5)
+    index = np.zeros(len(five), np.int64)
+    for a in range(4):
+        index = index * (5 - a) + (five[:, a + 1 :] < five[:, a : a + 1]).sum(axis=1)
+    tally(c, index)
 
 
 @counted(chi("largest of eight"), 1024)
-@jit
 def _largest(w: Any, c: Any) -> None:
-    for i in range(0, w.shape[0], 8):
-        top = w[i]
-        for j in range(1, 8):
-            top = max(top, w[i + j])
-        u = (np.float64(top) + 0.5) * 2.0**-32
-        c[np.int64(u**8 * 1024)] += 1
+    u = (w.reshape(-1, 8).max(axis=1) + 0.5) * 2.0**-32
+    tally(c, (u**8 * 1024).astype(np.int64))
 
 
 BIRTHDAYS = 4096
 
 
-@jit
 def _equal_spacings(days: Any) -> Any:
-    days.sort()
-    spacings = days[1:] - days[:-1]
-    spacings.sort()
+    spacings = np.sort(np.diff(np.sort(days)))
     return np.sum(spacings[1:] == spacings[:-1])
 
 
@@ -327,16 +302,11 @@ def _birthdays_p(c: Any, chunks: int) -> dict[str, float]:
 
 
 @counted(_birthdays_p, 2)
-@jit
 def _birthdays(w: Any, c: Any) -> None:
     """16 years of 2**32 days in a chunk, as many of the words with their halves swapped."""
-    for k in range(2):
-        for year in range(16):
-            first = (2 * year + k) * BIRTHDAYS
-            days = w[first : first + BIRTHDAYS].copy()
-            if k:
-                days = (days << np.uint32(16)) | (days >> np.uint32(16))
-            c[k] += _equal_spacings(days)
+    years = w[: 32 * BIRTHDAYS].reshape(16, 2, BIRTHDAYS)
+    for first, second in years:
+        c += _equal_spacings(first), _equal_spacings(second << 16 | second >> 16)
 
 
 def _long_birthdays_p(c: Any, chunks: int) -> dict[str, float]:
@@ -345,9 +315,7 @@ def _long_birthdays_p(c: Any, chunks: int) -> dict[str, float]:
 
 @counted(_long_birthdays_p, 1)
 def _long_birthdays(w: Any, c: Any) -> None:
-    days = np.sort(w.view(np.uint64))
-    spacings = np.sort(np.diff(days))
-    c[0] += np.sum(spacings[1:] == spacings[:-1])
+    c += _equal_spacings(w.view(np.uint64))
 
 
 def _collisions_p(c: Any, chunks: int) -> dict[str, float]:
@@ -364,19 +332,12 @@ def _collisions_p(c: Any, chunks: int) -> dict[str, float]:
 
 
 @counted(_collisions_p, 2)
-@jit
 def _collisions(w: Any, c: Any) -> None:
     """2**20 pairs of 13 bits into 2**26 cells: of the high bits, then of the low ones."""
-    for k in range(2):
-        table = np.zeros(2**20, np.uint64)
-        for i in range(k * 2**21, (k + 1) * 2**21, 2):
-            if k == 0:
-                cell = (w[i] >> np.uint32(19)) << np.uint32(13) | (w[i + 1] >> np.uint32(19))
-            else:
-                cell = (w[i] & np.uint32(8191)) << np.uint32(13) | (w[i + 1] & np.uint32(8191))
-            bit = np.uint64(1) << np.uint64(cell & np.uint32(63))
-            c[k] += (table[cell >> np.uint32(6)] & bit) != np.uint64(0)
-            table[cell >> np.uint32(6)] |= bit
+    for k, halves in enumerate((w[: 2**21] >> 19, w[2**21 : 2**22] & 8191)):
+        seen = np.zeros(2**26, bool)
+        seen[halves[::2] << 13 | halves[1::2]] = True
+        c[k] += 2**20 - np.count_nonzero(seen)
 
 
 @jit
