@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import pytest
 
 from seqgap.bench.measure.gate import difference
 from seqgap.bench.model.case import Dtype, plain_value
@@ -11,19 +10,14 @@ from seqgap.bench.model.registry import cases
 from seqgap.kernels import iaf, maf
 from seqgap.kernels.normal import standard_normal
 
-NETWORKS: list[dict[str, Any]] = [
-    {},
+NETWORKS: list[dict[str, Any]] = [  # test_networks.py has more
     {"layers": 3, "depth": 2, "width": 19, "activation": "tanh", "scale": "softplus"},
     {"layers": 2, "depth": 3, "width": 7, "activation": "elu", "scale": "sigmoid", "residual": True},
-    {"layers": 2, "depth": 5, "width": 33, "activation": "silu", "scale": "additive", "residual": True},
-    {"layers": 1, "depth": 1, "width": 5, "activation": "relu", "residual": True},
 ]
-EACH_NETWORK = pytest.mark.parametrize("network", NETWORKS, ids=str)
-DIMS = (1, 2, 5, 33)
 
 
-def made(dim: int, dtype: Dtype, network: dict[str, Any], batch: int = 21) -> tuple[Any, Any]:
-    return maf.random_params(dim, 3, dtype=dtype, **network), standard_normal(batch, dim, 5, dtype=dtype)
+def example(dim: int, dtype: Dtype, network: dict[str, Any]) -> tuple[Any, Any]:
+    return maf.random_params(dim, 3, dtype=dtype, **network), standard_normal(21, dim, 5, dtype=dtype)
 
 
 def by_values(params: Any, x: Any) -> tuple[Any, Any]:
@@ -32,56 +26,15 @@ def by_values(params: Any, x: Any) -> tuple[Any, Any]:
     return np.array(z), np.array(log_det)
 
 
-@EACH_NETWORK
-def test_inverse_equals_the_reference(network: dict[str, Any], dtype: Dtype) -> None:
-    for dim in DIMS:
-        params, x = made(dim, dtype, network)
-        assert (
-            difference(maf.inverse(x, params), by_values(params, x), 150 * np.finfo(dtype).eps, dtype).used
-            <= 1
-        )
-
-
-@EACH_NETWORK
-def test_forward_undoes_it_and_every_strategy_has_the_same_bits(
-    network: dict[str, Any], dtype: Dtype
-) -> None:
-    for dim in DIMS:
-        params, x = made(dim, dtype, network)
-        z, log_det = maf.inverse(x, params)
-        back, log_det_back = maf.forward(z, params)
-        assert np.abs(back - x).max() < 300 * np.finfo(dtype).eps
-        assert np.abs(log_det + log_det_back).max() < 300 * np.finfo(dtype).eps * max(
-            1, np.abs(log_det).max()
-        )
-        for strategy in ("naive", "jacobi"):
-            for found, expected in zip(
-                maf.forward(z, params, strategy=strategy), (back, log_det_back), strict=True
-            ):
-                assert found.tobytes() == expected.tobytes(), (dim, strategy)
-
-
-@EACH_NETWORK
-def test_forward_equals_the_reference(network: dict[str, Any]) -> None:
-    case, dtype = cases()["maf"], np.dtype(np.float64)
-    for dim in (1, 2, 5):
-        params, z = made(dim, dtype, network, batch=2)
-        plain = plain_value(params)
-        expected = case.reference("forward")(z.tolist(), plain)
-        assert difference(maf.forward(z, params), expected, 1e-13, dtype).used <= 1
-
-
 def test_units_may_come_in_any_order(dtype: Dtype) -> None:
-    for network in NETWORKS[1:3]:
-        params, x = made(9, dtype, network)
+    for network in NETWORKS:
+        params, x = example(9, dtype, network)
         degrees = np.random.default_rng(1).permuted(params.degrees, axis=2)
         if params.residual:
             degrees[:] = degrees[:, :1]
         params = params._replace(degrees=degrees)
-        assert (
-            difference(maf.inverse(x, params), by_values(params, x), 150 * np.finfo(dtype).eps, dtype).used
-            <= 1
-        )
+        right = by_values(params, x)
+        assert difference(maf.inverse(x, params), right, 150 * np.finfo(dtype).eps, dtype).used <= 1
         back, _ = maf.forward(maf.inverse(x, params)[0], params)
         assert np.abs(back - x).max() < 300 * np.finfo(dtype).eps
         assert np.array_equal(params.degrees, degrees)
@@ -90,7 +43,7 @@ def test_units_may_come_in_any_order(dtype: Dtype) -> None:
 def test_any_degrees_and_orders() -> None:
     """Units that see nothing or everything, layers in random order."""
     rng = np.random.default_rng(2)
-    params, x = made(8, np.dtype(np.float64), {"layers": 3, "depth": 2, "width": 16})
+    params, x = example(8, np.dtype(np.float64), {"layers": 3, "depth": 2, "width": 16})
     degrees = np.sort(rng.integers(0, 9, params.degrees.shape), axis=2)
     params = params._replace(degrees=degrees, order=rng.permuted(params.order, axis=1))
     z, _ = maf.inverse(x, params)
@@ -99,7 +52,7 @@ def test_any_degrees_and_orders() -> None:
 
 
 def test_hidden_weights_are_not_read(dtype: Dtype) -> None:
-    params, x = made(12, dtype, NETWORKS[1])
+    params, x = example(12, dtype, NETWORKS[0])
     degrees, last = params.degrees, params.degrees[:, -1]
     unseen = np.arange(12) >= degrees[:, 0, :, None]
     unseen_hidden = degrees[:, :-1, None, :] > degrees[:, 1:, :, None]
@@ -120,7 +73,7 @@ def test_hidden_weights_are_not_read(dtype: Dtype) -> None:
 
 
 def test_a_feature_depends_on_those_before_it_alone() -> None:
-    params, z = made(7, np.dtype(np.float64), {"width": 64}, batch=1)
+    params, z = example(7, np.dtype(np.float64), {"width": 64})
     order = np.array([[3, 0, 6, 1, 5, 2, 4]])
     params = params._replace(order=order)
     x, _ = maf.forward(z, params)
@@ -134,8 +87,8 @@ def test_a_feature_depends_on_those_before_it_alone() -> None:
 
 
 def test_the_inverse_flow_is_the_same_flow_the_other_way() -> None:
-    params, z = made(6, np.dtype(np.float64), NETWORKS[1])
-    drawn = iaf.random_params(6, 3, **NETWORKS[1])
+    params, z = example(6, np.dtype(np.float64), NETWORKS[0])
+    drawn = iaf.random_params(6, 3, **NETWORKS[0])
     assert all(np.array_equal(a, b) for a, b in zip(drawn, params, strict=True))
     for one, two in ((iaf.forward, maf.inverse), (iaf.inverse, maf.forward)):
         for left, right in zip(one(z, drawn), two(z, params), strict=True):
@@ -143,7 +96,7 @@ def test_the_inverse_flow_is_the_same_flow_the_other_way() -> None:
 
 
 def test_read_only_params_and_batches_are_taken(dtype: Dtype) -> None:
-    params, z = made(6, dtype, {})
+    params, z = example(6, dtype, {})
     expected = maf.forward(z, params)[0]
     for array in (z, *params[:7]):
         array.flags.writeable = False
