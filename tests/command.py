@@ -1,4 +1,4 @@
-"""The command line, in this process and in one of its own."""
+"""Commands, in this process and in one of their own."""
 
 import os
 import subprocess
@@ -25,13 +25,16 @@ HEED_CTRL_C = [
 
 
 def invoke(*arguments: str | Path) -> Result:
-    """Run it in this process."""
+    """The command line in this process."""
     return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
-def seqgap(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run it to its end."""
+def completed(*command: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Any program, run to its end."""
     environment = {**os.environ, **variables}
-    return subprocess.run(
-        [SEQGAP, *arguments], capture_output=True, text=True, cwd=cwd, timeout=HANGS, env=environment
-    )
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=HANGS, env=environment)
+
+
+def seqgap(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command line, run to its end."""
+    return completed(SEQGAP, *arguments, cwd=cwd, **variables)

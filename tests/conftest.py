@@ -4,7 +4,6 @@ import inspect
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import SMALL, seqgap
+from command import SMALL, completed, seqgap
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
@@ -151,13 +150,8 @@ def fresh_python() -> Callable[..., str]:
     """Runs a program in a new interpreter and returns what it printed."""
 
     def run(program: str, **variables: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            capture_output=True,
-            text=True,
-            env={**os.environ, **variables},
-            cwd=Path(sys.prefix),  # nowhere near the sources
-        )
+        nowhere_near_the_sources = Path(sys.prefix)
+        done = completed(sys.executable, "-c", program, cwd=nowhere_near_the_sources, **variables)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -16,10 +16,11 @@ from seqgap.bench.machine.environment import environment
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.cells import planned, too_slow
 from seqgap.bench.plan.options import Options
-from seqgap.bench.results.folder import RunFolder
+from seqgap.bench.results.folder import ENVIRONMENT, RunFolder
 from seqgap.bench.results.operations import Operations
 from seqgap.bench.results.rows import ROWS, Probe, Row
 
+Change = Callable[[Path], object]  # of a folder
 SMALL = Options(
     case=("linear_ar", "ar_process", "affine_coupling"), dim=(2, 8, 64, 256), batch=(1, 64), map=()
 )
@@ -113,6 +114,25 @@ def edit_json(file: Path, edit: Callable[[Any], object]) -> None:
     stored = json.loads(file.read_text())
     edit(stored)
     file.write_text(json.dumps(stored))
+
+
+def in_environment(dotted: str, value: Any = None) -> Change:
+    """Sets an entry of the environment, or leaves it out."""
+
+    def edit(stored: Any) -> None:
+        *outer, last = dotted.split(".")
+        for key in outer:
+            stored = stored[key]
+        del stored[last]
+        if value is not None:
+            stored[last] = value
+
+    return lambda folder: edit_json(folder / ENVIRONMENT, edit)
+
+
+def write(name: str, text: str) -> Change:
+    """Sets what a file holds."""
+    return lambda folder: (folder / name).write_text(text)
 
 
 def edit_rows(folder: Path, edit: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:

@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command import invoke
 from synthetic import (
     BLAS,
     CEILINGS,
+    Change,
     any_environment,
     dotted,
-    edit_json,
     edit_rows,
+    in_environment,
     plausible,
     read_csv,
+    write,
     write_run,
 )
 
@@ -26,7 +28,6 @@ from seqgap.bench.analysis.tables import tables
 from seqgap.bench.audit import statistics as audit_statistics
 from seqgap.bench.audit.rules import audit
 from seqgap.bench.audit.setup import OPTIONAL, REQUIRED
-from seqgap.bench.cli import cli
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.cells import planned, too_slow
 from seqgap.bench.plan.options import Options
@@ -48,7 +49,6 @@ STORED: dict[str, Any] = {
     "timer": {"name": "time.perf_counter", "step": 4e-8},
 }
 TABLES = {1, 3, 4, 7}  # the rules that speak of what is in the tables
-Change = Callable[[Path], object]
 
 
 def long(cell: Cell) -> float:
@@ -139,24 +139,6 @@ def where(name: str, value: Any, wanted: Callable[[dict[str, Any]], bool]) -> Ch
 
 def without_rows(unwanted: Callable[[dict[str, Any]], bool]) -> Change:
     return lambda path: edit_rows(path, lambda row: None if unwanted(row) else row)
-
-
-def in_environment(dotted: str, value: Any = None) -> Change:
-    """Set a key of the environment, or leave it out."""
-
-    def edit(stored: Any) -> None:
-        *outer, last = dotted.split(".")
-        for key in outer:
-            stored = stored[key]
-        del stored[last]
-        if value is not None:
-            stored[last] = value
-
-    return lambda path: edit_json(path / ENVIRONMENT, edit)
-
-
-def write(name: str, text: str) -> Change:
-    return lambda path: (path / name).write_text(text)
 
 
 def remove(name: str) -> Change:
@@ -325,7 +307,7 @@ WEIRD: list[Change] = [
 @pytest.mark.parametrize("change", WEIRD)
 def test_strange_files_are_findings_or_one_line(good: Path, change: Change) -> None:
     change(good)
-    result = CliRunner().invoke(cli, ["audit", str(good)])
+    result = invoke("audit", good)
     assert isinstance(result.exception, SystemExit), result.exception
     assert result.exit_code == 1
     assert "fail" in result.output
@@ -345,7 +327,7 @@ def test_what_is_no_picture_of_the_run_alone_is_let_pass(good: Path, change: Cha
 
 
 def test_command_prints_every_rule_and_passes(good: Path) -> None:
-    result = CliRunner().invoke(cli, ["audit", str(good)])
+    result = invoke("audit", good)
     assert result.exit_code == 0, result.output
     assert all(f"\n{rule:>2}  " in f"\n{result.output}" for rule in range(1, 13))
     assert "0 fail" in result.output
@@ -355,7 +337,7 @@ def test_command_prints_every_rule_and_passes(good: Path) -> None:
 def test_command_names_damaged_lines_and_fails(good: Path) -> None:
     with open(good / ROWS, "a") as file:
         file.write('{"cell": 3}\n')
-    result = CliRunner().invoke(cli, ["audit", str(good)])
+    result = invoke("audit", good)
     assert result.exit_code == 1
     count = (good / ROWS).read_text().count("\n")
     assert f"{ROWS}:{count}: not a result row; left out" in result.stderr
@@ -372,5 +354,5 @@ def test_a_folder_without_times_is_refused_with_one_line(good: Path, prepare: Ch
 
 def test_evidence_has_no_markup_trouble(good: Path) -> None:
     in_environment("timer.name", "[/red]")(good)
-    result = CliRunner().invoke(cli, ["audit", str(good)])
+    result = invoke("audit", good)
     assert "[/red]" in result.output

@@ -12,7 +12,7 @@ from types import FunctionType
 from typing import Any
 
 import pytest
-from command import HANGS
+from command import HANGS, SEQGAP, completed
 from numba.core.bytecode import FunctionIdentity
 
 import seqgap
@@ -126,28 +126,11 @@ def test_a_second_process_compiles_nothing(fresh_python: Callable[..., str]) -> 
 
 @pytest.mark.slow
 def test_a_second_run_compiles_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from seqgap.bench.cli import main; main()", "run"]
-    command += [
-        "--profile",
-        "smoke",
-        "--case",
-        "ar_process.*",
-        "--impl",
-        "numba",
-        "--dim",
-        "2",
-        "--batch",
-        "1",
-    ]
+    options = ["--profile", "smoke", "--case", "ar_process.*", "--impl", "numba", "--dim", "2"]
     found = []
     for name in ("first", "second"):
-        done = subprocess.run(
-            [*command, "--out", str(tmp_path / name)],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
-            cwd=tmp_path,
-        )
+        variables = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+        done = completed(SEQGAP, "run", *options, "--out", str(tmp_path / name), cwd=tmp_path, **variables)
         assert done.returncode == 0, done.stderr
         rows = read_run(tmp_path / name).rows
         assert {row.status for row in rows} == {"ok"}

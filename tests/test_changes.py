@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command import invoke
 from synthetic import SMALL, edit_rows, plausible
 from synthetic import write_run as write_run_of
 
 from seqgap.bench.analysis.compare import Change, changes, machine_differences
 from seqgap.bench.analysis.run import read_run
-from seqgap.bench.cli import cli, main
+from seqgap.bench.cli import main
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.options import Options
 from seqgap.bench.results.rows import ResultError
@@ -256,15 +256,11 @@ def test_a_slower_host_is_said(tmp_path: Path, factor: float, said: bool) -> Non
     assert all(f"{factor:.3g} times" in line for line in found)
 
 
-def compare(*arguments: object) -> Any:
-    return CliRunner().invoke(cli, ["compare", *map(str, arguments)])
-
-
 def test_compare_prints_the_changed_cells_and_all_counts(runs: tuple[Path, Path]) -> None:
-    result = compare(*runs)
+    result = invoke("compare", *runs)
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
-    assert result.stdout == compare(*runs).stdout
+    assert result.stdout == invoke("compare", *runs).stdout
     planted = [c for c in read_run(runs[1]).measured if c.name == SLOW]
     for cell in planted:
         assert re.search(rf"{re.escape(str(cell))} .*s .*s .*1\.\d+ .*1\.\d+-1\.\d+ .*slower", result.stdout)
@@ -276,7 +272,7 @@ def test_compare_prints_the_changed_cells_and_all_counts(runs: tuple[Path, Path]
 
 
 def test_compare_json_is_a_list_and_nothing_else(runs: tuple[Path, Path]) -> None:
-    result = compare(*runs, "--json")
+    result = invoke("compare", *runs, "--json")
     assert result.exit_code == 0
     stored = json.loads(result.stdout)
     assert {str(cell) for cell in read_run(runs[0]).measured} == {item["cell"] for item in stored}
@@ -289,7 +285,7 @@ def test_compare_json_is_a_list_and_nothing_else(runs: tuple[Path, Path]) -> Non
 def test_compare_json_has_null_for_no_interval(runs: tuple[Path, Path], tmp_path: Path) -> None:
     folder = shutil.copytree(runs[1], tmp_path / "new")
     edit_rows(folder, lambda row: None if row["cell"]["dim"] == 64 and row["process"] else row)
-    stored = json.loads(compare(runs[0], folder, "--json").stdout)
+    stored = json.loads(invoke("compare", runs[0], folder, "--json").stdout)
     none = [item for item in stored if item["low"] is None]
     assert none
     assert all("D64" in i["cell"] and i["verdict"] == "undecided" and i["high"] is None for i in none)
@@ -304,12 +300,12 @@ def test_fail_on(runs: tuple[Path, Path]) -> None:
         ((new, old), ["slower", "faster"], 1),
         ((old, old), ["slower"], 0),
     ):
-        assert compare(*folders, *(f"--fail-on={verdict}" for verdict in fail_on)).exit_code == code
+        assert invoke("compare", *folders, *(f"--fail-on={verdict}" for verdict in fail_on)).exit_code == code
 
 
 def test_another_machine_is_a_warning(runs: tuple[Path, Path], tmp_path: Path) -> None:
     folder = write_run(tmp_path / "new", stored={"machine": MACHINE, "versions": VERSIONS})
-    result = compare(runs[0], folder, "--json")
+    result = invoke("compare", runs[0], folder, "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout)
     assert "Warning: machine: cpu was" in result.stderr
@@ -319,7 +315,7 @@ def test_another_machine_is_a_warning(runs: tuple[Path, Path], tmp_path: Path) -
 def test_cells_of_one_run_only_are_counted(runs: tuple[Path, Path], tmp_path: Path) -> None:
     folder = write_run(tmp_path / "new", replace(FEW, dim=(64,)), processes=5)
     missing = len(read_run(runs[0]).measured) - len(read_run(folder).measured)
-    result = compare(runs[0], folder)
+    result = invoke("compare", runs[0], folder)
     assert f"Only in {runs[0]}, not compared: {missing} cells" in result.stdout
     assert result.stdout.count("Only in") == 1
     assert result.exit_code == 0
@@ -327,7 +323,7 @@ def test_cells_of_one_run_only_are_counted(runs: tuple[Path, Path], tmp_path: Pa
 
 def test_nothing_in_common_is_one_line(runs: tuple[Path, Path], tmp_path: Path) -> None:
     folder = write_run(tmp_path / "new", replace(FEW, dim=(3,)))
-    result = compare(runs[0], folder)
+    result = invoke("compare", runs[0], folder)
     assert result.exit_code != 0
     assert "no timed cell in both" in result.output
     assert result.output.count("\n") == 1
@@ -340,7 +336,7 @@ def test_damaged_lines_are_named_and_the_rest_compared(
     folder = shutil.copytree(runs[1], tmp_path / "new")
     lines = (folder / "rows.jsonl").read_text().splitlines(keepends=True)
     (folder / "rows.jsonl").write_text("".join([lines[0], "{\n", *lines[2:7], "[]\n", *lines[8:]]))
-    result = compare(runs[0], folder, *as_json, "--fail-on", "slower")
+    result = invoke("compare", runs[0], folder, *as_json, "--fail-on", "slower")
     assert result.exit_code == 2
     assert isinstance(result.exception, SystemExit)
     assert result.stderr.count("\n") == 2

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-from command import CASES, HANGS, HEED_CTRL_C, SEQGAP, seqgap
+from command import CASES, HANGS, HEED_CTRL_C, SEQGAP, completed, invoke, seqgap
 
 from seqgap.bench.analysis.run import read_run
-from seqgap.bench.cli import cli, main
+from seqgap.bench.cli import main
 from seqgap.bench.model import registry
 from seqgap.bench.plan.cells import plan, too_slow
 from seqgap.bench.plan.options import Options, profile
@@ -163,7 +162,7 @@ def assert_one_line(printed: str, named: str) -> None:
 
 
 def test_list_names_every_operation() -> None:
-    result = CliRunner().invoke(cli, ["list"])
+    result = invoke("list")
     assert result.exit_code == 0
     for case in registry.cases().values():
         for operation in case.operations:
@@ -173,12 +172,12 @@ def test_list_names_every_operation() -> None:
 def test_verify_fails_when_a_kernel_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     only = {"diffusion": registry.cases()["diffusion"]}
     monkeypatch.setattr("seqgap.bench.measure.verify.cases", lambda: only)
-    right = CliRunner().invoke(cli, ["verify"])
+    right = invoke("verify")
     assert right.exit_code == 0, right.output
     assert "14 of 14 within tolerance" in right.output
     noise = diffusion.noise
     monkeypatch.setattr(diffusion, "noise", lambda *a, **k: noise(*a, **k) * (1 + 1e-5))
-    wrong = CliRunner().invoke(cli, ["verify"])
+    wrong = invoke("verify")
     assert wrong.exit_code == 1
     assert wrong.output.count("WRONG") == 2
     assert "12 of 14 within tolerance" in wrong.output
@@ -200,13 +199,8 @@ def test_pytest_bench_and_compare_work_as_their_users_expect(tmp_path: Path) -> 
     storage = f"file://{tmp_path}/stored"
     stored = ["--benchmark-storage", storage, "--benchmark-autosave", "--benchmark-only"]
     assert pytest_bench(*stored, "--benchmark-max-time=0.01", "-k", "noise and D2", cwd=tmp_path) == 6
-    compared = subprocess.run(
-        ["pytest-benchmark", "--storage", storage, "compare"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"},
-    )
+    command = Path(sysconfig.get_path("scripts")) / "pytest-benchmark"
+    compared = completed(str(command), "--storage", storage, "compare", cwd=tmp_path)
     assert compared.returncode == 0, compared.stderr
     assert "diffusion.noise-numba-float64-D2-N64-t1" in compared.stdout
 

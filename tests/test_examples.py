@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import completed
 
 DIGITS = Path(__file__).parent.parent / "examples" / "digits.py"
 MISSING = [name for name in ("sklearn", "torch", "zuko") if importlib.util.find_spec(name) is None]
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"pip install 'seqgap[exam
 
 
 def digits(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(DIGITS), *arguments], capture_output=True, text=True)
+    return completed(sys.executable, str(DIGITS), *arguments, cwd=Path.cwd())
 
 
 @pytest.mark.slow

@@ -10,12 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from command import HANGS, HEED_CTRL_C, SEQGAP, seqgap
+from command import HANGS, HEED_CTRL_C, SEQGAP, invoke, seqgap
 from numpy.testing import assert_array_equal
 from synthetic import BLAS, CEILINGS
 
-from seqgap.bench.cli import cli
 from seqgap.bench.machine import kernels as probes
 from seqgap.bench.machine import probe as machine
 from seqgap.bench.machine import processor
@@ -56,13 +54,13 @@ def test_machine_prints_json(tmp_path: Path) -> None:
 
 def test_machine_prints_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "measure_machine", lambda *, parallel: machine.Machine(CEILINGS, []))
-    result = CliRunner().invoke(cli, ["machine"])
+    result = invoke("machine")
     assert result.exit_code == 0, result.output
     for part in ("L1", "DRAM", "8 threads together", "Gflop/s", "1e+03", "300 ns", "4 us", "30 ns"):
         assert part in result.output
     alone = replace(CEILINGS, threads=1, parallel_region=None, shared=())
     monkeypatch.setattr(machine, "measure_machine", lambda *, parallel: machine.Machine(alone, []))
-    result = CliRunner().invoke(cli, ["machine"])
+    result = invoke("machine")
     assert result.exit_code == 0, result.output
     assert "together" not in result.output
 
@@ -72,7 +70,7 @@ def test_a_probe_that_ends_early_gives_one_line(monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(machine.MachineError, match="could not be measured") as caught:
         machine.measure_machine(parallel=False)
     assert caught.value.message.count("\n") == 0
-    result = CliRunner().invoke(cli, ["machine"])
+    result = invoke("machine")
     assert result.exit_code != 0
     assert "could not be measured" in result.output
 
@@ -90,7 +88,7 @@ def test_all_threads_are_measured_only_for_runs_that_use_them(
         raise machine.MachineError("enough")
 
     monkeypatch.setattr(running, "measure_machine", measure)
-    result = CliRunner().invoke(cli, ["run", "--threads", threads, "--out", str(tmp_path / "results")])
+    result = invoke("run", "--threads", threads, "--out", tmp_path / "results")
     assert result.exit_code != 0
     assert asked == [threads != "1"]
 
@@ -99,7 +97,7 @@ def test_a_blas_with_wrong_results_is_refused(monkeypatch: pytest.MonkeyPatch, t
     for error in (1.5, math.nan):
         found = machine.Machine(CEILINGS, [BLAS[0], BLAS[1] | {"error": error}])
         monkeypatch.setattr(running, "measure_machine", lambda found=found, **_: found)
-        result = CliRunner().invoke(cli, ["run", "--profile", "smoke", "--out", str(tmp_path / "results")])
+        result = invoke("run", "--profile", "smoke", "--out", tmp_path / "results")
         assert result.exit_code != 0
         assert "the BLAS of scipy computes wrong results (openblas 0.3.31, kernel SkylakeX)" in result.output
         assert not list((tmp_path / "results").iterdir())

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command import invoke
 from rich.console import Console
 from synthetic import run_of
 
 from seqgap.bench.analysis.ranking import Ranking, rankings, table
 from seqgap.bench.analysis.run import read_run
-from seqgap.bench.cli import cli
 from seqgap.bench.measure.cell import measure
 from seqgap.bench.model import arrays
 from seqgap.bench.model.case import Case, Dtype, Operation, Thunk
@@ -203,7 +202,7 @@ def test_missing_libraries_are_one_line_and_the_rest_runs(
     without(monkeypatch, "torch", "jax")
     folder = tmp_path / "results"
     names = "numba,numpy,torch,torch-compile,jax"
-    done = CliRunner().invoke(cli, [*SMALL, "--impl", names, "--out", str(folder)])
+    done = invoke(*SMALL, "--impl", names, "--out", folder)
     assert done.exit_code == 0, done.output
     expected = "Not installed, left out: torch, torch-compile, jax (pip install 'seqgap[peers]')\n"
     assert done.output.startswith(expected)
@@ -214,7 +213,7 @@ def test_missing_libraries_are_one_line_and_the_rest_runs(
 
 def test_only_missing_libraries_are_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     without(monkeypatch, "torch", "jax")
-    done = CliRunner().invoke(cli, [*SMALL, "--impl", "torch,jax", "--out", str(tmp_path / "results")])
+    done = invoke(*SMALL, "--impl", "torch,jax", "--out", tmp_path / "results")
     assert done.exit_code == 2
     assert "--impl: not installed: torch, jax (pip install 'seqgap[peers]')" in done.output
     assert not (tmp_path / "results").exists()
