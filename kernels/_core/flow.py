@@ -3,14 +3,12 @@
 import importlib
 import importlib.util
 import os
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seqgap.kernels._core import check
+from seqgap.kernels._core import check, files
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.family import Directions, family_of
 from seqgap.kernels._core.jit import isolate, jit_exact
@@ -39,9 +37,10 @@ class Flow:
         self.params = tuple(_copied(f"params[{i}]", p) for i, p in enumerate(params))
         self.dim = self._dim(dim)
         self.dtype: np.dtype[Any] = _common("dtype", [p.dtype for p in self.params])
-        self.permutation = (
-            None if permutation is None else check.permutation("permutation", permutation, self.dim)
-        )
+        self.permutation: Array | None = None
+        if permutation is not None:
+            order = check.permutation("permutation", permutation, self.dim)
+            self.permutation = _read_only("permutation", order)
         self._known: dict[tuple[np.dtype[Any], str | None], Directions] = {}
         self._own = self._bound(self.dtype, None)
 
@@ -151,31 +150,21 @@ class Flow:
         return Directions(*(tuple(s._replace(arrays=_own(s.arrays)) for s in steps) for steps in both))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the flow to a file of NumPy's npz format, whole or not at all; no pickle in it."""
+        """Write the flow to a file of NumPy's npz format, whole or not at all; no pickle in it.
+
+        A symbolic link stays a link. Raises OSError, or ValueError for what is no regular file.
+        """
         order = np.arange(self.dim) if self.permutation is None else self.permutation
         stored: dict[str, Any] = {"format": _FORMAT, "permutation": order}
         stored["families"] = np.array([family.stem for family in self._families])
         for index, params in enumerate(self.params):
             stored |= {f"{index}.{name}": value for name, value in params._asdict().items()}
-        target = Path(path)
-        part = target.with_name(f"{target.name}.{os.getpid()}.part")
-        try:
-            with open(part, "wb") as file:
-                np.savez(file, **stored)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        files.write(path, stored)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Flow":
-        """The flow of a file that `save` wrote. Raises OSError, or ValueError for a file that is none."""
-        try:
-            with open(path, "rb") as data, np.load(data, allow_pickle=False) as file:
-                return cls._of({name: file[name] for name in file.files})
-        except (ValueError, TypeError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"path: expected a file of Flow.save, got {os.fspath(path)!r}: {error}"
-            ) from None
+        """The flow of a file that `save` wrote. Raises OSError, or ValueError for any other file."""
+        return files.read(path, "Flow.save", cls._of)
 
     @classmethod
     def _of(cls, stored: dict[str, Any]) -> "Flow":
