@@ -5,11 +5,13 @@ A row kernel is a jitted `rows(lo, hi, *arrays)` that does rows lo to hi - 1 of 
 how a batch is cut.
 """
 
+import contextlib
 import functools
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,19 +51,29 @@ def in_parts(work: Callable[[int, int], None], threads: int, shape: tuple[int, .
         work(0, count)
         return
     size = max(count // (_TURNS * workers), worth // (2 * dim))
-    size = -(-size // _TOGETHER) * _TOGETHER
-    starts = iter(range(0, count, size))
+    parts = range(0, count, -(-size // _TOGETHER) * _TOGETHER)
+    starts, outcomes = iter(parts), SimpleQueue[BaseException | None]()
 
     def take_turns() -> None:
         for lo in starts:
-            work(lo, min(lo + size, count))
+            outcomes.put(_outcome(work, lo, min(lo + parts.step, count)))
 
-    futures = [_pool().submit(take_turns) for _ in range(workers - 1)]
+    with contextlib.suppress(RuntimeError):  # no thread can be had, as where the interpreter ends
+        for _ in range(workers - 1):
+            _pool().submit(take_turns)
+    take_turns()
+    for error in [outcomes.get() for _ in parts]:
+        if error is not None:
+            raise error
+
+
+def _outcome(work: Callable[[int, int], None], lo: int, hi: int) -> BaseException | None:
+    """The error that work(lo, hi) ends in, if it does: the caller raises it when all parts are done."""
     try:
-        take_turns()
-    finally:
-        for future in futures:
-            future.result()
+        work(lo, hi)
+    except BaseException as error:  # also KeyboardInterrupt: nobody writes once it is raised
+        return error
+    return None
 
 
 class RowKernel:
