@@ -3,8 +3,8 @@
 A row is one series of length D; the values before x_0 are 0; log_det = D log(scale). `inverse` is one
 parallel pass. Strategies of `forward`: "recurrence", D dependent steps; "scan", equal up to rounding, D / 8
 (float64) or D / 16 (float32) dependent steps of a whole vector, for one or two coefficients; "auto", the
-default: the scan from D = 128 (one coefficient) or 1024 (two) on, whatever N. Box and Jenkins, "Time series
-analysis" (1970), chapter 3.
+default: the scan from D = 128 (one coefficient) or 1024 (two) on, whatever N, unless the series may outgrow
+the dtype. Box and Jenkins, "Time series analysis" (1970), chapter 3.
 """
 
 import functools
@@ -66,38 +66,59 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "aut
     if order == 0:
         raise ValueError("params.coefficients: expected at least 1 coefficient, got none")
     coefficients = check.shaped("params.coefficients", params.coefficients, dtype, (order,))
-    scans = _scans(strategy, order, dim)
-    pairs = _look_ahead(tuple(coefficients.tolist()), dtype) if scans else _NO_PAIRS[dtype]
+    pairs = _pairs(strategy, coefficients, dim)
     bias, scale = check.number("params.bias", params.bias), check.positive("params.scale", params.scale)
-    return coefficients, _affine(bias, scale, dtype), pairs
+    return coefficients, _affine(bias, math.copysign(1, bias), scale, dtype), pairs
 
 
 @functools.lru_cache(maxsize=64)  # to make it anew takes a third of a call for one short series
-def _affine(bias: float, scale: float, dtype: np.dtype[Any]) -> Array:
-    """(bias, scale, log scale); an array, since NumPy scalars are slow to hand to kernels."""
+def _affine(bias: float, sign: float, scale: float, dtype: np.dtype[Any]) -> Array:
+    """(bias, scale, log scale); an array, since NumPy scalars are slow to hand to kernels.
+
+    sign: that of the bias, since the cache takes zeros of either sign for equal.
+    """
     low, high = _SCALES[dtype]
     if not low <= scale <= high:
         raise ValueError(f"params.scale: expected {low:.3g} to {high:.3g} for {dtype}, got {scale}")
     return np.array((bias, scale, math.log(scale)), dtype)
 
 
-@functools.lru_cache(maxsize=64)
-def _look_ahead(coefficients: tuple[float, ...], dtype: np.dtype[Any]) -> Array:
-    a, b = (*coefficients, 0.0)[:2]
-    pairs: Array = look_ahead(a, b, 64 // dtype.itemsize).astype(dtype)
-    return pairs
-
-
-def _scans(strategy: str, order: int, dim: int) -> bool:
-    """Whether `forward` scans; not a function of N, so that a row's bits do not depend on its batch.
+def _pairs(strategy: str, coefficients: Array, dim: int) -> Array:
+    """What `forward` scans with, if it does; not a function of N: a row has the same bits in any batch.
 
     Scan over recurrence, times measured in one run. One series: 0.7 at D = 256, 0.14 to 0.33 at 4096.
     1024 series, which the recurrence lays side by side: for order 1 1.04 to 1.06 at D = 64, 0.80 to 0.97
     at 128; for order 2 1.6 to 1.9 at 128, 0.75 to 1.1 at 1024.
     """
+    order, dtype = coefficients.size, coefficients.dtype
     if strategy == "scan" and order > 2:
         raise ValueError(f"strategy: expected recurrence for {order} coefficients, got 'scan' (1 or 2 only)")
-    return strategy == "scan" or (strategy == "auto" and dim >= _LONG.get(order, dim + 1))
+    if strategy == "recurrence" or (strategy == "auto" and dim < _LONG.get(order, dim + 1)):
+        return _NO_PAIRS[dtype]
+    pairs = _look_ahead(coefficients.tobytes(), dtype, dim)
+    if strategy == "scan" and not pairs.size:
+        raise ValueError(
+            f"strategy: expected recurrence for coefficients {coefficients.tolist()}, with which a series"
+            f" may leave {dtype} in {dim} steps, got 'scan'"
+        )
+    return pairs
+
+
+@functools.lru_cache(maxsize=64)
+def _look_ahead(coefficients: bytes, dtype: np.dtype[Any], dim: int) -> Array:
+    """Pairs for 1 or 2 coefficients; none for a series that may grow beyond the root of the largest number.
+
+    It grows as the dim-th power of its largest pole. The scan adds and subtracts such powers, so that it
+    would be NaN where the recurrence is infinite.
+    """
+    a, b = (*np.frombuffer(coefficients, dtype).tolist(), 0.0)[:2]
+    half, radicand = a / 2, a * a / 4 + b
+    root = math.sqrt(abs(radicand))
+    pole = abs(half) + root if radicand > 0 else math.hypot(half, root)
+    if not dim * math.log(max(pole, 1)) < math.log(np.finfo(dtype).max) / 2:  # so written for NaN
+        return _NO_PAIRS[dtype]
+    pairs: Array = look_ahead(a, b, 64 // dtype.itemsize).astype(dtype)
+    return pairs
 
 
 @jit_inline

@@ -44,10 +44,12 @@ class Schedule:
         if not np.all((betas > 0) & (betas < 1)):
             raise ValueError("betas: expected values above 0 and below 1, got others")
         alpha_bar = np.concatenate([[1.0], np.cumprod(1 - betas)])
+        # The root of alpha_bar is a product of roots: alpha_bar underflows long before it.
+        signal = np.concatenate([[1.0], np.cumprod(np.sqrt(1 - betas))])
         # 1 - alpha_bar without its cancellation where betas are tiny.
         variance = np.concatenate([[0.0], -np.expm1(np.cumsum(np.log1p(-betas)))])
         step = np.column_stack([np.sqrt(1 - betas), np.sqrt(betas)])
-        closed = np.column_stack([np.sqrt(alpha_bar), np.sqrt(variance)])
+        closed = np.column_stack([signal, np.sqrt(variance)])
         for name, table in (("betas", betas), ("alpha_bar", alpha_bar)):
             object.__setattr__(self, name, _read_only(table))
         for name, table in (("_step", step), ("_closed", closed)):

@@ -14,7 +14,7 @@ from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._nets.layers import STRATEGIES, LayerFamily
 from seqgap.kernels._nets.made import hide, masked_network, orders, random_network
-from seqgap.kernels._nets.spline import ROWS, SPLINES
+from seqgap.kernels._nets.spline import MOST_SOFTPLUS_BINS, ROWS, SPLINES
 
 
 class Params(NamedTuple):
@@ -92,9 +92,18 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = STRA
         raise ValueError(f"params.weight_in: expected 1 to {dim} columns, got {columns}")
     if outputs < 2 or outputs % 3 != 2:
         raise ValueError(f"params.bias_out: expected 3 B - 1 outputs for B bins, got {outputs}")
+    spline = check.choice("params.spline", params.spline, SPLINES)
+    if SPLINES[spline] == "softplus" and outputs // 3 + 1 > MOST_SOFTPLUS_BINS:
+        raise ValueError(
+            f"params.bias_out: expected at most {MOST_SOFTPLUS_BINS} softplus bins (each takes 1e-3),"
+            f" got {outputs // 3 + 1}"
+        )
     network = masked_network(params, dtype, layers, columns, dim - int(identity.min()), outputs)
-    form = check.choice("params.spline", params.spline, SPLINES), check.positive("params.bound", params.bound)
-    return (order, identity, STRATEGIES.index(strategy), form), network
+    bound = check.positive("params.bound", params.bound)
+    low = float(np.finfo(dtype).tiny) ** 0.4  # the spline squares bounds and slopes, and divides by squares
+    if not low <= bound <= 1 / low:
+        raise ValueError(f"params.bound: expected {low:.3g} to {1 / low:.3g} for {dtype}, got {bound}")
+    return (order, identity, STRATEGIES.index(strategy), (spline, bound)), network
 
 
 _family = LayerFamily(Params, _arrays, ROWS)

@@ -11,11 +11,13 @@ from seqgap.reference.normal import standard_normal
 class Schedule:
     """The tables of a noise schedule, from betas (T,); the others have T + 1 entries.
 
-    variance is 1 - alpha_bar without its cancellation where betas are tiny.
+    signal is the root of alpha_bar, which underflows long before; variance is 1 - alpha_bar without its
+    cancellation where betas are tiny.
     """
 
     betas: Vector
     alpha_bar: Vector = field(init=False)
+    signal: Vector = field(init=False)
     variance: Vector = field(init=False)
 
     def __post_init__(self) -> None:
@@ -24,6 +26,7 @@ class Schedule:
             alpha_bar.append(alpha_bar[-1] * (1 - beta))
             log_alpha_bar.append(log_alpha_bar[-1] + math.log1p(-beta))
         object.__setattr__(self, "alpha_bar", alpha_bar)
+        object.__setattr__(self, "signal", [math.exp(value / 2) for value in log_alpha_bar])
         object.__setattr__(self, "variance", [-math.expm1(value) for value in log_alpha_bar])
 
 
@@ -46,7 +49,7 @@ def noise(x0: Matrix, eps: Matrix, t: int | list[int], schedule: Schedule) -> Ma
     """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps."""
     times = [t] * len(x0) if isinstance(t, int) else t
     return [
-        _mixed(row, e_row, math.sqrt(schedule.alpha_bar[step]), math.sqrt(schedule.variance[step]))
+        _mixed(row, e_row, schedule.signal[step], math.sqrt(schedule.variance[step]))
         for row, e_row, step in zip(x0, eps, times, strict=True)
     ]
 

@@ -21,6 +21,7 @@ SPLINES = ("softclip", "softplus")
 _SOFTCLIP = 0
 _CLIP = -1 / math.log(1e-3)
 _FLOOR = 1e-3
+MOST_SOFTPLUS_BINS = round(1 / _FLOOR)
 _END = math.log(math.exp(1 - _FLOOR) - 1)  # softplus of it, and the floor, are 1
 
 
@@ -95,7 +96,7 @@ def _log_slope(part: Any, steep: Any, low: Any, high: Any, one: Any) -> Any:
     below = fma(low + high - twice, product, steep)
     above = fma(high, part * part, fma(twice, product, low * rest * rest))
     ratio = steep / below
-    return log(ratio * ratio * above)
+    return log(ratio * (ratio * above))  # in this order: the square of a small ratio is 0
 
 
 def _spline(forward: bool) -> Any:
