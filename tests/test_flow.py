@@ -12,7 +12,7 @@ import seqgap
 from bits import bits
 from seqgap import Flow, kernels
 from seqgap.bench.model.case import Case, Dtype
-from seqgap.kernels import affine_coupling, ar_process, diffusion, maf, realnvp, rq_spline
+from seqgap.kernels import affine_coupling, ar_process, diffusion, linear_ar, maf, realnvp, rq_spline
 from seqgap.kernels._core.jit import threads_available
 from seqgap.kernels.normal import standard_normal
 
@@ -109,6 +109,28 @@ def test_arrays_are_copied_and_may_be_read_only() -> None:
     with pytest.raises(ValueError, match="read-only"):
         flow.params[0].bias_out[...] = 0
     assert Flow(*flow.params).sample(9, 1).tobytes() == before.tobytes()
+
+
+def test_a_flow_is_equal_to_itself_alone(tmp_path: Path) -> None:
+    flow = example()
+    flow.save(tmp_path / "flow")
+    loaded = Flow.load(tmp_path / "flow")
+    assert flow == flow  # the comparison is what is tested
+    assert flow != loaded
+    assert flow not in [loaded]
+    assert len({flow, loaded, flow}) == 2
+
+
+def test_its_permutation_is_a_read_only_copy() -> None:
+    order, z = np.array([2, 0, 3, 1]), np.array([[1.0, 2.0, 3.0, 4.0]])
+    flow = Flow(linear_ar.random_params(4, 1), permutation=order)
+    flow.forward(z)
+    order[:] = [0, 1, 2, 3]
+    np.testing.assert_allclose(flow.inverse(flow.forward(z)[0])[0], z, atol=1e-14)
+    assert flow.permutation is not None
+    assert flow.permutation.tolist() == [2, 0, 3, 1]
+    with pytest.raises(ValueError, match="read-only"):
+        flow.permutation[:] = order
 
 
 def test_out_may_be_the_input_and_nothing_else_that_overlaps() -> None:
@@ -229,6 +251,7 @@ def test_wrong_arguments_are_named() -> None:
             TypeError,
             r"params\[1\]: expected Params of a family of flows, got builtins\.NoneType",
         ),
+        (((("maf", params),),), {}, TypeError, r"params\[0\]: expected Params of a family"),
         ((params, diffusion.Schedule([0.1])), {}, TypeError, r"params\[1\]: expected Params of a family"),
         ((params, maf.random_params(4, 1)), {}, ValueError, "params: expected one dim, got 5 and 4"),
         ((params, maf.random_params(5, 1, dtype="float32")), {}, ValueError, "params: expected one dtype"),
