@@ -289,6 +289,8 @@ def asarray(name: str, value: Any) -> Array:
         return np.asarray(value)
     except ValueError as error:  # ragged lists
         raise ValueError(f"{name}: expected a regular array of numbers, got {error}") from None
+    except (RuntimeError, TypeError) as error:  # tensors of PyTorch that require grad, or of another device
+        raise TypeError(f"{name}: expected an array of numbers, got {_kind(value)}: {error}") from None
 
 
 def finite(name: str, array: Array) -> None:
