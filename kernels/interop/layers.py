@@ -9,8 +9,7 @@ from seqgap.kernels import maf, realnvp, rq_spline
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.flow import Flow
 from seqgap.kernels._nets.made import sorted_units
-
-_ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh", "ELU": "elu", "SiLU": "silu"}
+from seqgap.kernels.interop.parts import refuse
 
 
 class Network(NamedTuple):
@@ -28,33 +27,12 @@ class Network(NamedTuple):
 class Layer(NamedTuple):
     """One transform, data to latent; features by their numbers in the vector that it is given."""
 
+    place: str  # in the flow of the library
     network: Network
     kept: list[int]  # features that pass, in the order of the network's inputs; none: autoregressive
     moved: list[int]  # the others, in the order of the outputs; autoregressive: in that of the layer
     kind: str  # of the scale, or of the spline
     bound: float | None = None  # of the spline; None where the layer is affine
-
-
-class UnsupportedError(ValueError):
-    """A part of a flow that seqgap has no kernel for."""
-
-
-def refuse(place: str, expected: str, got: Any) -> Any:
-    """Raise UnsupportedError."""
-    raise UnsupportedError(f"{place}: expected {expected}, got {got}")
-
-
-def array(tensor: Any) -> Array:
-    """The numbers of a tensor of PyTorch, copied."""
-    return np.array(tensor.detach().cpu().numpy(), order="C")
-
-
-def activation_name(place: str, module: Any) -> str:
-    """The name of a module of PyTorch that is an activation."""
-    name = type(module).__name__
-    if name not in _ACTIVATIONS or getattr(module, "alpha", 1.0) != 1.0:
-        refuse(place, f"{', '.join(_ACTIVATIONS)} (alpha 1)", repr(module))
-    return _ACTIVATIONS[name]
 
 
 def flow_of(layers: Sequence[Layer | Sequence[int]], dim: int) -> Flow:
@@ -65,6 +43,8 @@ def flow_of(layers: Sequence[Layer | Sequence[int]], dim: int) -> Flow:
             steps.append(_step(layer, labels))
         else:
             labels = labels[np.asarray(layer)]
+    if not steps:
+        refuse("flow", "a layer that transforms", "permutations alone")
     return Flow(*_merged(steps[::-1]), permutation=labels)
 
 
@@ -78,7 +58,7 @@ def _step(layer: Layer, labels: Array) -> Any:
 def _autoregressive(layer: Layer, labels: Array) -> Any:
     net, order = layer.network, np.asarray(layer.moved)
     assert net.masks is not None
-    degrees = _degrees(net.masks, order)
+    degrees = _degrees(layer.place, [mask != 0 for mask in net.masks], order)
     weights = [w * mask for w, mask in zip(net.weights, net.masks, strict=False)]
     features, outputs = net.bias_out.shape
     weight_out = (net.weight_out * net.masks[-1]).reshape(features, outputs, -1)[order]
@@ -94,7 +74,7 @@ def _autoregressive(layer: Layer, labels: Array) -> Any:
     return sorted_units(params)
 
 
-def _degrees(masks: list[Array], order: Array) -> list[Array]:
+def _degrees(place: str, masks: list[Array], order: Array) -> list[Array]:
     """Of each hidden layer's units, from the masks: how many features of the order each sees, at most."""
     places = 1 + np.argsort(order)
     found = [np.max(masks[0] * places, axis=1, initial=0).astype(np.int64)]
@@ -102,7 +82,7 @@ def _degrees(masks: list[Array], order: Array) -> list[Array]:
         found.append(np.max(mask * found[-1], axis=1, initial=0).astype(np.int64))
     seen = np.max(masks[-1] * found[-1], axis=1, initial=0).reshape(len(order), -1)[order]
     if (seen > np.arange(len(order))[:, None]).any():
-        refuse("flow", "masks of an autoregressive network", "outputs that see later features")
+        refuse(place, "masks of an autoregressive network", "outputs that see later features")
     return found
 
 

@@ -1,178 +1,181 @@
 """Flows of nflows: masked autoregressive, coupling; affine, additive and rational-quadratic; permutations."""
 
-import sys
-from collections.abc import Iterator
+import functools
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.flow import Flow
-from seqgap.kernels.interop.layers import Layer, Network, activation_name, array, flow_of, refuse
+from seqgap.kernels.interop import evaluation
+from seqgap.kernels.interop.layers import Layer, flow_of
+from seqgap.kernels.interop.nflows_nets import by_feature, divided, perceptron, shift_first
+from seqgap.kernels.interop.parts import TORCH, Parts, array, check_function, positive, refuse
 
 _FLOOR = 1e-3
-_FUNCTIONS = {"relu": "relu", "tanh": "tanh", "elu": "elu", "silu": "silu"}
 _MADE = ("MaskedAffineAutoregressiveTransform", "MaskedPiecewiseRationalQuadraticAutoregressiveTransform")
-_COUPLINGS = (
-    "AffineCouplingTransform", "AdditiveCouplingTransform", "PiecewiseRationalQuadraticCouplingTransform",
-)  # fmt: skip
+_COUPLINGS = tuple(
+    f"{kind}CouplingTransform" for kind in ("Affine", "Additive", "PiecewiseRationalQuadratic")
+)
+_FLOWS = ("nflows.flows.base.Flow", "glasflow.flows.base.Flow", "nessai.flows.base.NFlow")
+_PARTS = {
+    "flows.base": ("Flow",),
+    "distributions.normal": ("StandardNormal",),
+    "transforms.base": ("CompositeTransform",),
+    "transforms.permutations": ("Permutation",),
+    "transforms.autoregressive": _MADE,
+    "transforms.coupling": _COUPLINGS,
+    "transforms.made": ("MADE", "MaskedLinear", "MaskedResidualBlock", "MaskedFeedforwardBlock"),
+    "nn.nets.resnet": ("ResidualNet", "ResidualBlock"),
+}
+_COPIES = ("nflows", "glasflow.nflows")  # glasflow's flows, and nessai's, are made of the second
 
 
-def from_nflows(flow: Any) -> Flow:
+def from_nflows(flow: Any, *, check: bool = True) -> Flow:
     """The `Flow` of a trained nflows flow, in the dtype of its parameters, as in evaluation: no dropout.
 
     nflows.flows.MaskedAutoregressiveFlow and SimpleRealNVP, and any Flow made of permutations, masked
     autoregressive and coupling transforms, affine, additive or rational-quadratic with linear tails, with
     the networks MADE and ResidualNet and the activations relu, tanh, elu and silu, without context and batch
-    normalisation, over a StandardNormal. log_prob and forward equal nflows' log_prob and
-    _transform.inverse to rounding. Raises TypeError for what is no nflows flow, and ValueError naming the
-    part that is not supported; nothing is approximated.
+    normalisation, over a StandardNormal. Flows of glasflow and nessai count where they are made of the same
+    parts. log_prob and forward equal nflows' log_prob and _transform.inverse to rounding. Parts are known by
+    their classes; subclasses count where they override nothing but how they are made and shown.
+
+    check: compare z and log_prob with those of nflows, of a copy in float64, at 192 points: the flow is
+    refused where they differ by more than 1e-8, relative to the terms that they are sums of. It takes some
+    milliseconds, once the kernels are compiled. Raises TypeError for what is no nflows flow, and ValueError
+    naming the part that is not supported; nothing is approximated. `flow` and the generator of PyTorch are
+    left as they are.
     """
-    base = sys.modules.get("nflows.flows.base")
-    if base is None or not isinstance(flow, base.Flow):
+    own = [
+        f"{copy}.{module}.{name}" for copy in _COPIES for module, names in _PARTS.items() for name in names
+    ]
+    other = ("torch.nn.modules.linear.Identity", "torch.nn.modules.dropout.Dropout")
+    parts = Parts(*_FLOWS, *own, *other, *TORCH)
+    if not parts.has(flow, "Flow", "NFlow"):
         raise TypeError(f"flow: expected an nflows Flow, got {type(flow).__name__}")
-    if type(flow._distribution).__name__ != "StandardNormal" or len(flow._distribution._shape) != 1:
-        refuse("flow._distribution", "a StandardNormal of one dimension", type(flow._distribution).__name__)
-    if type(flow._embedding_net).__name__ != "Identity":
-        refuse("flow._embedding_net", "none", type(flow._embedding_net).__name__)
-    dim = int(flow._distribution._shape[0])
-    named = _flat("flow._transform", flow._transform)
-    return flow_of([_layer(place, transform, dim) for place, transform in named], dim)
+    parts.name("flow", flow, "Flow", "NFlow")
+    return evaluation.load(
+        flow, evaluation.Library("nflows", functools.partial(_read, parts), _evaluate), check
+    )
 
 
-def _flat(place: str, transform: Any) -> Iterator[tuple[str, Any]]:
-    if type(transform).__name__ != "CompositeTransform":
+def _evaluate(flow: Any, x: Any) -> tuple[Any, Any]:
+    return flow._transform(x)[0], flow.log_prob(x)
+
+
+def _read(parts: Parts, flow: Any) -> Flow:
+    dim = _dim(parts, flow._distribution)
+    if hasattr(flow, "_embedding_net"):  # glasflow's and nessai's own have none
+        parts.name("flow._embedding_net", flow._embedding_net, "Identity")
+    named = _flat(parts, "flow._transform", flow._transform)
+    return flow_of([_layer(parts, place, transform, dim) for place, transform in named], dim)
+
+
+def _dim(parts: Parts, normal: Any) -> int:
+    """D of the base; its constant is made exact, which `flow.float()` rounds."""
+    parts.name("flow._distribution", normal, "StandardNormal")
+    if len(normal._shape) != 1:
+        refuse("flow._distribution", "a StandardNormal of one dimension", f"shape {tuple(normal._shape)}")
+    dim = int(normal._shape[0])
+    constant = dim / 2 * math.log(2 * math.pi)
+    if not math.isclose(float(normal._log_z), constant, rel_tol=1e-6):
+        refuse("flow._distribution._log_z", f"{dim} log(2 pi) / 2 = {constant}", float(normal._log_z))
+    normal._log_z = normal._log_z * 0 + constant
+    return dim
+
+
+def _flat(parts: Parts, place: str, transform: Any) -> Iterator[tuple[str, Any]]:
+    if not parts.has(transform, "CompositeTransform"):
         yield place, transform
         return
+    parts.name(place, transform, "CompositeTransform")
+    parts.name(f"{place}._transforms", transform._transforms, "ModuleList")
     for i, inner in enumerate(transform._transforms):
-        yield from _flat(f"{place}._transforms[{i}]", inner)
+        yield from _flat(parts, f"{place}._transforms[{i}]", inner)
 
 
-def _layer(place: str, transform: Any, dim: int) -> Layer | list[int]:
-    kind = type(transform).__name__
-    if kind in ("Permutation", "RandomPermutation", "ReversePermutation"):
-        if transform._dim != 1:
-            refuse(place, "a permutation of dimension 1", f"one of dimension {transform._dim}")
-        order: list[int] = array(transform._permutation).tolist()
-        return order
-    if kind not in (*_MADE, *_COUPLINGS):
-        refuse(place, f"{', '.join((*_MADE, *_COUPLINGS))} or permutations", kind)
-    spline = "Piecewise" in kind
-    if spline:
-        _check_spline(place, transform)
-    bound = float(transform.tail_bound) if spline else None
-    if kind in _MADE:
-        network = _made(f"{place}.autoregressive_net", transform.autoregressive_net, dim)
-        if not spline:
-            network = _with_outputs(network, np.s_[:, ::-1])  # shift, u
-        return Layer(network, [], list(range(dim)), "softplus", bound)
-    if transform.unconditional_transform is not None:
-        refuse(place, "no unconditional_transform", "one")
-    kept, moved = (
-        array(side).tolist() for side in (transform.identity_features, transform.transform_features)
-    )
-    outputs = transform._transform_dim_multiplier()
-    network = _residual_net(f"{place}.transform_net", transform.transform_net, len(kept), len(moved), outputs)
-    if spline:
-        return Layer(_scaled(network, transform), kept, moved, "softplus", bound)
-    network = _blocked(network)
-    return Layer(network, kept, moved, "additive" if kind.startswith("Additive") else "sigmoid")
+def _layer(parts: Parts, place: str, transform: Any, dim: int) -> Layer | list[int]:
+    name = parts.name(place, transform, *_MADE, *_COUPLINGS, "Permutation")
+    if name == "Permutation":
+        return _permutation(place, transform, dim)
+    if getattr(transform, "features", dim) != dim:
+        refuse(f"{place}.features", dim, transform.features)
+    bound = _bound(place, transform) if "Piecewise" in name else None
+    if name in _MADE:
+        return _autoregressive(parts, place, transform, dim, bound)
+    return _coupling(parts, place, transform, dim, bound)
 
 
-def _check_spline(place: str, transform: Any) -> None:
+def _permutation(place: str, transform: Any, dim: int) -> list[int]:
+    if transform._dim != 1:
+        refuse(place, "a permutation of dimension 1", f"one of dimension {transform._dim}")
+    order: list[int] = array(transform._permutation).tolist()
+    if sorted(order) != list(range(dim)):
+        refuse(f"{place}._permutation", f"a permutation of 0 to {dim - 1}", f"{order!r:.60}")
+    return order
+
+
+def _bound(place: str, transform: Any) -> float:
+    """The bound of a spline, whose other numbers are nflows' defaults."""
     if transform.tails != "linear":
         refuse(place, "tails='linear'", f"tails={transform.tails!r}")
     for name in ("min_bin_width", "min_bin_height", "min_derivative"):
         if getattr(transform, name) != _FLOOR:
             refuse(place, f"{name}={_FLOOR}", f"{name}={getattr(transform, name)}")
+    if transform.num_bins * _FLOOR > 1:
+        refuse(f"{place}.num_bins", f"at most {1 / _FLOOR:.0f}", transform.num_bins)
+    return positive(f"{place}.tail_bound", transform.tail_bound)
 
 
-def _made(place: str, made: Any, dim: int) -> Network:
-    if hasattr(made, "context_layer"):
-        refuse(place, "no context", "context features")
-    linears, activation = [made.initial_layer], made.activation
-    for i, block in enumerate(made.blocks):
-        _check_block(f"{place}.blocks[{i}]", block)
-        linears += list(block.linear_layers) if made.use_residual_blocks else [block.linear]
-    linears.append(made.final_layer)
-    return _network(place, linears, activation, bool(made.use_residual_blocks), dim, masked=True)
+def _autoregressive(parts: Parts, place: str, transform: Any, dim: int, bound: float | None) -> Layer:
+    made, at = transform.autoregressive_net, f"{place}.autoregressive_net"
+    parts.name(at, made, "MADE")
+    residual = bool(made.use_residual_blocks)
+    blocks = "MaskedResidualBlock" if residual else "MaskedFeedforwardBlock"
+    outputs = 2 if bound is None else 3 * transform.num_bins - 1
+    network = perceptron(parts, at, made, blocks, (dim, dim, outputs))
+    if bound is not None:
+        return Layer(
+            place, divided(network, made, transform.num_bins), [], list(range(dim)), "softplus", bound
+        )
+    if transform._epsilon != _FLOOR:
+        refuse(f"{place}._epsilon", _FLOOR, transform._epsilon)
+    _check_scale(place, transform, "softplus(u) + 0.001", lambda u: np.logaddexp(0, u) + _FLOOR)
+    return Layer(place, shift_first(network), [], list(range(dim)), "softplus")
 
 
-def _residual_net(place: str, net: Any, columns: int, features: int, outputs: int) -> Network:
-    if type(net).__name__ != "ResidualNet":
-        refuse(place, "a ResidualNet", type(net).__name__)
-    if net.context_features is not None:
-        refuse(place, "no context", f"{net.context_features} context features")
-    if not columns:
-        refuse(place, "a mask that keeps a feature", "none")
-    linears = [net.initial_layer]
-    for i, block in enumerate(net.blocks):
-        _check_block(f"{place}.blocks[{i}]", block)
-        linears += list(block.linear_layers)
-    linears.append(net.final_layer)
-    activation = net.blocks[0].activation if len(net.blocks) else None
-    return _network(place, linears, activation, True, features)
+def _coupling(parts: Parts, place: str, transform: Any, dim: int, bound: float | None) -> Layer:
+    if transform.unconditional_transform is not None:
+        refuse(place, "no unconditional_transform", "one")
+    sides = (transform.identity_features, transform.transform_features)
+    kept, moved = (array(side).tolist() for side in sides)
+    if sorted(kept + moved) != list(range(dim)):
+        refuse(
+            place,
+            f"identity_features and transform_features that share {dim} features",
+            f"{kept} and {moved}",
+        )
+    if not kept or not moved:
+        refuse(place, f"a mask that {'transforms' if kept else 'keeps'} a feature", "none")
+    net, at = transform.transform_net, f"{place}.transform_net"
+    parts.name(at, net, "ResidualNet")
+    additive = parts.has(transform, "AdditiveCouplingTransform")
+    outputs = 3 * transform.num_bins - 1 if bound is not None else 2 - additive
+    network = perceptron(parts, at, net, "ResidualBlock", (len(kept), len(moved), outputs))
+    if bound is not None:
+        if hasattr(net, "hidden_channels"):
+            refuse(f"{at}.hidden_channels", "none", net.hidden_channels)
+        return Layer(place, divided(network, net, transform.num_bins), kept, moved, "softplus", bound)
+    if not additive:
+        sigmoid = "sigmoid(u + 2) + 0.001"
+        _check_scale(place, transform, sigmoid, lambda u: 1 / (1 + np.exp(-2 - u)) + _FLOOR)
+    return Layer(place, by_feature(network), kept, moved, "additive" if additive else "sigmoid")
 
 
-def _check_block(place: str, block: Any) -> None:
-    if getattr(block, "use_batch_norm", False) or getattr(block, "batch_norm", None) is not None:
-        refuse(place, "no batch normalisation", "some")
-    if hasattr(block, "context_layer"):
-        refuse(place, "no context", "context features")
-
-
-def _network(
-    place: str, linears: list[Any], activation: Any, residual: bool, features: int, masked: bool = False
-) -> Network:
-    weights, biases = [array(linear.weight) for linear in linears], [array(linear.bias) for linear in linears]
-    masks = [array(linear.mask) for linear in linears] if masked else None
-    bias_out = biases.pop().reshape(features, -1)
-    return Network(
-        weights[:-1], biases, weights[-1], bias_out, _activation(place, activation), residual, masks
-    )
-
-
-def _activation(place: str, function: Any) -> str:
-    if function is None:
-        return "relu"  # a network without blocks uses none
-    if not hasattr(function, "__name__"):
-        return activation_name(place, function)
-    if function.__name__ not in _FUNCTIONS or not str(function.__module__).startswith(("torch", "None")):
-        refuse(place, f"one of {', '.join(_FUNCTIONS)} of torch", function.__name__)
-    return _FUNCTIONS[function.__name__]
-
-
-def _with_outputs(network: Network, order: Any) -> Network:
-    """The outputs of each feature in another order."""
-    features, outputs = network.bias_out.shape
-
-    def moved(rows: Array) -> Array:
-        turned: Array = rows.reshape(features, outputs, -1)[order].reshape(rows.shape)
-        return turned
-
-    masks = network.masks and [*network.masks[:-1], moved(network.masks[-1])]
-    return network._replace(
-        weight_out=moved(network.weight_out), bias_out=moved(network.bias_out), masks=masks
-    )
-
-
-def _blocked(network: Network) -> Network:
-    """All shifts come before all u: made those of each feature."""
-    features, outputs = network.bias_out.shape
-    weight = network.weight_out.reshape(outputs, features, -1).swapaxes(0, 1)
-    bias = network.bias_out.reshape(outputs, features).T
-    return network._replace(
-        weight_out=weight.reshape(outputs * features, -1), bias_out=np.ascontiguousarray(bias)
-    )
-
-
-def _scaled(network: Network, transform: Any) -> Network:
-    """nflows divides the logits of widths and heights by the root of the number of hidden features."""
-    features, outputs = network.bias_out.shape
-    bins = 2 * transform.num_bins
-    root = np.sqrt(transform.transform_net.hidden_features)
-    scale = np.where(np.arange(outputs) < bins, 1 / root, 1).astype(network.bias_out.dtype)
-    weight = network.weight_out.reshape(features, outputs, -1) * scale[:, None]
-    return network._replace(
-        weight_out=weight.reshape(features * outputs, -1), bias_out=network.bias_out * scale
-    )
+def _check_scale(place: str, transform: Any, name: str, expected: Callable[[Array], Array]) -> None:
+    """Of nflows' repository and of glasflow: the function of a scale, where the transform has one."""
+    if hasattr(transform, "scale_activation"):
+        check_function(f"{place}.scale_activation", transform.scale_activation, expected, name)

@@ -1,0 +1,124 @@
+"""What is loaded, held to the library's own flow, at points that reach beyond the bounds of splines."""
+
+import copy
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqgap.kernels._core.check import FLOAT32, Array
+from seqgap.kernels._core.flow import Flow
+from seqgap.kernels.interop.parts import UnsupportedError, check_modules, refuse
+from seqgap.kernels.normal import standard_normal
+
+_ROWS = 64
+_RADII = (1.0, 3.0, 30.0)
+_ALLOWED = 1e-8
+_FLOOR32 = 16 * 2.0**-24  # some roundings
+
+
+class Library(NamedTuple):
+    """How flows of a library are read and evaluated."""
+
+    name: str
+    read: Callable[[Any], Flow]
+    evaluate: Callable[[Any, Any], tuple[Any, Any]]  # x to (z, log_prob), tensors
+
+
+class _Values(NamedTuple):
+    z: Array
+    log_prob: Array
+
+
+def load(flow: Any, library: Library, check: bool) -> Flow:
+    """The Flow of a flow of PyTorch, which stays as it is: a copy is read, and evaluated if `check`.
+
+    The truth is the library in float64. Ours may be off by 1e-8 there, relative to what z and log_prob are
+    sums of, and in float32, in the mean over points, by twice what the library is off.
+    """
+    with sys.modules["torch"].no_grad():
+        check_modules(flow)
+        own = _copied(flow)
+        loaded = _read(own, library)
+        if check:
+            _check(loaded, own, library)
+    return loaded
+
+
+def _copied(flow: Any) -> Any:
+    """A copy on the CPU, in evaluation."""
+    try:
+        own = copy.deepcopy(flow)
+    except Exception as error:  # attributes of the user may be anything
+        refuse("flow", "a flow that copy.deepcopy copies", f"{type(error).__name__}: {error}")
+    return own.cpu().eval()
+
+
+def _read(flow: Any, library: Library) -> Flow:
+    try:
+        return library.read(flow)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, UnsupportedError):
+            raise
+        raise UnsupportedError(f"flow: {error}") from None  # numbers that the families do not take
+
+
+def _check(loaded: Flow, flow: Any, library: Library) -> None:
+    """Refuse a Flow that differs from the library's, which is made double here."""
+    normals = standard_normal(_ROWS, loaded.dim, 0, dtype=FLOAT32)
+    points = np.concatenate([np.float32(radius) * normals for radius in _RADII])
+    single = _library_values(flow, points, library) if loaded.dtype == FLOAT32 else None
+    flow.double()
+    x = points.astype(np.float64)
+    double = _values(library.read(flow), x)  # before the library's: it makes constants exact
+    truth = _library_values(flow, x, library)
+    errors = _errors(double, truth, x)
+    row = int(np.argmax(errors))
+    if errors[row] > _ALLOWED:
+        both = f"log_prob {double.log_prob[row]} where {library.name} has {truth.log_prob[row]}"
+        got = f"a difference of {errors[row]:.2g} ({both}, x = {x[row]!s:.200})"
+        refuse("flow", f"z and log_prob of {library.name} to {_ALLOWED} in float64", got)
+    if single is not None:
+        _check_float32(_errors(_values(loaded, points), truth, x), _errors(single, truth, x), library)
+
+
+def _check_float32(ours: Array, theirs: Array, library: Library) -> None:
+    """Refuse mean errors of more than twice the library's; where it overflows nothing is asked."""
+    finite = np.isfinite(theirs)
+    error, allowed = np.sum(ours[finite]), 2 * np.sum(theirs[finite]) + _FLOOR32 * np.sum(finite)
+    if error > allowed:
+        expected = (
+            f"a mean error of at most {allowed / len(ours):.2g} in float32, twice that of {library.name}"
+        )
+        refuse("flow", expected, f"{error / len(ours):.2g}")
+
+
+def _values(flow: Flow, x: Array) -> _Values:
+    return _Values(flow.inverse(x)[0], flow.log_prob(x))
+
+
+def _library_values(flow: Any, x: Array, library: Library) -> _Values:
+    try:
+        values = library.evaluate(flow, sys.modules["torch"].from_numpy(x.copy()))
+    except Exception as error:  # it may be any of the library's
+        refuse("flow", f"a flow that {library.name} evaluates", f"{type(error).__name__}: {error}")
+    return _Values(*(value.numpy() for value in values))
+
+
+def _errors(values: _Values, truth: _Values, x: Array) -> Array:
+    """The error of each row: of z relative to the largest of z and x, of log_prob to the terms it sums."""
+    with np.errstate(all="ignore"):
+        size = np.maximum(np.abs(truth.z), np.abs(x)).max(1, initial=1)
+        terms = 1 + np.sum(truth.z**2, 1) / 2 + np.abs(truth.log_prob)
+        apart = np.column_stack(
+            [_apart(values.z, truth.z) / size[:, None], _apart(values.log_prob, truth.log_prob) / terms]
+        )
+    errors: Array = np.where(np.isnan(apart), np.inf, apart).max(1)
+    return errors
+
+
+def _apart(value: Array, truth: Array) -> Array:
+    """|value - truth|; 0 where both are the same infinity, or NaN."""
+    same = (value == truth) | (np.isnan(value) & np.isnan(truth))
+    return np.where(same, 0, np.abs(value.astype(np.float64) - truth))

@@ -1,0 +1,145 @@
+"""Parts of a flow, known by the very classes of their library: never by a name, and nothing overridden."""
+
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from seqgap.kernels._core.check import Array
+
+TORCH = (  # what the networks of all libraries are made of
+    "torch.nn.modules.linear.Linear",
+    "torch.nn.modules.container.Sequential",
+    "torch.nn.modules.container.ModuleList",
+    "torch.nn.modules.activation.ReLU",
+    "torch.nn.modules.activation.Tanh",
+    "torch.nn.modules.activation.ELU",
+    "torch.nn.modules.activation.SiLU",
+)
+_ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh", "ELU": "elu", "SiLU": "silu"}
+# What a subclass may have of its own: how it is made and shown, and what Python gives to each class.
+_HARMLESS = {"__init__", "__init_subclass__", "__repr__", "extra_repr", "_abc_impl", "__annotate_func__"}
+
+
+class UnsupportedError(ValueError):
+    """A part of a flow that seqgap has no kernel for."""
+
+
+def refuse(place: str, expected: Any, got: Any) -> Any:
+    """Raise UnsupportedError."""
+    raise UnsupportedError(f"{place}: expected {expected}, got {got}")
+
+
+class Parts:
+    """The classes of dotted names that are imported: an optional library is looked up, never loaded."""
+
+    def __init__(self, *names: str) -> None:
+        modules = [(sys.modules.get(name.rpartition(".")[0]), name.rpartition(".")[2]) for name in names]
+        classes = [(getattr(module, name, None), name) for module, name in modules]
+        self.known: dict[type, str] = {cls: name for cls, name in classes if isinstance(cls, type)}
+
+    def has(self, part: Any, *names: str) -> bool:
+        """Whether a part is of one of the classes, or of a subclass."""
+        return any(self.known.get(cls) in names for cls in type(part).__mro__)
+
+    def name(self, place: str, part: Any, *names: str) -> str:
+        """Which of the classes a part is of.
+
+        A subclass counts as its class where it overrides nothing but how it is made and shown. Raises
+        UnsupportedError naming the part and what it overrides.
+        """
+        cls = sys.modules["torch.nn.utils.parametrize"].type_before_parametrizations(part)
+        own = next((base for base in cls.__mro__ if base in self.known), None)
+        if own is None or self.known[own] not in names:
+            return str(refuse(place, " or ".join(names), cls.__name__))
+        inherited = dir(own) if cls is not own else []
+        overridden = [n for n in inherited if _matters(cls, n) and _lookup(cls, n) is not _lookup(own, n)]
+        overridden += [n for n in vars(part) if callable(_lookup(own, n))]
+        if overridden:
+            got = f"{cls.__name__} that overrides {', '.join(overridden)}"
+            refuse(place, f"{self.known[own]} as the library has it", got)
+        return self.known[own]
+
+    def activation(self, place: str, module: Any) -> str:
+        """The seqgap name of an activation."""
+        name = self.name(place, module, *_ACTIVATIONS)
+        if getattr(module, "alpha", 1.0) != 1.0:
+            refuse(place, "ELU of alpha 1", repr(module))
+        return _ACTIVATIONS[name]
+
+
+def _lookup(cls: type, name: str) -> Any:
+    """What a class has under a name, itself or of its bases, as it is stored."""
+    return next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
+
+
+def _matters(cls: type, name: str) -> bool:
+    """Whether an attribute of a class may change what it computes: __module__ and its like may not."""
+    return name not in _HARMLESS and (not name.startswith("__") or callable(_lookup(cls, name)))
+
+
+def check_modules(flow: Any) -> None:
+    """Refuse hooks, and parameters that are not all float32 or all float64 numbers, by the module's name."""
+    for name, module in flow.named_modules():
+        hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
+        if hooks:
+            got = getattr(hooks[0], "__name__", type(hooks[0]).__name__)
+            expected = "no forward hooks (weight_norm, spectral_norm and prune make some)"
+            refuse(_place(name), expected, got)
+    known: dict[str, str] = {}
+    for name, tensor in [*flow.named_parameters(), *flow.named_buffers()]:
+        if tensor.is_meta:
+            refuse(_place(name), "numbers", "a tensor of the device meta")
+    for name, tensor in flow.named_parameters():
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        if dtype not in ("float32", "float64"):
+            refuse(_place(name), "float32 or float64", dtype)
+        if known.setdefault("dtype", dtype) != dtype:
+            refuse(_place(name), f"{known['dtype']} as the parameters before", dtype)
+
+
+def _place(name: str) -> str:
+    """The dotted name of a module or parameter as Python has it."""
+    return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", f"flow.{name}".removesuffix("."))
+
+
+def array(tensor: Any) -> Array:
+    """The numbers of a tensor of PyTorch, copied."""
+    return np.array(tensor.detach().cpu().numpy(), order="C")
+
+
+def positive(place: str, value: Any) -> float:
+    """A number of Python that is finite and above 0."""
+    if not isinstance(value, int | float) or not 0 < value < float("inf"):
+        refuse(place, "a positive finite number", repr(value))
+    return float(value)
+
+
+def dense(place: str, linear: Any, columns: int, masked: bool) -> tuple[Array, Array, Array | None]:
+    """Weight, bias and mask of a linear layer of so many inputs."""
+    weight = array(linear.weight)
+    if weight.ndim != 2:
+        refuse(f"{place}.weight", "2 dimensions, without stack", f"shape {weight.shape}")
+    if weight.shape[1] != columns:
+        refuse(place, f"{columns} inputs, without context", f"{weight.shape[1]}")
+    bias = np.zeros(len(weight), weight.dtype) if linear.bias is None else array(linear.bias)
+    mask = array(linear.mask) if masked else None
+    if bias.shape != weight.shape[:1]:
+        refuse(f"{place}.bias", f"shape {weight.shape[:1]}", f"{bias.shape}")
+    if mask is not None and mask.shape != weight.shape:
+        refuse(f"{place}.mask", f"shape {weight.shape}", f"{mask.shape}")
+    return weight, bias, mask
+
+
+def check_function(place: str, function: Any, expected: Callable[[Array], Array], name: str) -> None:
+    """Refuse a function of a tensor that is not `expected`, tried on numbers."""
+    numbers = np.linspace(-30, 30, 61)
+    try:
+        values = array(function(sys.modules["torch"].from_numpy(numbers.copy())))
+        same = values.shape == numbers.shape and np.allclose(values, expected(numbers), 1e-8, 0)
+    except Exception as error:  # it is the user's own: anything may come
+        refuse(place, name, f"{type(error).__name__}: {error}")
+    if not same:
+        refuse(place, name, getattr(function, "__name__", type(function).__name__) + " of other values")

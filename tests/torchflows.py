@@ -1,0 +1,117 @@
+"""Flows of zuko and nflows for the tests of the loaders; skipped where the libraries are not installed."""
+
+import importlib.util
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+MISSING = [name for name in ("torch", "zuko", "nflows") if importlib.util.find_spec(name) is None]
+LIBRARIES = pytest.mark.skipif(bool(MISSING), reason=f"pip install 'seqgap[peers]' for {', '.join(MISSING)}")
+
+
+def libraries() -> tuple[Any, Any, Any, Any]:
+    """torch, zuko, and the flows and transforms of nflows."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what they themselves use is their own affair
+        import nflows.flows
+        import nflows.nn.nets
+        import nflows.transforms
+        import torch
+        import zuko
+    torch.set_num_threads(1)  # more wait for each other in loops, on cores that other tests use
+    return torch, zuko, nflows.flows, nflows.transforms
+
+
+def nflow(dim: int, *transforms: Any) -> Any:
+    from nflows.distributions.normal import StandardNormal
+
+    _, _, flows, t = libraries()
+    return flows.Flow(t.CompositeTransform(list(transforms)), StandardNormal([dim]))
+
+
+def resnet(width: int = 16, **options: Any) -> Callable[[int, int], Any]:
+    from nflows.nn.nets import ResidualNet
+
+    return lambda columns, outputs: ResidualNet(columns, outputs, hidden_features=width, **options)
+
+
+def zuko_flows(dim: int) -> dict[str, Any]:
+    torch, zuko, _, _ = libraries()
+    flows, nn = zuko.flows, torch.nn
+    coupling = zuko.flows.coupling.GeneralCouplingTransform
+    spline = zuko.transforms.MonotonicRQSTransform
+    normal = flows.MAF(dim).base
+    couplings = [
+        coupling(
+            dim, mask=[(d + k) % 2 == 0 for d in range(dim)], univariate=spline, shapes=[(6,), (6,), (5,)]
+        )
+        for k in range(2)
+    ]
+    return {
+        "MAF": flows.MAF(dim),
+        "MAF, tanh": flows.MAF(dim, transforms=2, hidden_features=(32,), activation=nn.Tanh, randperm=True),
+        "MAF, elu": flows.MAF(dim, hidden_features=(24, 16, 20), activation=nn.ELU, passes=2),
+        "MAF, silu": flows.MAF(dim, hidden_features=(16, 40), activation=nn.SiLU, transforms=5),
+        "NSF": flows.NSF(dim, hidden_features=(20, 20)),
+        "NSF, 5 bins": flows.NSF(dim, bins=5, transforms=2, randperm=True, hidden_features=(20,)),
+        "NSF, passes": flows.NSF(dim, bins=4, passes=2, hidden_features=(20,)),
+        "RealNVP": flows.RealNVP(dim, hidden_features=(20, 20)),
+        "RealNVP, random": flows.RealNVP(dim, randmask=True, transforms=4, activation=nn.SiLU),
+        "NSF coupling": zuko.lazy.Flow(couplings, normal),
+    }
+
+
+def nflows_flows(dim: int) -> dict[str, Any]:
+    torch, _, flows, t = libraries()
+    mask = [1 if d % 2 else -1 for d in range(dim)]
+    other = [-m for m in mask]
+    spline = {"tails": "linear", "num_bins": 6, "tail_bound": 3.0}
+    masked_spline = t.MaskedPiecewiseRationalQuadraticAutoregressiveTransform
+    spline_coupling = t.PiecewiseRationalQuadraticCouplingTransform
+    tanh = {"activation": torch.tanh}
+    return {
+        "MAF": flows.MaskedAutoregressiveFlow(dim, 24, 3, 2),
+        "MAF, random": flows.MaskedAutoregressiveFlow(dim, 24, 2, 1, use_random_permutations=True, **tanh),
+        "MAF, feedforward": flows.MaskedAutoregressiveFlow(
+            dim, 16, 3, 2, use_residual_blocks=False, use_random_masks=True
+        ),
+        "MAF, no block": nflow(dim, t.MaskedAffineAutoregressiveTransform(dim, 9, num_blocks=0)),
+        "RealNVP": flows.SimpleRealNVP(dim, 16, 4, 2),
+        "NICE": flows.SimpleRealNVP(
+            dim, 16, 3, 1, use_volume_preserving=True, activation=torch.nn.functional.elu
+        ),
+        "NSF": nflow(
+            dim, t.ReversePermutation(dim), masked_spline(dim, 16, **spline),
+            t.RandomPermutation(dim),
+            masked_spline(dim, 16, num_blocks=1, use_residual_blocks=False, **spline),
+        ),
+        "NSF coupling": nflow(
+            dim, t.RandomPermutation(dim), spline_coupling(mask, resnet(), **spline),
+            t.RandomPermutation(dim), spline_coupling(other, resnet(), **spline),
+        ),
+        "RealNVP, permuted": nflow(
+            dim, t.AffineCouplingTransform(mask, resnet()), t.RandomPermutation(dim),
+            t.CompositeTransform([t.AffineCouplingTransform(other, resnet()), t.ReversePermutation(dim)]),
+        ),
+    }  # fmt: skip
+
+
+def density(flow: Any, x: Any) -> Any:
+    return flow().log_prob(x) if hasattr(flow, "transform") else flow.log_prob(x)
+
+
+def sampled(flow: Any, z: Any) -> Any:
+    return flow.transform().inv(z) if hasattr(flow, "transform") else flow._transform.inverse(z)[0]
+
+
+def trained(flow: Any, dim: int) -> None:
+    """Some steps away from how it was initialised."""
+    torch = libraries()[0]
+    steps = torch.optim.Adam(flow.parameters(), lr=3e-3)
+    data = torch.randn(64, dim) @ torch.randn(dim, dim) / dim + 0.5
+    for _ in range(8):
+        steps.zero_grad()
+        (-density(flow, data).mean()).backward()
+        steps.step()
