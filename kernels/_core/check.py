@@ -81,7 +81,8 @@ def dtype(value: DTypeLike) -> np.dtype[Any]:
 
 def floats(name: str, value: Any, ndim: int) -> Array:
     """`value` as a C-contiguous array of float64 or float32 with `ndim` dimensions."""
-    array, real = value, real_dtype(name, value)
+    array: Array = value
+    real = real_dtype(name, value)
     if type(value) is not np.ndarray or value.dtype is not real or not value.flags.c_contiguous:
         array = np.array(_as_array(name, value), dtype=real, order="C", copy=None)
     if array.ndim != ndim:
