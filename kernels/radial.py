@@ -8,13 +8,16 @@ inference with normalizing flows" (2015), equations 13 and 14 and appendix A.2.
 + (x - c) r / R.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba.np.numpy_support import as_dtype
 from numpy.typing import DTypeLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.compiler import generated
 from seqgap.kernels._core.family import Family
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.normals import standard_normal
@@ -65,9 +68,21 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]
     return center, alpha, opening.astype(dtype), (opening - alpha).astype(dtype)
 
 
+@generated
+def _farthest(like: Any) -> Any:
+    """A distance whose square is far from the largest number; no layer moves what is farther."""
+    dtype = as_dtype(like.dtype)
+    value = dtype.type(math.sqrt(np.finfo(dtype).max) / 4)
+
+    def call(like: Any) -> Any:
+        return value
+
+    return call
+
+
 @jit_exact
 def _distances(pitch: Any, dim: Any, center: Any, tile: Any, result: Any) -> None:
-    """|row - c| of each row of a block."""
+    """|row - c| of each row of a block, at most `_farthest`."""
     isolate()
     for at in range(0, pitch, lanes(tile)):
         even = odd = filled(tile, number(tile, 0))
@@ -78,7 +93,8 @@ def _distances(pitch: Any, dim: Any, center: Any, tile: Any, result: Any) -> Non
         if dim % 2:
             last = read(tile, (dim - 1) * pitch + at) - spread(center, dim - 1)
             even = fma(last, last, even)
-        write(result, at, square_root(even + odd))
+        distance, limit = square_root(even + odd), _farthest(tile)
+        write(result, at, select(distance > limit, limit, distance))
 
 
 @jit_inline

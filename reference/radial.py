@@ -24,20 +24,16 @@ def random_params(dim: int, seed: int, *, layers: int = 16, dtype: str = "float6
     return Params(center, alpha, [a + 0.3 * b for a, b in zip(alpha, beta, strict=True)])
 
 
-def _distance(z: Vector, center: Vector) -> float:
-    return math.sqrt(sum((v - c) * (v - c) for v, c in zip(z, center, strict=True)))
-
-
 def _log_det(alpha: float, s: float, r: float, dim: int) -> float:
     """(D - 1) log(1 + beta h) + log(1 + beta h - beta r h^2) with beta = s - alpha, where nothing cancels."""
     h = 1 / (alpha + r)
-    return (dim - 1) * log((r + s) * h) + log((r * (r + 2 * alpha) + s * alpha) * h * h)
+    return (dim - 1) * log((r + s) * h) + log(r * h * ((r + 2 * alpha) * h) + s * h * (alpha * h))
 
 
 def _to_data(z: Vector, params: Params) -> tuple[Vector, float]:
     log_det = 0.0
     for center, alpha, raw in zip(*params, strict=True):
-        s, r = softplus(raw), _distance(z, center)
+        s, r = softplus(raw), math.dist(z, center)
         log_det += _log_det(alpha, s, r, len(z))
         z = [v + (s - alpha) / (alpha + r) * (v - c) for v, c in zip(z, center, strict=True)]
     return z, log_det
@@ -46,9 +42,9 @@ def _to_data(z: Vector, params: Params) -> tuple[Vector, float]:
 def _to_latent(x: Vector, params: Params) -> tuple[Vector, float]:
     log_det = 0.0
     for center, alpha, raw in reversed(list(zip(*params, strict=True))):
-        s, outer = softplus(raw), _distance(x, center)
+        s, outer = softplus(raw), math.dist(x, center)
         rest = s - outer
-        root = math.sqrt(rest * rest + 4 * alpha * outer)
+        root = math.hypot(rest, 2 * math.sqrt(alpha * outer))
         ratio = 2 * alpha / (rest + root) if rest > 0 else (root - rest) / (2 * outer)
         x = [c + (v - c) * ratio for v, c in zip(x, center, strict=True)]
         log_det -= _log_det(alpha, s, ratio * outer, len(x))

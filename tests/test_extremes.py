@@ -9,8 +9,9 @@ import pytest
 from bits import bits
 from seqgap import Flow
 from seqgap.bench.model.case import Dtype
-from seqgap.kernels import ar_process, diffusion, linear_ar, rq_spline
+from seqgap.kernels import ar_process, diffusion, linear_ar, radial, rq_spline
 from seqgap.kernels.normal import standard_normal
+from seqgap.reference import radial as reference
 
 
 def spline(slopes: float, dtype: Any, bound: float = 1.0) -> rq_spline.Params:
@@ -94,6 +95,19 @@ def test_bounds_whose_squares_do_not_fit(dtype: Dtype, kind: str, exponent: int)
     for beyond in (limit * 1.01**exponent, limit**2):
         with pytest.raises(ValueError, match=rf"params\.bound: expected .* for {dtype}, got"):
             rq_spline.forward(z, of(beyond))
+
+
+@pytest.mark.parametrize("exponent", [0.3, 0.45, 0.499, 0.51, 0.7, 0.97])
+def test_radial_layers_leave_what_is_far_away(dtype: Dtype, exponent: float) -> None:
+    """Also where the square of a distance is infinite; the known values are those of the plain reference."""
+    params = radial.random_params(4, 1, dtype=dtype)
+    size = float(np.finfo(dtype).max) ** exponent
+    z = np.array([[1.0, -1.0, 0.5, 2.0], [0.0, 0.0, 0.0, 1.0]], dtype) * dtype.type(size)
+    for name in ("forward", "inverse"):
+        x, log_det = getattr(radial, name)(z, params)
+        plain, plain_log_det = getattr(reference, name)(z.tolist(), [v.tolist() for v in params])
+        np.testing.assert_allclose(x, plain, rtol=4 * np.finfo(dtype).eps, atol=100)
+        np.testing.assert_allclose(log_det, plain_log_det, atol=64 * np.finfo(dtype).eps)
 
 
 def test_log_prob_of_one_affine_dimension() -> None:
