@@ -12,7 +12,6 @@ from seqgap.bench.cli import cli
 
 SEQGAP = str(Path(sysconfig.get_path("scripts")) / "seqgap")
 CASES = ["--case", "ar_process.forward", "--case", "ar_process.inverse", "--case", "diffusion.noise"]
-SMALL = ["--profile", "smoke", "--impl", "numpy,numba", *CASES]
 
 HANGS = 3000  # seconds after which a process is taken to hang: no measure of how fast a machine is
 

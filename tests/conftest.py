@@ -1,9 +1,10 @@
 """Settings and helpers shared by the tests."""
 
+import functools
+import importlib
 import inspect
 import os
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import SMALL, completed, seqgap
+from command import completed
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
@@ -27,6 +28,7 @@ FIRST = "PYTEST_XDIST_WORKER" not in os.environ
 KEPT = os.environ.get("SEQGAP_TEST_CACHE")
 COMPILED = tempfile.TemporaryDirectory(prefix="seqgap-tests-") if FIRST and not KEPT else None
 if FIRST:
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # more wait for each other in loops, on cores that others use
     os.environ["NUMBA_CACHE_DIR"] = KEPT or (COMPILED.name if COMPILED else "")
 _PROCESSES = 4  # at most: each compiles
 
@@ -96,16 +98,30 @@ def _label(value: Any) -> str:
     return value.stem if isinstance(value, Case) else getattr(value, "name", str(value))
 
 
+@functools.cache
+def leaders() -> dict[str, str]:
+    """Of each family the first that runs some of the same kernels."""
+    first: dict[Any, str] = {}
+    found = {}
+    for stem in cases():
+        family = getattr(importlib.import_module(f"seqgap.kernels.{stem}"), "_family", None)
+        rows = getattr(family, "_rows", ())
+        found[stem] = next((first[kernel] for kernel in rows if kernel in first), stem)
+        first |= dict.fromkeys(rows, found[stem])
+    return found
+
+
 class Families(LoadScopeScheduling):
-    """What is about one family goes to one process, which compiles its kernels; else a file goes to one.
+    """What names families of the same kernels goes to one process, which compiles them; else a file does.
 
     Not xdist's own groups: with pytest 9.2 and xdist 3.8 their marks have no effect.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, parameters = nodeid.partition("[")
-        family = re.match("[a-z_]*", parameters)
-        return family[0] if family and family[0] in cases() else file.partition("::")[0]
+        file, _, _ = file.partition("::")
+        names = [*re.split("[-.]", parameters), Path(file).stem.removeprefix("test_")]
+        return next((leaders()[name] for name in names if name in leaders()), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
@@ -124,25 +140,6 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 def pytest_unconfigure() -> None:
     if COMPILED:
         COMPILED.cleanup()
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A result folder and what its run printed; it compiled, amid settings of others for pytest and BLAS."""
-    folder = tmp_path_factory.mktemp("run") / "results"
-    (folder.parent / "pytest.ini").write_text("[pytest]\naddopts = --benchmark-disable -n 4\n")
-    (folder.parent / "conftest.py").write_text("raise SystemExit('loaded')\n")
-    variables = {"NUMBA_CACHE_DIR": str(folder.parent / "cache"), "PYTEST_ADDOPTS": "--benchmark-skip"}
-    variables |= {"OPENBLAS_CORETYPE": "Prescott"}
-    done = seqgap("run", *SMALL, "--out", str(folder), cwd=folder.parent, **variables)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder, done.stdout
-
-
-@pytest.fixture
-def copied(finished: tuple[Path, str], tmp_path: Path) -> Path:
-    """A copy of the folder of the finished run."""
-    return Path(shutil.copytree(finished[0], tmp_path / "results"))
 
 
 @pytest.fixture

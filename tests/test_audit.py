@@ -65,9 +65,8 @@ def tabulate(path: Path) -> Path:
 def make(path: Path, options: Options = OPTIONS, seconds: Callable[[Cell], float] = long) -> Path:
     """A finished run with its tables and a picture."""
     write_run(path, options, seconds=seconds, processes=options.processes, stored=STORED)
-    footer = f"Numba {read_run(path).environment['versions']['numba']}</text><text>{METHOD}".replace(
-        "'", "&#x27;"
-    )
+    versions = read_run(path).environment["versions"]
+    footer = f"Numba {versions['numba']}</text><text>{METHOD}".replace("'", "&#x27;")
     (path / "curves.svg").write_text(f"<svg><text>{footer}</text></svg>")
     return tabulate(path)
 
@@ -194,9 +193,7 @@ PARALLEL: list[tuple[set[int], str, Change]] = [
 
 
 @pytest.mark.parametrize(("broken", "reason", "change"), SPOILED + (PARALLEL if len(THREADS) > 1 else []))
-def test_a_spoiled_folder_fails_those_rules_alone(
-    good: Path, broken: set[int], reason: str, change: Change
-) -> None:
+def test_spoiled_folders_fail_those_rules(good: Path, broken: set[int], reason: str, change: Change) -> None:
     change(good)
     findings = audit(good)
     assert {finding.rule for finding in findings if finding.verdict == "fail"} == broken

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import invoke
+from command import CASES, invoke, seqgap
 
 from seqgap.bench.analysis.run import read_run
 from seqgap.bench.machine.ceilings import bound
@@ -17,6 +17,21 @@ from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.cells import plan
 from seqgap.bench.plan.options import Options
 from seqgap.bench.results.folder import read_ceilings, read_environment
+
+SMALL = ["--profile", "smoke", "--impl", "numpy,numba", *CASES]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A result folder and what its run printed; it compiled, amid settings of others for pytest and BLAS."""
+    folder = tmp_path_factory.mktemp("run") / "results"
+    (folder.parent / "pytest.ini").write_text("[pytest]\naddopts = --benchmark-disable -n 4\n")
+    (folder.parent / "conftest.py").write_text("raise SystemExit('loaded')\n")
+    variables = {"NUMBA_CACHE_DIR": str(folder.parent / "cache"), "PYTEST_ADDOPTS": "--benchmark-skip"}
+    variables |= {"OPENBLAS_CORETYPE": "Prescott"}
+    done = seqgap("run", *SMALL, "--out", str(folder), cwd=folder.parent, **variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done.stdout
 
 
 def test_run_writes_what_it_says(finished: tuple[Path, str]) -> None:
@@ -118,10 +133,7 @@ def test_plot_needs_the_files_alone(finished: tuple[Path, str], tmp_path: Path) 
 
 @pytest.mark.parametrize(
     "name",
-    [
-        r"m[/x]y$\bad$",
-        *(pytest.param(n, marks=pytest.mark.slow) for n in ("a[red]b", "with space", "日本")),
-    ],
+    [r"m[/x]y$\bad$", *(pytest.param(n, marks=pytest.mark.slow) for n in ("a[red]b", "with space", "日本"))],
 )
 def test_folders_may_have_any_name_and_overlay(finished: tuple[Path, str], tmp_path: Path, name: str) -> None:
     folder, both = tmp_path / name, tmp_path / "both"

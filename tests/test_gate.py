@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
+from synthetic import once
 
 from seqgap.bench.measure.cell import measure
 from seqgap.bench.measure.gate import WrongResultError, check, difference
@@ -18,11 +19,6 @@ from seqgap.bench.plan.options import Options
 
 FLOAT64 = np.dtype(np.float64)
 SEED = Options(seed=3, longest=1e9)  # nothing is too slow
-
-
-def once(thunk: Any, estimate: float) -> tuple[tuple[float, ...], int]:
-    thunk()
-    return (1.0, 2.0, 3.0), 4
 
 
 @pytest.mark.dims(6)

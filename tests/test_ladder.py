@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
-from synthetic import any_environment, run_of, write_run
+from synthetic import any_environment, once, run_of, write_run
 
 from seqgap.bench.analysis.ladder import Ladder, ladders
 from seqgap.bench.analysis.ranking import rankings
@@ -21,7 +21,7 @@ from seqgap.bench.cli import cli
 from seqgap.bench.measure import parent as running
 from seqgap.bench.measure.cell import measure
 from seqgap.bench.measure.gate import difference
-from seqgap.bench.model.case import Dtype, Thunk
+from seqgap.bench.model.case import Dtype
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.registry import cases, matched_pairs
 from seqgap.bench.plan.cells import plan, too_slow
@@ -80,13 +80,7 @@ def test_passes_need_as_many_sweeps_as_dimensions(stem: str, dim: int) -> None:
 
 @pytest.mark.parametrize("implementation", ["numpy-passes", "numba-plain"])
 @pytest.mark.parametrize("stem", STEMS)
-def test_the_gate_before_a_timing_knows_the_samplers(
-    monkeypatch: pytest.MonkeyPatch, stem: str, implementation: str
-) -> None:
-    def once(thunk: Thunk, estimate: float) -> tuple[tuple[float, ...], int]:
-        thunk()
-        return (1.0,), 1
-
+def test_the_gate_knows_the_samplers(monkeypatch: pytest.MonkeyPatch, stem: str, implementation: str) -> None:
     cell = Cell(stem, "forward", implementation, "float64", 6, 9, 1)
     assert measure(cell, Options(seed=3, longest=1e9), once).status == "ok"
     if implementation == "numpy-passes":  # one sweep too few

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from synthetic import once
 
 from seqgap.bench.measure import worker
 from seqgap.bench.measure.cell import _warm_up, measure
@@ -23,11 +24,6 @@ ORDERED = Options(dim=(2, 8), batch=(1, 4), threads=(1, 2), impl=("numba",), cas
 
 def never(thunk: Any, estimate: float) -> tuple[tuple[float, ...], int]:
     raise AssertionError("timed")
-
-
-def once(thunk: Any, estimate: float) -> tuple[tuple[float, ...], int]:
-    thunk()
-    return (1.0, 2.0, 3.0), 4
 
 
 def test_a_right_cell_is_timed() -> None:
@@ -92,9 +88,7 @@ def wrong_in_last_row(result: tuple[Any, Any]) -> tuple[Any, Any]:
         (lambda r: 1 / 0, "ZeroDivisionError"),
     ],
 )
-def test_a_wrong_result_is_reported_and_never_timed(
-    monkeypatch: pytest.MonkeyPatch, spoil: Any, reason: str
-) -> None:
+def test_a_wrong_result_is_never_timed(monkeypatch: pytest.MonkeyPatch, spoil: Any, reason: str) -> None:
     forward = linear_ar.forward
     monkeypatch.setattr(linear_ar, "forward", lambda *a, **k: spoil(forward(*a, **k)))
     row = measure(CELL, SEED, never)

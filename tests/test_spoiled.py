@@ -1,60 +1,52 @@
 """Folders of a run that somebody has spoiled: what commands say, and what they still make of them."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from command import invoke
+from synthetic import CEILINGS, Change, edit_rows, in_environment, write, write_run
 
 from seqgap.bench.analysis.run import read_run
-from seqgap.bench.results.folder import read_environment
+from seqgap.bench.plan.options import Options
+from seqgap.bench.report import summary
+from seqgap.bench.results.folder import ENVIRONMENT, read_environment
+from seqgap.bench.results.rows import ROWS
 
-Change = Callable[[str], str]
-
-
-def change(file: Path, to: Change) -> None:
-    before = file.read_text()
-    file.write_text(to(before))
-    assert file.read_text() != before
-
-
-def entry(*path: str, value: Any) -> Change:
-    """Sets an entry of the environment, or drops it where the value is None."""
-
-    def to(text: str) -> str:
-        stored = json.loads(text)
-        inner = stored
-        for key in path[:-1]:
-            inner = inner[key]
-        inner.pop(path[-1]) if value is None else inner.update({path[-1]: value})
-        return json.dumps(stored)
-
-    return to
+OPTIONS = Options(
+    case=("linear_ar",), impl=("numpy", "numba"), dim=(2, 4), batch=(1, 2), map=(), processes=2, seconds=0.002
+)
 
 
-def second_line(line: str) -> Change:
-    return lambda text: "\n".join([*text.split("\n")[:1], line, *text.split("\n")[2:]])
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A finished run of this machine, with made-up times."""
+    stored = {"ceilings": CEILINGS.to_json()}
+    return write_run(tmp_path / "run", OPTIONS, processes=OPTIONS.processes, stored=stored)
 
 
-SPOILED: list[tuple[str, str, Change, str]] = [  # test_results.py has more ways
-    ("plot", "rows.jsonl", lambda text: "", "no timed cells"),
-    ("plot", "rows.jsonl", lambda text: "{}\n", "rows.jsonl:1: not a result row"),
-    ("plot", "environment.json", lambda text: text[: len(text) // 2], "environment.json"),
-    ("plot", "environment.json", entry("machine", value=None), "environment.json"),
-    ("resume", "environment.json", entry("options", value=None), "environment.json"),
-    ("resume", "environment.json", entry("options", "dim", value=[2.5]), "environment.json"),
-    ("resume", "environment.json", entry("options", "unknown", value=1), "environment.json"),
-    ("resume", "environment.json", entry("machine", "cpu", value="another"), "other machine"),
-    ("resume", "environment.json", entry("ceilings", "timer", value=-1.0), "no usable ceilings"),
+def half(folder: Path) -> None:
+    text = (folder / ENVIRONMENT).read_text()
+    (folder / ENVIRONMENT).write_text(text[: len(text) // 2])
+
+
+SPOILED: list[tuple[str, Change, str]] = [  # test_results.py has more ways
+    ("plot", write(ROWS, ""), "no timed cells"),
+    ("plot", write(ROWS, "{}\n"), "rows.jsonl:1: not a result row"),
+    ("plot", half, "environment.json"),
+    ("plot", in_environment("machine"), "environment.json"),
+    ("resume", in_environment("options"), "environment.json"),
+    ("resume", in_environment("options.dim", [2.5]), "environment.json"),
+    ("resume", in_environment("options.unknown", 1), "environment.json"),
+    ("resume", in_environment("machine.cpu", "another"), "other machine"),
+    ("resume", in_environment("ceilings.timer", -1.0), "no usable ceilings"),
 ]
 
 
-@pytest.mark.parametrize(("command", "name", "to", "named"), SPOILED)
-def test_spoiled_folders_give_one_line(copied: Path, command: str, name: str, to: Change, named: str) -> None:
-    change(copied / name, to)
-    result = invoke(*(["plot"] if command == "plot" else ["run", "--resume"]), copied)
+@pytest.mark.parametrize(("command", "spoil", "named"), SPOILED)
+def test_spoiled_folders_give_one_line(folder: Path, command: str, spoil: Change, named: str) -> None:
+    spoil(folder)
+    result = invoke(*(["plot"] if command == "plot" else ["run", "--resume"]), folder)
     assert result.exit_code != 0
     assert isinstance(result.exception, SystemExit), result.exception
     assert named in result.output
@@ -62,37 +54,41 @@ def test_spoiled_folders_give_one_line(copied: Path, command: str, name: str, to
     assert "curves.png" not in result.output
 
 
-def test_damaged_lines_are_named_and_the_others_drawn(copied: Path) -> None:
-    change(copied / "rows.jsonl", lambda text: text.replace('"reason": ""', '"reason": 5', 9))
-    change(copied / "rows.jsonl", second_line("{"))
-    result = invoke("plot", copied)
+def test_damaged_lines_are_named_and_the_others_drawn(folder: Path) -> None:
+    lines = (folder / ROWS).read_text().splitlines()
+    lines[2:7] = [line.replace('"reason": ""', '"reason": 5') for line in lines[2:7]]
+    (folder / ROWS).write_text("\n".join([lines[0], "{", *lines[2:], ""]))
+    result = invoke("plot", folder)
     assert result.exit_code == 2
     assert "rows.jsonl:2" in result.stderr
     assert result.stderr.count("\n") == 4  # a line for each of three, and one for the others
     assert "curves.png" in result.stdout
 
 
-def without_last(text: str) -> str:
-    """Rows without the last cell of the last process."""
-    rows = [json.loads(line) for line in text.splitlines()]
-    last = rows[-1]["cell"], rows[-1]["process"]
-    return "".join(f"{json.dumps(row)}\n" for row in rows if (row["cell"], row["process"]) != last)
+def lose_last(folder: Path) -> None:
+    """The last cell of the last process."""
+    last = json.loads((folder / ROWS).read_text().splitlines()[-1])
+    edit_rows(folder, lambda row: None if (row["cell"], row["process"]) == (last["cell"], 1) else row)
 
 
-def test_resume_keeps_the_stored_ceilings(copied: Path) -> None:
-    change(copied / "environment.json", entry("ceilings", "call_arrays", value=0.01))
-    change(copied / "rows.jsonl", without_last)
-    result = invoke("run", "--resume", copied)
+def test_resume_keeps_the_stored_ceilings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary, "draw", lambda *_: [])
+    in_environment("ceilings.call_arrays", 0.01)(folder)
+    lose_last(folder)
+    result = invoke("run", "--resume", folder)
     assert result.exit_code == 0, result.output
-    assert set(read_run(copied).bounds.values()) == {(0.01, "call")}
+    assert set(read_run(folder).bounds.values()) == {(0.01, "call")}
 
 
 @pytest.mark.slow
-def test_a_folder_without_ceilings_still_resumes_and_plots(copied: Path) -> None:
-    change(copied / "environment.json", entry("ceilings", value=None))
-    change(copied / "rows.jsonl", without_last)
-    result = invoke("run", "--resume", copied)
+def test_a_folder_without_ceilings_still_plots_and_resumes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_environment("ceilings")(folder)
+    assert invoke("plot", folder).exit_code == 0
+    monkeypatch.setattr(summary, "draw", lambda *_: [])
+    lose_last(folder)
+    result = invoke("run", "--resume", folder)
     assert result.exit_code == 0, result.output
     assert "How near" not in result.output
-    assert "ceilings" not in read_environment(copied)
-    assert invoke("plot", copied).exit_code == 0
+    assert "ceilings" not in read_environment(folder)
