@@ -22,7 +22,6 @@ from seqgap.kernels._core import cache
 from seqgap.kernels._core.jit import jit, jit_exact
 
 INSTALLED = Path(seqgap.kernels.__path__[0])
-FILES = sorted(path.relative_to(INSTALLED).as_posix() for path in INSTALLED.rglob("*.py"))
 COUNTED = """
 import os, pathlib, sys
 import numpy as np
@@ -37,12 +36,11 @@ class Compiled(event.Listener):
 
 event.register("numba:compile", Compiled())
 """
-SMALL = """
+SERIES = """
 from seqgap.kernels import ar_process
 x, log_det = ar_process.forward(np.ones((1, 3)), ar_process.Params(np.array([0.5]), 0.25, 2.0))
 print(Compiled.count, x[0].tolist())
 """
-EXPECTED = [2.25, 3.375, 3.9375]
 NORMALS = """
 from seqgap.kernels import normal
 normals = normal.standard_normal(1, 4, 1).tolist()
@@ -50,12 +48,46 @@ print(Compiled.count, normals)
 """
 
 
-def start(program: str, cache: Path, **variables: str) -> subprocess.Popen[str]:
+TINY = """
+from seqgap.kernels._core.jit import jit_exact
+@jit_exact
+def half(x):
+    return x / 2
+@jit_exact
+def double(x):
+    return 2 * x
+"""
+SMALL = """
+from seqgap.kernels import tiny
+numbers = [tiny.half(3.0), tiny.double(3.0)]
+print(Compiled.count, numbers)
+"""
+EXPECTED = [1.5, 6.0]
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A copy of the kernels that may be edited, and with two that take no time to compile."""
+    kernels = Path(shutil.copytree(INSTALLED, tmp_path / "copy" / "seqgap" / "kernels"))
+    assert seqgap.__file__ is not None
+    shutil.copy(seqgap.__file__, kernels.parent)  # a folder without it would come after the installed package
+    (kernels / "tiny.py").write_text(TINY)
+    return kernels
+
+
+def cache_of(copied: Path) -> Path:
+    return copied.parents[2] / "cache"
+
+
+def start(program: str, copied: Path, **variables: str) -> subprocess.Popen[str]:
+    """A program that runs the copy."""
+    where = f"from seqgap.kernels._core import sources; assert str(sources._FOLDER) == {str(copied)!r}\n"
     ours = {"NUMBA_CACHE_DIR", "PYTHONDONTWRITEBYTECODE"}
     environment = {key: value for key, value in os.environ.items() if key not in ours}
-    environment |= {"XDG_CACHE_HOME": str(cache), "LOCALAPPDATA": str(cache), "HOME": str(cache)}
+    environment |= dict.fromkeys(("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"), str(cache_of(copied)))
+    environment["PYTHONPATH"] = str(copied.parents[1])
     return subprocess.Popen(
-        [sys.executable, "-c", COUNTED + program],
+        [sys.executable, "-c", COUNTED + where + program],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -73,26 +105,12 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, list[float]]:
     return int(count), eval(numbers)
 
 
-def run(program: str, cache: Path, **variables: str) -> tuple[int, list[float]]:
-    return finish(start(program, cache, **variables))
+def run(program: str, copied: Path, **variables: str) -> tuple[int, list[float]]:
+    return finish(start(program, copied, **variables))
 
 
 def entries(cache: Path) -> list[Path]:
     return sorted(path for path in cache.rglob("seqgap-kernels/*/*") if path.is_file())
-
-
-@pytest.fixture
-def copied(tmp_path: Path) -> Path:
-    """A copy of the kernels that may be edited; PYTHONPATH=copied.parents[1] runs it."""
-    kernels = Path(shutil.copytree(INSTALLED, tmp_path / "copy" / "seqgap" / "kernels"))
-    assert seqgap.__file__ is not None
-    shutil.copy(seqgap.__file__, kernels.parent)  # a folder without it would come after the installed package
-    return kernels
-
-
-def run_copy(program: str, copied: Path) -> tuple[int, list[float]]:
-    where = f"from seqgap.kernels._core import sources; assert str(sources._FOLDER) == {str(copied)!r}\n"
-    return run(where + program, copied.parents[2] / "cache", PYTHONPATH=str(copied.parents[1]))
 
 
 def edit(file: Path, old: str, new: str) -> None:
@@ -144,7 +162,7 @@ def test_a_second_run_compiles_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "program"),
     [
-        ("_core/simd.py", "arguments, operands)", "arguments, operands)[:1] * len(operands)", SMALL),
+        ("_core/simd.py", "arguments, operands)", "arguments, operands)[:1] * len(operands)", SERIES),
         pytest.param(
             "_core/vecmath.py",
             "s = f / (number(x, 2) + f)",
@@ -156,20 +174,20 @@ def test_a_second_run_compiles_nothing(tmp_path: Path) -> None:
             "ar_process.py",
             "fma(scale, z[t], bias)",
             "fma(scale, z[t], -bias)",
-            SMALL,
+            SERIES,
             marks=pytest.mark.slow,
         ),
     ],
 )
 def test_an_edited_file_is_what_runs(copied: Path, name: str, old: str, new: str, program: str) -> None:
-    compiled, before = run_copy(program, copied)
+    compiled, before = run(program, copied)
     assert compiled > 0
     edit(copied / name, old, new)
-    compiled, after = run_copy(program, copied)
+    compiled, after = run(program, copied)
     assert compiled > 0
     assert after != before
     edit(copied / name, new, old)
-    assert run_copy(program, copied) == (0, before)
+    assert run(program, copied) == (0, before)
 
 
 def load_sources(copied: Path) -> Any:
@@ -181,19 +199,26 @@ def load_sources(copied: Path) -> Any:
     return module
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_every_file_counts(copied: Path, name: str) -> None:
+def test_every_file_counts(copied: Path) -> None:
     sources = load_sources(copied)
     before = sources.digest()
-    assert sources.loaded() == before
-    text = (copied / name).read_text()
-    (copied / name).write_text(text + "# a comment\n")
-    assert sources.digest() not in (before, None)
-    assert sources.loaded() is None
-    (copied / name).write_text(text)
+    for file in copied.rglob("*.py"):
+        text = file.read_text()
+        file.write_text(text + "# a comment\n")
+        assert sources.digest() not in (before, None), file
+        file.write_text(text)
     assert sources.digest() == before
-    assert sources.loaded() is None  # for good: modules may have been read in between
-    assert load_sources(copied).loaded() == before
+
+
+def test_after_an_edit_nothing_counts_as_loaded_in_this_process(copied: Path) -> None:
+    """For good: modules may have been read in between."""
+    sources, text = load_sources(copied), (copied / "maf.py").read_text()
+    assert sources.loaded() == sources.digest()
+    (copied / "maf.py").write_text(text + "# a comment\n")
+    assert sources.loaded() is None
+    (copied / "maf.py").write_text(text)
+    assert sources.loaded() is None
+    assert load_sources(copied).loaded() == sources.digest()
 
 
 def test_a_new_a_lost_and_a_broken_file_count(copied: Path) -> None:
@@ -212,14 +237,14 @@ def test_a_new_a_lost_and_a_broken_file_count(copied: Path) -> None:
 @pytest.mark.slow
 def test_code_that_python_kept_from_an_older_file_is_not_taken_for_new(copied: Path) -> None:
     """Python runs the compiled file where time and size of the text are the same."""
-    _, before = run_copy(NORMALS, copied)
+    _, before = run(NORMALS, copied)
     file = copied / "_core" / "philox.py"
     times = file.stat().st_atime_ns, file.stat().st_mtime_ns
     edit(file, "_WEYL = (0x9E3779B9", "_WEYL = (0x9E3779BB")
     os.utime(file, ns=times)
-    assert run_copy(NORMALS, copied)[1] == before  # Python's doing
+    assert run(NORMALS, copied)[1] == before  # Python's doing
     file.touch()
-    compiled, after = run_copy(NORMALS, copied)
+    compiled, after = run(NORMALS, copied)
     assert compiled > 0
     assert after != before
 
@@ -230,18 +255,17 @@ def test_code_that_python_kept_from_an_older_file_is_not_taken_for_new(copied: P
 )
 def test_an_edit_while_the_process_runs_stores_nothing(copied: Path, place: str) -> None:
     """Nor when the file is as it was again, if the kernel was read in between."""
-    change = "file = pathlib.Path(sources._FOLDER, 'ar_process.py'); before = file.read_text()\n"
-    change += "file.write_text(before.replace('fma(scale, z[t], bias)', 'fma(scale, z[t], -bias)'))\n"
-    read = "from seqgap.kernels import ar_process\n"
+    change = "file = pathlib.Path(sources._FOLDER, 'tiny.py'); before = file.read_text()\n"
+    change += "file.write_text(before.replace('x / 2', 'x / 20'))\n"
+    read = "from seqgap.kernels import tiny\n"
     back = "file.write_text(before)\n"
     early = place == "before the kernel is read"
-    compiled, numbers = run_copy(
-        change + read + back + SMALL if early else read + change + SMALL + back, copied
-    )
+    program = change + read + back + SMALL if early else read + change + SMALL + back
+    compiled, numbers = run(program, copied)
     assert compiled > 0
     assert (numbers == EXPECTED) != early
-    assert entries(copied.parents[2] / "cache") == []
-    assert run_copy(SMALL, copied)[1] == EXPECTED
+    assert entries(cache_of(copied)) == []
+    assert run(SMALL, copied)[1] == EXPECTED
 
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
@@ -253,63 +277,53 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.slow
-def test_damaged_entries_are_compiled_again(tmp_path: Path) -> None:
-    whole, numbers = run(SMALL, tmp_path)
+def test_damaged_entries_are_compiled_again(copied: Path) -> None:
+    whole, numbers = run(SMALL, copied)
     assert whole > 0
     assert numbers == EXPECTED
     for name, damage in DAMAGES.items():
-        for file in entries(tmp_path):
+        for file in entries(cache_of(copied)):
             file.write_bytes(damage(file.read_bytes()))
-        assert run(SMALL, tmp_path) == (whole, EXPECTED), name
-    assert run(SMALL, tmp_path) == (0, EXPECTED)
+        assert run(SMALL, copied) == (whole, EXPECTED), name
+    assert run(SMALL, copied) == (0, EXPECTED)
 
 
-def test_an_entry_under_another_name_is_not_taken(tmp_path: Path) -> None:
-    both = SMALL.replace("forward", "inverse").replace("print", "#") + SMALL
-    run(both, tmp_path)
-    ours = [entry for entry in entries(tmp_path) if entry.name.startswith("ar_process.")]
-    (forward,) = (entry for entry in ours if "_forward_rows" in entry.name)
-    (inverse,) = (entry for entry in ours if "_inverse_rows" in entry.name)
-    content = forward.read_bytes()
-    forward.write_bytes(inverse.read_bytes())
-    inverse.write_bytes(content)
-    compiled, numbers = run(both, tmp_path)
-    assert compiled > 0
-    assert numbers == EXPECTED
+def test_an_entry_under_another_name_is_not_taken(copied: Path) -> None:
+    run(SMALL, copied)
+    double, half = entries(cache_of(copied))
+    assert ("double" in double.name, "half" in half.name) == (True, True)
+    content = double.read_bytes()
+    double.write_bytes(half.read_bytes())
+    half.write_bytes(content)
+    assert run(SMALL, copied) == (2, EXPECTED)
 
 
-def test_no_folder_no_cache(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    for _ in range(2):
-        compiled, numbers = run(SMALL, tmp_path / "file")
-        assert compiled > 0
-        assert numbers == EXPECTED
+def test_no_folder_no_cache(copied: Path) -> None:
+    cache_of(copied).touch()
+    assert run(SMALL, copied) == run(SMALL, copied) == (2, EXPECTED)
 
 
-def test_numba_cache_dir_is_the_root_if_set(tmp_path: Path) -> None:
-    run(SMALL, tmp_path / "a", NUMBA_CACHE_DIR=str(tmp_path / "b"))
-    assert entries(tmp_path / "b")
-    assert not (tmp_path / "a").exists()
-    assert run(SMALL, tmp_path / "a", NUMBA_CACHE_DIR=str(tmp_path / "b")) == (0, EXPECTED)
+def test_numba_cache_dir_is_the_root_if_set(copied: Path, tmp_path: Path) -> None:
+    variables = {"NUMBA_CACHE_DIR": str(tmp_path / "root")}
+    assert run(SMALL, copied, **variables) == (2, EXPECTED)
+    assert len(entries(tmp_path / "root")) == 2
+    assert not cache_of(copied).exists()
+    assert run(SMALL, copied, **variables) == (0, EXPECTED)
 
 
 @pytest.mark.slow
-def test_processes_at_once(tmp_path: Path) -> None:
-    for process in [start(SMALL, tmp_path) for _ in range(3)]:
-        compiled, numbers = finish(process)
-        assert compiled >= 0
-        assert numbers == EXPECTED
-    assert run(SMALL, tmp_path) == (0, EXPECTED)
-    assert all("-" in entry.name for entry in entries(tmp_path))  # nothing half-written is left
+def test_processes_at_once(copied: Path) -> None:
+    for process in [start(SMALL, copied) for _ in range(3)]:
+        assert finish(process)[1] == EXPECTED
+    assert run(SMALL, copied) == (0, EXPECTED)
+    assert all("-" in entry.name for entry in entries(cache_of(copied)))  # nothing half-written is left
 
 
 @pytest.mark.slow
-def test_settings_that_change_the_code_have_entries_of_their_own(tmp_path: Path) -> None:
-    run(SMALL, tmp_path)
-    compiled, numbers = run(SMALL, tmp_path, NUMBA_BOUNDSCHECK="1")
-    assert compiled > 0
-    assert numbers == EXPECTED
-    assert run(SMALL, tmp_path, NUMBA_NUM_THREADS="1") == (0, EXPECTED)
+def test_settings_that_change_the_code_have_entries_of_their_own(copied: Path) -> None:
+    run(SMALL, copied)
+    assert run(SMALL, copied, NUMBA_BOUNDSCHECK="1") == (2, EXPECTED)
+    assert run(SMALL, copied, NUMBA_NUM_THREADS="1") == (0, EXPECTED)
 
 
 OUTSIDE = """
@@ -324,12 +338,10 @@ print(Compiled.count, x.tolist())
 """
 
 
-def test_functions_of_other_files_are_not_stored(tmp_path: Path) -> None:
+def test_functions_of_other_files_are_not_stored(copied: Path) -> None:
     for value in (1.0, 2.0):
-        compiled, numbers = run(OUTSIDE.format(value=value), tmp_path)
-        assert compiled > 0
-        assert numbers == 3 * [value]
-    assert entries(tmp_path) == []
+        assert run(OUTSIDE.format(value=value), copied) == (1, 3 * [value])
+    assert entries(cache_of(copied)) == []
 
 
 def made(body: str, decorate: Callable[..., Any] = jit_exact, **outer: Any) -> Any:
@@ -399,9 +411,9 @@ print(Compiled.count, results)
 def test_entries_of_two_processes_keep_their_functions_apart(copied: Path) -> None:
     """Numba counts functions from 1 in each process: both would be `made`, number so-and-so."""
     (copied / "twins.py").write_text(TWINS)
-    assert run_copy(CALL.format(names=["call_one"]), copied)[1] == [8.25]
-    assert run_copy(CALL.format(names=["call_two"]), copied)[1] == [16.25]
-    assert run_copy(CALL.format(names=["call_one", "call_two"]), copied) == (0, [8.25, 16.25])
+    assert run(CALL.format(names=["call_one"]), copied)[1] == [8.25]
+    assert run(CALL.format(names=["call_two"]), copied)[1] == [16.25]
+    assert run(CALL.format(names=["call_one", "call_two"]), copied) == (0, [8.25, 16.25])
 
 
 def test_numba_counts_on_as_before() -> None:
