@@ -1,5 +1,6 @@
 """The command line as its users meet it, most of it in a process of its own."""
 
+import itertools
 import os
 import re
 import signal
@@ -57,7 +58,7 @@ def test_a_run_stopped_twice_is_finished_without_loss_or_repeat(tmp_path: Path) 
     """Of NumPy alone, which needs no compiling."""
     folder = tmp_path / "results"
     file = folder / "rows.jsonl"
-    choices = ["--profile", "smoke", "--impl", "numpy", "--dim", "2,3,4,5,6", *CASES]
+    choices = ["--profile", "smoke", "--impl", "numpy", "--dim", "2,3,4", *CASES]
     stopped = start(*choices, "--out", str(folder), rows=7, cwd=tmp_path)
     stopped.send_signal(signal.SIGINT)
     printed, _ = stopped.communicate(timeout=HANGS)
@@ -81,9 +82,7 @@ def test_a_run_stopped_twice_is_finished_without_loss_or_repeat(tmp_path: Path) 
     assert after.startswith(second)
     rows = read_run(folder).rows
     assert not read_run(folder).damaged
-    assert {(row.cell, row.process) for row in rows} == {
-        (cell, process) for cell in cells for process in (0, 1)
-    }
+    assert {(row.cell, row.process) for row in rows} == {*itertools.product(cells, (0, 1))}
     assert len({row.started for row in rows if row.status == "ok"}) == sum(row.status == "ok" for row in rows)
     assert (folder / "curves.png").exists()
     assert "Matched pairs" in done.stdout

@@ -22,6 +22,7 @@ from seqgap.bench.model.implementation import implementation, left_out
 from seqgap.bench.model.registry import cases, implementation_names
 from seqgap.bench.plan.cells import plan
 from seqgap.bench.plan.options import Options
+from seqgap.bench.report import summary
 from seqgap.bench.report.tables import print_peers
 from seqgap.bench.results.rows import Row
 from seqgap.kernels._core.jit import threads_available
@@ -91,9 +92,7 @@ def every(*names: str) -> Any:
 
 @pytest.mark.float32_is_slow
 @every(*LIBRARIES)
-def test_results_equal_the_reference(
-    case: Case, peer_operation: Operation, implementation: str, dtype: Dtype
-) -> None:
+def test_results_are_right(case: Case, peer_operation: Operation, implementation: str, dtype: Dtype) -> None:
     """At D = 70 a series is two blocks of steps and a rest."""
     assert_all_right(case, peer_operation, implementation, dtype, (1, 5, 70))
 
@@ -196,10 +195,9 @@ def without(monkeypatch: pytest.MonkeyPatch, *libraries: str) -> None:
 SMALL = ["run", "--profile", "smoke", "--case", "diffusion.noise", "--dim", "2", "--batch", "3"]
 
 
-def test_missing_libraries_are_one_line_and_the_rest_runs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_missing_libraries_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     without(monkeypatch, "torch", "jax")
+    monkeypatch.setattr(summary, "draw", lambda *_: [])
     folder = tmp_path / "results"
     names = "numba,numpy,torch,torch-compile,jax"
     done = invoke(*SMALL, "--impl", names, "--out", folder)

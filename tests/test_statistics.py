@@ -216,7 +216,7 @@ def test_crossovers_cover(processes: int) -> None:
     random = np.random.default_rng(processes)
     truth = 0.05 * (np.log(DIMS) - np.log(50))
     hits = []
-    for _ in range(15):
+    for _ in range(8):
         one = curves(random, truth, processes, 100)
         other = curves(random, np.zeros(len(DIMS)), processes, 100)
         found = [crossover(DIMS, ratios) for ratios in one - other]
