@@ -1,7 +1,5 @@
 """Affine flow by triangular factors: known figures, dense matrices as a second method, what is refused."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -48,9 +46,8 @@ def test_it_is_the_dense_map(dim: int, dtype: Dtype) -> None:
     x, log_det = flow.forward(z)
     unit = float(np.finfo(dtype).eps)
     assert np.abs(x - expected).max() < 20 * dim * unit * np.abs(expected).max()
-    assert log_det == pytest.approx(
-        np.linalg.slogdet(matrix.astype(float))[1], rel=100 * unit, abs=100 * unit
-    )
+    expected_log_det = np.linalg.slogdet(matrix.astype(float)).logabsdet
+    assert log_det == pytest.approx(expected_log_det, rel=100 * unit, abs=100 * unit)
     back, _ = flow.inverse(expected.astype(dtype))
     allowed = 50 * dim * unit * np.linalg.cond(matrix.astype(float)) * np.abs(z).max()
     assert np.abs(back - z).max() < allowed
@@ -66,35 +63,3 @@ def test_other_triangles_are_not_read() -> None:
     full = params._replace(lower=params.lower + np.triu(np.full((9, 9), np.nan)), upper=params.upper.copy())
     full.upper[np.tril_indices(9, -1)] = np.nan
     assert affine_lu.sample(5, full, 1).tobytes() == affine_lu.sample(5, params, 1).tobytes()
-
-
-@pytest.mark.parametrize(
-    ("matrix", "shift", "message"),
-    [
-        ([[1, 2, 3], [4, 5, 6]], [0, 0], r"matrix: expected a square matrix, got shape \(2, 3\)"),
-        ([[1, 2], [2, 4]], [0, 0], "matrix: expected a regular matrix, got a singular one"),
-        ([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [0, 0, 0], "matrix: expected a regular matrix"),
-        ([[0.0]], [0], "matrix: expected a regular matrix"),
-        ([[1, np.nan], [2, 4]], [0, 0], "matrix: expected finite values"),
-        ([1, 2], [0, 0], "matrix: expected 2 dimensions"),
-        ([[1, 2], [3, 4]], [0], r"shift: expected shape \(2,\), got \(1,\)"),
-        (np.zeros((0, 0)), [], "matrix: expected 2 dimensions, none of length 0"),
-    ],
-)
-def test_matrices_that_do_not_do_are_refused(matrix: Any, shift: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=f"^{message}"):
-        affine_lu.from_matrix(matrix, shift)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"permutation": [0, 0, 1]}, r"params\.permutation: expected a permutation of 0 to 2"),
-        ({"lower": np.zeros((3, 2))}, r"params\.lower: expected shape \(3, 3\), got \(3, 2\)"),
-        ({"upper": np.zeros((3, 3))}, r"params\.upper: expected a diagonal without zeros"),
-        ({"shift": np.zeros(2)}, r"params\.shift: expected shape \(3,\)"),
-    ],
-)
-def test_factors_that_do_not_do_are_refused(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=f"^{message}"):
-        affine_lu.forward(np.zeros((1, 3)), affine_lu.random_params(3, 1)._replace(**changes))

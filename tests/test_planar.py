@@ -116,25 +116,3 @@ def test_they_equal_normflows(module: ModuleType) -> None:
         expected = case.normflows(params)(torch.tensor(z))
     for left, right in zip(module.forward(z, params), expected, strict=True):
         np.testing.assert_allclose(left, right.numpy(), rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("module", "params", "message"),
-    [
-        (planar, PLANAR._replace(weight=np.zeros(2)), r"params\.weight: expected 2 dimensions"),
-        (planar, PLANAR._replace(weight=np.zeros((0, 2))), r"params\.weight: expected 2 dimensions, none of"),
-        (planar, PLANAR._replace(direction=np.zeros((1, 3))), r"params\.direction: expected shape \(1, 2\)"),
-        (planar, PLANAR._replace(bias=np.zeros(2)), r"params\.bias: expected shape \(1,\)"),
-        (radial, RADIAL._replace(center=np.zeros((1, 3))), r"params\.center: expected shape \(1, 2\)"),
-        (radial, RADIAL._replace(alpha=np.array([0.0])), r"params\.alpha: expected numbers above 0, got 0"),
-        (
-            radial,
-            RADIAL._replace(alpha=np.array([np.nan])),
-            r"params\.alpha: expected numbers above 0, got nan",
-        ),
-        (radial, RADIAL._replace(beta=np.zeros((1, 1))), r"params\.beta: expected shape \(1,\)"),
-    ],
-)
-def test_layers_that_do_not_do_are_refused(module: ModuleType, params: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=f"^{message}"):
-        module.forward(np.zeros((1, 2)), params)

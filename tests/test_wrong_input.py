@@ -10,6 +10,7 @@ import pytest
 from seqgap.bench.model.case import Case, Operation
 from seqgap.kernels import (
     affine_coupling,
+    affine_lu,
     ar_process,
     diffusion,
     iaf,
@@ -17,6 +18,8 @@ from seqgap.kernels import (
     maf,
     mask_stack,
     normal,
+    planar,
+    radial,
     realnvp,
     rq_spline,
 )
@@ -47,9 +50,7 @@ def refused_fields(error: type[Exception], function: Any, params: Any, name: str
 
 
 @pytest.mark.dims(3)
-def test_nothing_takes_a_bare_object_for_its_first_argument(
-    case: Case, operation: Operation, dim: int
-) -> None:
+def test_no_function_takes_a_bare_object(case: Case, operation: Operation, dim: int) -> None:
     function, made = case.kernel(operation.name), operation.inputs(dim, 5, FLOAT64, 1)
     first = next(iter(inspect.signature(function).parameters))
     refused(TypeError, first, function, object(), *made.args[1:], **made.kwargs)
@@ -159,6 +160,30 @@ def test_ar_process() -> None:
         refused(ValueError, "scale", ar_process.inverse, np.float32(Z), params._replace(scale=scale))
     refused(ValueError, "dim", ar_process.sample, 4, params, 0, dim=0)
     refused(ValueError, "dim", ar_process.random_params, 0, 1)
+
+
+def test_planar_and_radial() -> None:
+    forward, params = planar.forward, planar.random_params(3, 1)
+    refused_fields(ValueError, forward, params, "weight", np.zeros(3), np.zeros((0, 3)))
+    refused_fields(ValueError, forward, params, "direction", np.zeros((1, 4)))
+    refused_fields(ValueError, forward, params, "bias", np.zeros(9))
+    forward, params = radial.forward, radial.random_params(3, 1)
+    refused_fields(ValueError, forward, params, "center", np.zeros((1, 2)))
+    refused_fields(ValueError, forward, params, "alpha", 0 * params.alpha, np.nan * params.alpha)
+    refused_fields(ValueError, forward, params, "beta", np.zeros((1, 1)))
+
+
+def test_affine_lu() -> None:
+    from_matrix, params = affine_lu.from_matrix, affine_lu.random_params(3, 1)
+    singular = [[0.0]], [[1, 2], [2, 4]], [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    others = [1, 2], np.zeros((0, 0)), [[1, 2, 3], [4, 5, 6]], [[1, np.nan], [2, 4]]
+    for matrix in (*singular, *others):
+        refused(ValueError, "matrix", from_matrix, matrix, np.zeros(len(matrix)))
+    refused(ValueError, "shift", from_matrix, [[1, 2], [3, 4]], [0])
+    refused_fields(ValueError, affine_lu.forward, params, "permutation", [0, 0, 1])
+    refused_fields(ValueError, affine_lu.forward, params, "lower", np.zeros((3, 2)))
+    refused_fields(ValueError, affine_lu.forward, params, "upper", np.zeros((3, 3)))
+    refused_fields(ValueError, affine_lu.forward, params, "shift", np.zeros(2))
 
 
 def test_affine_coupling() -> None:
