@@ -53,18 +53,10 @@ def over_both(function: Any) -> Any:
     return loop
 
 
-LOOPS = {
-    "exp": over(vecmath.exp),
-    "exp_normal": over(vecmath.exp_normal),
-    "log": over(vecmath.log),
-    "log_normal": over(vecmath.log_normal),
-    "tanh": over(vecmath.tanh),
-    "expm1_negative": over(vecmath.expm1_negative),
-    "sigmoid": over(vecmath.sigmoid),
-    "softplus": over(vecmath.softplus),
-    "sincos_turns": over_both(vecmath.sincos_turns),
-    "sincos_one_turn": over_both(vecmath.sincos_one_turn),
-}
+NAMES = ("exp", "exp_normal", "log", "log_normal", "tanh", "expm1_negative", "sigmoid", "softplus")
+PAIRS = ("sincos_turns", "sincos_one_turn")
+LOOPS = {name: over(getattr(vecmath, name)) for name in NAMES}
+LOOPS |= {name: over_both(getattr(vecmath, name)) for name in PAIRS}
 
 
 def assembly(loop: Any, dtype: Dtype) -> list[str]:

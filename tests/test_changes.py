@@ -330,9 +330,7 @@ def test_nothing_in_common_is_one_line(runs: tuple[Path, Path], tmp_path: Path) 
 
 
 @pytest.mark.parametrize("as_json", [[], ["--json"]])
-def test_damaged_lines_are_named_and_the_rest_compared(
-    runs: tuple[Path, Path], tmp_path: Path, as_json: list[str]
-) -> None:
+def test_damaged_lines_are_named(runs: tuple[Path, Path], tmp_path: Path, as_json: list[str]) -> None:
     folder = shutil.copytree(runs[1], tmp_path / "new")
     lines = (folder / "rows.jsonl").read_text().splitlines(keepends=True)
     (folder / "rows.jsonl").write_text("".join([lines[0], "{\n", *lines[2:7], "[]\n", *lines[8:]]))

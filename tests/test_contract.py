@@ -59,9 +59,7 @@ def test_bits_do_not_depend_on_chunking(case: Case, row_operation: Operation, dt
 
 
 @pytest.mark.dims(21)
-def test_rows_keep_their_bits_anywhere_in_a_batch(
-    case: Case, mapping: Operation, dtype: Dtype, dim: int
-) -> None:
+def test_rows_keep_their_bits_at_any_place(case: Case, mapping: Operation, dtype: Dtype, dim: int) -> None:
     """The same row at each place of a vector block."""
     made = mapping.inputs(dim, 1, dtype, 7)
     assert mapping.rows is not None
@@ -110,9 +108,7 @@ def test_out_is_written_completely(case: Case, writing_operation: Operation, dty
 
 
 @pytest.mark.dims(6)
-def test_out_may_be_the_input_but_not_overlap_it(
-    case: Case, transform: Operation, dtype: Dtype, dim: int
-) -> None:
+def test_out_may_be_the_input_or_apart(case: Case, transform: Operation, dtype: Dtype, dim: int) -> None:
     made = transform.inputs(dim, 9, dtype, 9)
     first, expected = made.args[0], arrays(run(case, transform, made))[0]
     if expected.shape == first.shape:
@@ -138,9 +134,7 @@ def test_inputs_are_left_alone(case: Case, row_operation: Operation, dim: int) -
 
 
 @pytest.mark.dims(10)
-def test_nan_and_inf_stay_in_their_row(
-    case: Case, float_operation: Operation, dtype: Dtype, dim: int
-) -> None:
+def test_nan_and_inf_stay_in_the_row(case: Case, float_operation: Operation, dtype: Dtype, dim: int) -> None:
     made, axis = float_operation.inputs(dim, 9, dtype, 11), float_operation.output_axis
     clean = arrays(run(case, float_operation, made))
     for bad in (np.nan, np.inf, -np.inf):
@@ -198,9 +192,7 @@ def viewed(value: Any, view: Callable[[Any], Any]) -> Any:
 
 @pytest.mark.float32_is_slow
 @pytest.mark.dims(6)
-def test_strides_and_byte_orders_are_converted(
-    case: Case, row_operation: Operation, dtype: Dtype, dim: int
-) -> None:
+def test_other_layouts_are_converted(case: Case, row_operation: Operation, dtype: Dtype, dim: int) -> None:
     made = row_operation.inputs(dim, 9, dtype, 14)
     expected = run(case, row_operation, made)
     for view in VIEWS.values():
@@ -227,9 +219,8 @@ def test_the_dtype_of_the_batch_decides(flow: Case, dim: int) -> None:
 
 @pytest.mark.dims(1, 5)
 def test_empty_batches(case: Case, row_operation: Operation, dtype: Dtype, dim: int) -> None:
-    empty, single = (
-        arrays(run(case, row_operation, row_operation.inputs(dim, n, dtype, 16))) for n in (0, 1)
-    )
+    calls = (row_operation.inputs(dim, n, dtype, 16) for n in (0, 1))
+    empty, single = (arrays(run(case, row_operation, call)) for call in calls)
     for none, one in zip(empty, single, strict=True):
         axis = row_operation.output_axis if one.ndim > 1 else 0
         assert none.shape == np.delete(one, 0, axis).shape
@@ -304,9 +295,7 @@ pool.terminate()
         ("maf", "sample(20_000, module.random_params(8, 1), 0, threads=threads)"),
     ],
 )
-def test_processes_forked_after_a_parallel_call_work(
-    fresh_python: Callable[..., str], module: str, call: str
-) -> None:
+def test_forks_after_a_parallel_call_work(fresh_python: Callable[..., str], module: str, call: str) -> None:
     """GNU OpenMP ends a forked process that opens a region; a lock held at the fork stays held; Python's
     threads are gone."""
     assert fresh_python(FORKED.format(module=module, call=call)) == "[True, True, True, True]\n"

@@ -43,9 +43,7 @@ def test_environment_survives_json() -> None:
     assert {"python", "numpy", "numba", "llvmlite", "seqgap", "scipy"} <= set(found["versions"])
 
 
-def test_variables_of_threading_are_stored_but_for_those_that_slow_libraries_down(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_variables_of_threading_are_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("KMP_AFFINITY", "BLIS_NUM_THREADS", "SECRET", "OPENBLAS_CORETYPE"):
         monkeypatch.setenv(name, "3")
     found = environment([])
@@ -54,9 +52,7 @@ def test_variables_of_threading_are_stored_but_for_those_that_slow_libraries_dow
     assert found["removed_variables"]["OPENBLAS_CORETYPE"] == "3"
 
 
-def test_a_process_that_measures_has_no_variable_that_slows_libraries_down(
-    fresh_python: Callable[..., str],
-) -> None:
+def test_a_measuring_process_has_no_slowing_variable(fresh_python: Callable[..., str]) -> None:
     """Neither after a restart nor where it was started so; both know which there were."""
     program = """
 import json, os, subprocess, sys

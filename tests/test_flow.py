@@ -300,21 +300,9 @@ def test_the_old_plan_is_the_compiled_part_of_a_flow() -> None:
         ((diffusion, "forward", None, 4), TypeError, "family: expected a module"),
         ((affine_coupling, "sample", None, 4), ValueError, "verb: expected"),
         ((affine_coupling, "forward", None, 4), TypeError, "params: expected"),
-        (
-            (affine_coupling, "forward", OF_FOUR, 9),
-            ValueError,
-            "params.a_s",
-        ),
-        (
-            (affine_coupling, "forward", OF_FOUR, 0),
-            ValueError,
-            "dim: expected",
-        ),
-        (
-            (affine_coupling, "forward", OF_FOUR, 4, "int8"),
-            TypeError,
-            "dtype",
-        ),
+        ((affine_coupling, "forward", OF_FOUR, 9), ValueError, "params.a_s"),
+        ((affine_coupling, "forward", OF_FOUR, 0), ValueError, "dim: expected"),
+        ((affine_coupling, "forward", OF_FOUR, 4, "int8"), TypeError, "dtype"),
     ],
 )
 def test_wrong_plans_are_refused(arguments: Any, error: type[Exception], message: str) -> None:

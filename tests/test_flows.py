@@ -130,9 +130,7 @@ def test_samples_follow_log_prob(flow: Case, dim: int) -> None:
 
 
 @pytest.mark.dims(4)
-def test_moments_of_samples_match_independent_numpy_samples(
-    case: Case, numpy_drawing: Operation, dim: int
-) -> None:
+def test_moments_of_samples_match_those_of_numpy(case: Case, numpy_drawing: Operation, dim: int) -> None:
     """Mean and covariance against the implementation in NumPy, with noise of NumPy's generator."""
     n, float64 = 60_000, np.dtype(np.float64)
     call = numpy_drawing.inputs(dim, n, float64, 13)

@@ -166,9 +166,7 @@ def test_least_seconds_takes_the_best_and_every_job_in_turn() -> None:
     assert all(0 < seconds < 1 for seconds in best.values())
 
 
-def test_measuring_for_a_run_leaves_no_thread_pool_and_nothing_compiled(
-    fresh_python: Callable[..., str],
-) -> None:
+def test_measuring_leaves_no_thread_pool_and_nothing_compiled(fresh_python: Callable[..., str]) -> None:
     program = """
 import sys, threading
 from seqgap.bench.machine.probe import measure_machine
@@ -181,9 +179,8 @@ print(_pool.cache_info().currsize, probes.stream.rows.signatures, sys.executable
 
 
 def test_ctrl_c_ends_machine_with_130(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [*HEED_CTRL_C, SEQGAP, "machine"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    )
+    command = [*HEED_CTRL_C, SEQGAP, "machine"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     assert "Measuring" in process.stderr.readline()
     process.send_signal(signal.SIGINT)

@@ -99,9 +99,8 @@ def test_texts_are_inside_and_apart(run: Run, draws: Callable[[Run], Picture | N
 
 def test_speed_ups_are_ratios_within_processes(run: Run) -> None:
     for line in lines_of(threads.picture(run)):
-        cell = Cell(
-            *line["operation"].split("."), "numba", line["dtype"], line["dim"], line["batch"], line["threads"]
-        )
+        sizes = (line[name] for name in ("dtype", "dim", "batch", "threads"))
+        cell = Cell(*line["operation"].split("."), "numba", *sizes)
         here, base = run.measured[cell], run.measured[replace(cell, threads=1)]
         assert line["speed_up"] == pytest.approx(np.exp(np.mean(base.logs - here.logs)))
         assert line["base_seconds_per_sample"] == pytest.approx(base.seconds / cell.batch)
@@ -208,9 +207,8 @@ def test_the_longest_40_kernels_are_shown_and_the_table_has_all() -> None:
 def test_rounds_are_at_their_minute_and_over_the_median_of_the_cell() -> None:
     one, two = rows_of(LINEAR, count=2)
     two = replace(two, rounds=(2e-3, 4e-3))
-    lines = lines_of(
-        rounds.picture(small([two, one], [Probe(1, 1.8e9 + 90, 1.0), Probe(1, 1.8e9 + 30, 3.0)]))
-    )
+    probes = [Probe(1, 1.8e9 + 90, 1.0), Probe(1, 1.8e9 + 30, 3.0)]
+    lines = lines_of(rounds.picture(small([two, one], probes)))
     assert {line["cell"] for line in lines} == {str(LINEAR), ""}
     found = [(line["kind"], line["process"], line["minute"], line["ratio"]) for line in lines]
     assert found == [

@@ -9,9 +9,7 @@ from seqgap.kernels.normal import standard_normal
 
 
 def test_any_masks() -> None:
-    masks = np.array(
-        [[True, True, False, True], [False, False, False, False], [True] * 4, [False, True, True, True]]
-    )
+    masks = np.array([[1, 1, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 1, 1]], bool)
     params = realnvp.random_params(4, 1, layers=4)
     rng = np.random.default_rng(1)
     params = params._replace(

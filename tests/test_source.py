@@ -96,9 +96,7 @@ def test_an_ignored_environment_inside_a_checkout_has_no_commit(
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError("git"), subprocess.TimeoutExpired("git", 1)])
-def test_git_that_is_absent_or_hangs(
-    installed: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
+def test_git_is_absent_or_hangs(installed: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def fail(*arguments: object, **options: object) -> None:
         raise error
 
@@ -108,18 +106,14 @@ def test_git_that_is_absent_or_hangs(
     assert len(source()["digest"]) == 16
 
 
-def test_variables_of_a_git_hook_do_not_mislead(
-    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_variables_of_a_git_hook(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit_all(Path.cwd())
     expected = head(Path.cwd())
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
     assert source()["commit"] == expected
 
 
-def test_a_deleted_working_folder_is_no_error(
-    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_deleted_working_folder(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone() -> Path:
         raise FileNotFoundError(os.curdir)
 

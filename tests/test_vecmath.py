@@ -119,9 +119,8 @@ def positive(dtype: Dtype) -> Any:
     edges = np.array(
         [info.smallest_subnormal, info.tiny, info.max, 1, 1 - info.epsneg, 1 + info.eps, np.sqrt(0.5)], dtype
     )
-    x = np.concatenate(
-        [patterns(dtype), points(dtype, 0.4, 2.5), 1 + points(dtype, -1e-3, 1e-3, 1000), edges]
-    )
+    near = 1 + points(dtype, -1e-3, 1e-3, 1000)
+    x = np.concatenate([patterns(dtype), points(dtype, 0.4, 2.5), near, edges])
     return np.abs(x[x != 0])
 
 
@@ -133,9 +132,8 @@ def where_tanh_bends(dtype: Dtype) -> Any:
 def one_turn(dtype: Dtype) -> Any:
     x = patterns(dtype)
     near = [points(dtype, -1e-4, 1e-4, 500), 0.25 + points(dtype, -1e-3, 1e-3, 1000)]
-    return np.concatenate(
-        [points(dtype, -1, 1), *near, (np.arange(-8, 9) / 8).astype(dtype), x[np.abs(x) <= 1]]
-    )
+    eighths = (np.arange(-8, 9) / 8).astype(dtype)
+    return np.concatenate([points(dtype, -1, 1), *near, eighths, x[np.abs(x) <= 1]])
 
 
 def turns(dtype: Dtype) -> Any:
@@ -238,10 +236,7 @@ def test_general_functions_have_the_bits_of_the_generator(dtype: Dtype) -> None:
         assert bits(values(f"{part}_turns", t)) == bits(values(f"{part}_one_turn", t))
 
 
-DIGESTS = {
-    "float64": "181f8af29774973f0037f257f3bb5056",
-    "float32": "9eac9263368b8b7ef46a64d636d94921",
-}
+DIGESTS = {"float64": "181f8af29774973f0037f257f3bb5056", "float32": "9eac9263368b8b7ef46a64d636d94921"}
 
 
 def test_normals_keep_their_bits(dtype: Dtype) -> None:
