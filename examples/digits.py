@@ -16,11 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
 import torch
 import zuko
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 from sklearn.datasets import load_digits
@@ -29,7 +27,7 @@ from threadpoolctl import threadpool_limits
 from seqgap.bench.machine import processor
 from seqgap.bench.machine.environment import versions
 from seqgap.bench.machine.turns import calls_in_turns
-from seqgap.bench.report.plots.style import COLOURS, GREY, MARKERS, Picture, house_style, save
+from seqgap.bench.report.plots.style import COLOURS, GREY, MARKERS, Picture, house_style, new_figure, save
 from seqgap.bench.results import tables
 from seqgap.kernels import interop, normal
 
@@ -141,7 +139,7 @@ def pairs(measured: list[Timing]) -> list[tuple[Timing, Timing]]:
 
 def picture(rows: dict[str, Any], measured: list[Timing]) -> Picture:
     """Digits over times."""
-    figure = Figure(figsize=(9, 6), layout="constrained")
+    figure = new_figure(9, 6)
     above, below = figure.subfigures(2, 1, height_ratios=(3, 4))
     draw_digits(above, rows)
     draw_times(below.subplots(), measured)
@@ -213,7 +211,6 @@ def main(target: Path) -> None:
         speed.add_row(f"{timed[0].flow} {timed[0].work}", *(f"{figure:.3g}" for figure in figures))
     console.print(speed)
     target.mkdir(parents=True, exist_ok=True)
-    matplotlib.use("agg")
     with house_style():
         written = save(picture(rows, measured), target)
     console.print(f"Written: {', '.join(map(str, written))}")

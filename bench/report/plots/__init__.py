@@ -5,6 +5,7 @@ from pathlib import Path
 
 from seqgap.bench.analysis.curves import kinds
 from seqgap.bench.analysis.run import Run, timed
+from seqgap.bench.report import unset as unset  # before all that imports matplotlib
 from seqgap.bench.report.plots import compiling, curves, gap_map, ladder, rounds, threads
 from seqgap.bench.report.plots.style import Picture, house_style, save
 

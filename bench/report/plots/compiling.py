@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullFormatter
 
 from seqgap.bench.analysis.compiling import Kernel, kernels, table
 from seqgap.bench.analysis.run import Run
-from seqgap.bench.report.plots.style import COLOURS, FAINT, Picture, footed, plain_text
+from seqgap.bench.report.plots.style import COLOURS, FAINT, Picture, footed, new_figure, plain_text
 
 _MOST = 40  # kernels in the picture
 _LEAST = 1e-3  # seconds at which the axis begins
@@ -20,7 +19,7 @@ def picture(run: Run) -> Picture | None:
     if not kernels(run):
         return None
     shown = kernels(run)[:_MOST]
-    figure = Figure(figsize=(10, 1.8 + 0.26 * max(len(shown), 4)), layout="constrained")
+    figure = new_figure(10, 1.8 + 0.26 * max(len(shown), 4))
     _bars(figure.subplots(), shown)
     figure.suptitle(
         f"What comes before the first result of a compiled kernel\n{_subtitle(kernels(run))}", fontsize=10

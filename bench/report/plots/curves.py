@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from seqgap.bench.analysis.curves import Kind, kinds, table
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.model.implementation import MAIN
 from seqgap.bench.report.plots.panel import Panel
-from seqgap.bench.report.plots.style import Picture, footed
+from seqgap.bench.report.plots.style import Picture, footed, new_figure
 from seqgap.bench.report.text import threads_text
 
 _TITLE = 8.6  # inches that the title needs
@@ -30,9 +29,7 @@ def picture(runs: Sequence[Run], name: str) -> Picture:
     batches = sorted({c.batch for c in cells if c.name in shown})
     batches = sorted({batches[0], batches[-1]})
     impls = _impls(runs, kind)
-    figure = Figure(
-        figsize=(max(1.2 + 4.9 * len(impls), _TITLE), 2 + 4.3 * len(batches)), layout="constrained"
-    )
+    figure = new_figure(max(1.2 + 4.9 * len(impls), _TITLE), 2 + 4.3 * len(batches))
     grid = figure.subplots(len(batches), len(impls), sharex=True, sharey="row", squeeze=False)
     dims = sorted({c.dim for c in cells})
     for i, batch in enumerate(batches):

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from seqgap.bench.analysis.gap import FELT, Gap, map_table, mapped
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.model.implementation import MAIN
-from seqgap.bench.report.plots.style import GREY, LIGHT, Picture, footed, plain_text
+from seqgap.bench.report.plots.style import GREY, LIGHT, Picture, footed, new_figure, plain_text
 from seqgap.bench.report.text import threads_text
 
 _COLOURS = "PuOr_r"  # orange: the sequential direction is slower; told apart by all eyes
@@ -33,9 +33,7 @@ def picture(run: Run) -> Picture | None:
     impls = [impl for impl in MAIN if any(gap.cell.impl == impl for gap in shown)]
     dims, batches = (sorted({getattr(gap.cell, size) for gap in shown}) for size in ("dim", "batch"))
     width = 1.8 + len(impls) * max(1.2 + 0.62 * len(dims), 2.6)  # a title needs as much
-    figure = Figure(
-        figsize=(max(width, 8.0), 1.9 + len(pairs) * (0.9 + 0.62 * len(batches))), layout="constrained"
-    )
+    figure = new_figure(max(width, 8.0), 1.9 + len(pairs) * (0.9 + 0.62 * len(batches)))
     grid = figure.subplots(len(pairs), len(impls), squeeze=False)
     largest = max(*(abs(np.log(gap.ratio.middle)) for gap in shown), np.log(2.0))
     norm = TwoSlopeNorm(0.0, -largest, largest)

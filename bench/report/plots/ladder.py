@@ -4,11 +4,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from seqgap.bench.analysis.ladder import Ladder, Rung, ladders, table
 from seqgap.bench.analysis.run import Run
-from seqgap.bench.report.plots.style import COLOURS, FAINT, GREY, Picture, footed, plain_text
+from seqgap.bench.report.plots.style import COLOURS, FAINT, GREY, Picture, footed, new_figure, plain_text
 from seqgap.bench.report.text import ends, heading, si, times, total_line
 
 _FASTER, _SLOWER, _LEFT = COLOURS[0], COLOURS[1], COLOURS[2]
@@ -24,8 +23,7 @@ def picture(run: Run) -> Picture | None:
         return None
     models = sorted({_model(ladder) for ladder in ladders(run)}, key=lambda m: (m[0], m[1] != "float64"))
     batches = sorted({ladder.cell.batch for ladder in ladders(run)})
-    size = (1 + 7 * len(batches), 1.4 + 3.7 * len(models))
-    figure = Figure(figsize=size, layout="constrained")
+    figure = new_figure(1 + 7 * len(batches), 1.4 + 3.7 * len(models))
     grid = figure.subplots(len(models), len(batches), squeeze=False)
     for axes in grid.flat:
         axes.set_visible(False)

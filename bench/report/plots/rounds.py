@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.lib.stride_tricks import sliding_window_view
 
 from seqgap.bench.analysis import rounds as analysis
 from seqgap.bench.analysis.rounds import Rounds, Sample
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.statistics import Array
-from seqgap.bench.report.plots.style import COLOURS, FAINT, GREY, Picture, footed
+from seqgap.bench.report.plots.style import COLOURS, FAINT, GREY, Picture, footed, new_figure
 from seqgap.bench.results.run import DISTURBED
 
 _LOWEST, _HIGHEST = 0.7, 1.5
@@ -26,7 +25,7 @@ def picture(run: Run) -> Picture | None:
     if not run.measured:
         return None
     rounds, probes = analysis.rounds(run), analysis.probes(run)
-    figure = Figure(figsize=(10, 6.4 if probes else 5), layout="constrained")
+    figure = new_figure(10, 6.4 if probes else 5)
     grid = figure.subplots(
         1 + bool(probes), sharex=True, squeeze=False, height_ratios=[4, 1] if probes else None
     )[:, 0]

@@ -51,6 +51,11 @@ def house_style() -> Iterator[None]:
         yield
 
 
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches, which finds room for all that is put on it."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
 def save(picture: Picture, target: Path) -> list[Path]:
     """Write the picture as PNG and SVG, and its table as CSV."""
     picture.figure.set_dpi(_DPI)  # the layout hangs on it

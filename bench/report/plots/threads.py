@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from seqgap.bench.analysis.run import Run
@@ -20,6 +19,7 @@ from seqgap.bench.report.plots.style import (
     Picture,
     footed,
     label_ends,
+    new_figure,
 )
 
 _MOST = len(COLOURS)  # curves in a panel: each has a colour of its own
@@ -32,7 +32,7 @@ def picture(run: Run) -> Picture | None:
     panels = [(dtype, curves) for dtype, curves in by_dtype.items() if curves]
     if not panels:
         return None
-    figure = Figure(figsize=(10.5, 2 + 3.7 * len(panels)), layout="constrained")
+    figure = new_figure(10.5, 2 + 3.7 * len(panels))
     grid = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
     for axes, (dtype, curves) in zip(grid, panels, strict=True):
         _panel(axes, curves[:_MOST], _cores(run))
