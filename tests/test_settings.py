@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import matplotlib
 import pytest
 from command import seqgap
 from synthetic import SMALL, write_run
@@ -19,6 +21,10 @@ savefig.facecolor: black
 axes.grid: True
 font.family: monospace
 """
+SETTINGS: list[dict[str, Any]] = [
+    {"text.usetex": True, "savefig.bbox": "tight", "savefig.dpi": 30, "axes.grid": True},
+    {"figure.autolayout": True, "font.family": ["monospace"], "lines.linewidth": 5, "path.sketch": (1, 9, 2)},
+]
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +41,16 @@ def same_files(drawn: Path, folder: Path) -> None:
     assert {path.name for path in drawn.iterdir()} == names > {"curves.png", "curves.svg", "ladder.png"}
     for name in names:
         assert (drawn / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: next(iter(settings)))
+def test_settings_of_the_process_change_no_byte(
+    folder: Path, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    with matplotlib.rc_context(settings):
+        draw([read_run(folder)], tmp_path)
+        assert {name: matplotlib.rcParams[name] for name in settings} == settings
+    same_files(tmp_path, folder)
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,13 @@ class Picture(NamedTuple):
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Draw and save within it."""
-    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+    """Draw and save within it: matplotlib's own defaults and the house style, nothing of the user's."""
+    defaults = {key: value for key, value in matplotlib.rcParamsDefault.items() if key != "backend"}
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # a folder's name may be in any script
-        yield
+        warnings.filterwarnings("ignore", category=matplotlib.MatplotlibDeprecationWarning)  # of a default
+        with matplotlib.rc_context(defaults | _STYLE):
+            yield
 
 
 def new_figure(width: float, height: float) -> Figure:
