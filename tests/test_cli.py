@@ -94,6 +94,8 @@ WRONG_OPTIONS = [
     (["run", "--dim", str(2**24 + 1)], "--dim"),
     (["run", "--profile", "huge"], "--profile"),
     (["run", "--case", "no_such"], "--case"),
+    (["run", "--case", "normal", "--case", "no_such*"], "no_such*"),
+    (["run", "--case", "normal.*", "--case", "ar_process.no_such", "--case", "maf"], "ar_process.no_such"),
     (["run", "--impl", "fortran"], "--impl"),
     (["run", "--dim", "2,x"], "--dim"),
     (["run", "--dim", "0"], "--dim"),

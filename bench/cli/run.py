@@ -70,9 +70,11 @@ def _start(out: Path | None, chosen: dict[str, Any]) -> "RunFolder":
         chosen["ladder_threads"] = max(chosen["threads"])
     options = validated(replace(profile(chosen.pop("profile", "quick"), threads_available()), **chosen))
     options = replace(options, impl=installed(options.impl))
+    named = chosen.get("case", ())
+    idle = [name for name in named if not plan(replace(options, case=(name,), impl=("numba",)))]
+    if idle:
+        raise click.UsageError(f"--case: nothing matches {' '.join(idle)}; see seqgap list")
     if not plan(options):
-        if not plan(replace(options, impl=("numba",))):
-            raise click.UsageError(f"--case: nothing matches {' '.join(options.case)}; see seqgap list")
         raise click.UsageError("--impl: python runs on one thread; choose another or --threads 1")
     return start(options, out or dated())
 
