@@ -37,11 +37,11 @@ def ladder(
     rung removes one cause, and its factor is what that cause costs. N = 1 is about latency, a large N about
     throughput. Writes a result folder, with the table as ladder.csv and a picture of it.
     """
-    from seqgap.bench.measure.parent import measure_run, start, stoppable
+    from seqgap.bench.measure.parent import measure_run, started, stoppable
 
     options = _options(case, dim, batch, dtype, processes)
-    console, folder = make_console(), start(options, out or dated())
-    with stoppable(folder):
+    console = make_console()
+    with started(options, out or dated()) as folder, stoppable(folder):
         measure_run(console, folder)
         _report(console, folder.path)
 

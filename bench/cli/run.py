@@ -1,6 +1,7 @@
 """`seqgap run`."""
 
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,9 @@ from seqgap.bench.cli.console import make_console
 from seqgap.bench.cli.options import dated, installed, numbers, validated, words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seqgap.bench.plan.options import Options
     from seqgap.bench.results.folder import RunFolder
 
 
@@ -39,7 +43,7 @@ def run(out: Path | None, resume: Path | None, **choices: Any) -> None:
 
     Every finished cell is on disk at once; --resume DIR goes on where a run was stopped.
     """
-    from seqgap.bench.measure.parent import measure_run, stoppable
+    from seqgap.bench.measure.parent import measure_run, started, stoppable
     from seqgap.bench.report.summary import report
 
     chosen = {key: value for key, value in choices.items() if value not in (None, ())}
@@ -48,18 +52,18 @@ def run(out: Path | None, resume: Path | None, **choices: Any) -> None:
         named = [f"--{key}" for key in [*chosen, *(["out"] if out else [])]]
         if named:
             raise click.UsageError(f"--resume takes its options from DIR; drop {', '.join(named)}")
-        folder = _resume(resume)
+        begun = _resumed(resume)
     else:
-        folder = _start(out, chosen)
-    with stoppable(folder):
+        begun = started(_options(chosen), out or dated())
+    with begun as folder, stoppable(folder):
         measure_run(console, folder)
         complete = report(console, folder.path)
     if not complete:
         sys.exit(1)
 
 
-def _start(out: Path | None, chosen: dict[str, Any]) -> "RunFolder":
-    from seqgap.bench.measure.parent import start
+def _options(chosen: dict[str, Any]) -> "Options":
+    """The options of a new run; UsageError where nothing can be measured, or a pattern fits nothing."""
     from seqgap.bench.plan.cells import plan
     from seqgap.bench.plan.options import profile
     from seqgap.kernels._core.jit import threads_available
@@ -76,16 +80,19 @@ def _start(out: Path | None, chosen: dict[str, Any]) -> "RunFolder":
         raise click.UsageError(f"--case: nothing matches {' '.join(idle)}; see seqgap list")
     if not plan(options):
         raise click.UsageError("--impl: python runs on one thread; choose another or --threads 1")
-    return start(options, out or dated())
+    return options
 
 
-def _resume(path: Path) -> "RunFolder":
+@contextmanager
+def _resumed(path: Path) -> "Iterator[RunFolder]":
     from seqgap.bench.machine.environment import machine, versions
     from seqgap.bench.results.folder import RunFolder, read_environment
+    from seqgap.bench.results.lock import held
     from seqgap.bench.results.rows import ResultError
 
-    stored = read_environment(path)
-    for key, here in (("machine", machine()), ("versions", versions())):
-        if stored.get(key) != here:
-            raise ResultError(f"{path}: measured with other {key}; start a new run")
-    return RunFolder.resume(path)
+    with held(path):
+        stored = read_environment(path)
+        for key, here in (("machine", machine()), ("versions", versions())):
+            if stored.get(key) != here:
+                raise ResultError(f"{path}: measured with other {key}; start a new run")
+        yield RunFolder.resume(path)

@@ -19,6 +19,7 @@ from seqgap.bench.machine.variables import measuring, removed
 from seqgap.bench.plan.cells import expected_seconds, planned, too_slow
 from seqgap.bench.plan.options import Options
 from seqgap.bench.results.folder import RunFolder, make_empty
+from seqgap.bench.results.lock import held
 from seqgap.bench.results.rows import Probe, Row, parse_item
 
 _LOG = "worker.log"
@@ -28,16 +29,18 @@ class WorkerError(click.ClickException):
     """A measuring process ended early; the message is one line and names its log."""
 
 
-def start(options: Options, path: Path) -> RunFolder:
+@contextmanager
+def started(options: Options, path: Path) -> Iterator[RunFolder]:
     """A new result folder with all that is known before the first timing; the ceilings take 5 seconds."""
     make_empty(path)
-    click.echo(MEASURING)
-    ceilings, blas = measure_machine(parallel=any(cell.threads > 1 for cell in planned(options)))
-    _refuse_if_wrong(blas)
-    if gone := removed():
-        click.echo(f"Measured without what slows libraries down: {', '.join(gone)}")
-    known = environment(blas) | {"ceilings": ceilings.to_json()}
-    return RunFolder.create(path, known, options)
+    with held(path):
+        click.echo(MEASURING)
+        ceilings, blas = measure_machine(parallel=any(cell.threads > 1 for cell in planned(options)))
+        _refuse_if_wrong(blas)
+        if gone := removed():
+            click.echo(f"Measured without what slows libraries down: {', '.join(gone)}")
+        known = environment(blas) | {"ceilings": ceilings.to_json()}
+        yield RunFolder.create(path, known, options)
 
 
 def _refuse_if_wrong(blas: list[dict[str, Any]]) -> None:
