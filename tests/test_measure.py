@@ -1,8 +1,9 @@
 """One cell: its warm-up, the gate before its timing, and when it is measured again."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from synthetic import once
 from seqgap.bench.measure import worker
 from seqgap.bench.measure.cell import _warm_up, measure
 from seqgap.bench.measure.session import Session, run
+from seqgap.bench.model.case import Operation
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.options import Options
 from seqgap.bench.plan.order import blocks
@@ -20,6 +22,12 @@ from seqgap.kernels import linear_ar
 CELL = Cell("linear_ar", "forward", "numba", "float64", 6, 9, 1)
 SEED = Options(seed=3, longest=1e9)  # nothing is too slow
 ORDERED = Options(dim=(2, 8), batch=(1, 4), threads=(1, 2), impl=("numba",), case=("linear_ar",), map=())
+
+
+class Free(NamedTuple):
+    """What psutil knows of memory."""
+
+    available: int
 
 
 def never(thunk: Any, estimate: float) -> tuple[tuple[float, ...], int]:
@@ -94,6 +102,48 @@ def test_a_wrong_result_is_never_timed(monkeypatch: pytest.MonkeyPatch, spoil: A
     row = measure(CELL, SEED, never)
     assert row.status == "failed"
     assert reason in row.reason
+
+
+def no_memory(*_: Any, **__: Any) -> Any:
+    raise MemoryError
+
+
+def too_many(*_: Any, **__: Any) -> Any:
+    return np.empty((2**40, 2**40))  # more than NumPy can count
+
+
+@pytest.mark.parametrize("raising", [no_memory, too_many, lambda *_, **__: np.empty(2**60)])
+def test_a_call_that_memory_is_too_small_for_is_skipped_with_the_bytes(
+    monkeypatch: pytest.MonkeyPatch, raising: Any
+) -> None:
+    monkeypatch.setattr(linear_ar, "forward", raising)
+    row = measure(CELL, SEED, never)
+    assert (row.status, row.rounds) == ("skipped", ())
+    assert re.search(r"\d bytes of data", row.reason), row.reason
+    assert row.expected > 0
+
+
+def test_a_timing_that_runs_out_of_memory_does_not_end_the_run() -> None:
+    row = measure(CELL, SEED, no_memory)
+    assert (row.status, row.rounds) == ("skipped", ())
+    assert re.search(r"\d bytes of data", row.reason), row.reason
+
+
+def test_what_free_memory_cannot_hold_is_never_allocated(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = replace(CELL, dim=1000, batch=2**20)  # 16 GiB
+    monkeypatch.setattr("seqgap.bench.machine.limits.psutil.virtual_memory", lambda: Free(2**34))
+    monkeypatch.setattr(Operation, "inputs", lambda *_: pytest.fail("allocated"), raising=False)
+    row = measure(large, SEED, never)
+    assert row.status == "skipped"
+    assert re.search(r"\d bytes of data", row.reason), row.reason
+
+
+def test_a_batch_beyond_all_memory_is_skipped() -> None:
+    """As NumPy itself says it, on a machine of any size: 8 PiB."""
+    cell = Cell("diffusion", "noise", "numpy", "float64", 2**24, 2**24, 1)
+    row = measure(cell, SEED, never)
+    assert row.status == "skipped"
+    assert re.search(r"\d bytes of data", row.reason), row.reason
 
 
 def test_a_call_that_takes_far_too_long_is_cut_off() -> None:

@@ -50,6 +50,12 @@ def cgroup() -> dict[str, str | None]:
     }
 
 
+def free_memory() -> float:
+    """Bytes that this process can get: what the machine has free, and its cgroup allows at all."""
+    allowed = cgroup()["memory_max"]
+    return min(psutil.virtual_memory().available, math.inf if allowed is None else _bytes(allowed))
+
+
 def _folders(controller: str) -> Iterator[Path]:
     """The folders of this process's cgroup, innermost first, of both versions."""
     for line in (_read(_OWN_CGROUPS) or "").splitlines():

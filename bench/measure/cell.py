@@ -12,11 +12,12 @@ import numpy as np
 from numba.core import event
 from threadpoolctl import ThreadpoolController
 
+from seqgap.bench.machine.limits import free_memory
 from seqgap.bench.measure.gate import check
 from seqgap.bench.model import arrays
 from seqgap.bench.model.case import Thunk
 from seqgap.bench.model.cell import Cell
-from seqgap.bench.plan.cells import expected_seconds
+from seqgap.bench.plan.cells import data_bytes, expected_seconds
 from seqgap.bench.plan.options import Options
 from seqgap.bench.results.rows import Row
 from seqgap.kernels._core.cache import LOADING
@@ -27,6 +28,8 @@ _TOO_SLOW = 3  # times the allowed seconds for one call: estimates are rough
 _ROUGH = 10  # times what is expected of a call: the largest error of the expectation
 _CALLS = 3  # of the warm-up, before a call is believed to take longer
 _TIME_SLICE = 0.003  # seconds; threads that take turns on one core take a slice of the scheduler each
+_SPARE = 1.5  # times the data of a cell: libraries copy some of it
+_BEYOND_NUMPY = ("Maximum allowed dimension exceeded", "array is too big", "maximum supported dimension")
 _PARTING = 0.15  # seconds after which the scheduler has long moved one of them to another core
 
 
@@ -34,13 +37,15 @@ def measure(cell: Cell, options: Options, timer: Timer) -> Row:
     """The row of a cell; timer(thunk, estimate) returns (seconds for one call in each round, iterations).
 
     The first call compiles and is timed apart. A wrong result, or an error, is reported as failed and
-    not timed; a call that takes too long, as skipped.
+    not timed; a call that takes too long, or that memory is too small for, as skipped.
     """
     try:
         with _limited(cell.threads), arrays.settings(cell.impl, cell.threads):
             return _measured(cell, options, timer)
     except ImportError as error:
-        return Row(cell, "failed", reason=str(error))
+        return _failed(cell, error)
+    except MemoryError as error:  # of a further call
+        return _too_large(cell, error)
 
 
 @contextmanager
@@ -57,9 +62,11 @@ def _blas(loaded: int) -> ThreadpoolController:
 
 def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
     try:
+        _refuse_beyond_memory(cell)
         thunk, first = _first_call(cell, options.seed)
     except Exception as error:  # one broken implementation must not end a run
-        return Row(cell, "failed", reason=f"{type(error).__name__}: {error}")
+        large = isinstance(error, MemoryError) or str(error).startswith(_BEYOND_NUMPY)
+        return _too_large(cell, error) if large else _failed(cell, error)
     estimate = first.first_call
     if cell.impl != "python" or not options.seconds < estimate < options.longest:
         doubted = max(options.seconds, _ROUGH * expected_seconds(cell))
@@ -71,6 +78,22 @@ def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
     rounds, iterations = timer(thunk, estimate)
     cpus = (time.process_time() - cpu) / (time.perf_counter() - wall)
     return replace(first, rounds=rounds, iterations=iterations, started=started, cpus=cpus)
+
+
+def _failed(cell: Cell, error: Exception) -> Row:
+    return Row(cell, "failed", reason=f"{type(error).__name__}: {error}")
+
+
+def _too_large(cell: Cell, error: Exception) -> Row:
+    reason = f"{data_bytes(cell):.0f} bytes of data, too many for the memory: {error}"
+    return Row(cell, "skipped", reason=reason.removesuffix(": "), expected=expected_seconds(cell))
+
+
+def _refuse_beyond_memory(cell: Cell) -> None:
+    """MemoryError before the system would kill this process, which is what Linux does when it has no more."""
+    free = free_memory()
+    if _SPARE * data_bytes(cell) > free:
+        raise MemoryError(f"{free:.0f} are free")
 
 
 def _warm_up(thunk: Thunk, seconds: float, threads: int, doubted: float) -> float:

@@ -59,6 +59,11 @@ def too_slow(cell: Cell, options: Options) -> str | None:
     expected = expected_seconds(cell)
     if expected > options.longest:
         return f"about {expected:.2g} s for one call, above {options.longest:g} s"
-    cost, itemsize = cell.cost, np.dtype(cell.dtype).itemsize
-    size = cell.batch * cost.elements * itemsize + cost.parameters * (itemsize + _LIST_BYTES)
+    size = data_bytes(cell)
     return f"{size / 2**30:.1f} GiB of data, above 2 GiB" if size > _LARGEST_BYTES else None
+
+
+def data_bytes(cell: Cell) -> float:
+    """Bytes of input, output and parameters, with the lists of these that the check makes."""
+    cost, itemsize = cell.cost, np.dtype(cell.dtype).itemsize
+    return cell.batch * cost.elements * itemsize + cost.parameters * (itemsize + _LIST_BYTES)
