@@ -134,6 +134,9 @@ def _error(folder: RunFolder, code: int, errors: IO[bytes]) -> WorkerError:
     errors.seek(0)
     text = errors.read().decode(errors="replace")
     log = folder.path / _LOG
-    log.write_text(text, encoding="utf-8")
     last = (text.strip().splitlines() or [f"exit code {code}"])[-1]
+    try:
+        log.write_text(text, encoding="utf-8")
+    except OSError as error:
+        return WorkerError(f"the measurement ended early: {last}; no {log} ({error.strerror})")
     return WorkerError(f"the measurement ended early: {last}; see {log}")

@@ -15,7 +15,7 @@ from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.cells import planned
 from seqgap.bench.plan.options import Options
 from seqgap.bench.results.operations import Operations
-from seqgap.bench.results.rows import PROBES, ROWS, Probe, ResultError, Row, read_rows
+from seqgap.bench.results.rows import PROBES, ROWS, Probe, ResultError, Row, read_rows, writing
 
 ENVIRONMENT, OPERATIONS = "environment.json", "operations.json"
 SCHEMA = 3
@@ -31,13 +31,16 @@ class RunFolder:
     def create(cls, path: Path, environment: dict[str, Any], options: Options) -> "RunFolder":
         """A new folder with what is known beforehand; ResultError where something is there already."""
         make_empty(path)
-        try:
-            _store(path / OPERATIONS, Operations.of(planned(options), options.impl).to_json())
-            _store(path / ENVIRONMENT, {"schema": SCHEMA, "options": options.to_json(), **environment})
-            for name in (ROWS, PROBES):
-                (path / name).touch()
-        except OSError as error:
-            raise ResultError(f"{path}: cannot be written ({error.strerror})") from None
+        with writing(path):
+            try:
+                _store(path / OPERATIONS, Operations.of(planned(options), options.impl).to_json())
+                _store(path / ENVIRONMENT, {"schema": SCHEMA, "options": options.to_json(), **environment})
+                for name in (ROWS, PROBES):
+                    (path / name).touch()
+            except OSError:
+                for file in path.iterdir():
+                    file.unlink()  # what is neither empty nor a run could not be used again
+                raise
         return cls(path)
 
     @staticmethod
@@ -53,26 +56,27 @@ class RunFolder:
         cls.state(path)
         read_ceilings(path)
         for name in (ROWS, PROBES):
-            (path / name).touch()
-            _drop_torn_line(path / name)
+            with writing(path / name):
+                (path / name).touch()
+                _drop_torn_line(path / name)
         return cls(path)
 
     def append(self, item: Row | Probe) -> None:
         """Store a row or a probe; it is on disk when this returns."""
         name = ROWS if isinstance(item, Row) else PROBES
-        with open(self.path / name, "a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(item), allow_nan=False) + "\n")
+        line = json.dumps(asdict(item), allow_nan=False) + "\n"
+        advice = f"; all before it is kept, go on with: seqgap run --resume {self.path}"
+        with writing(self.path / name, advice), open(self.path / name, "a", encoding="utf-8") as file:
+            file.write(line)
             file.flush()
             os.fsync(file.fileno())
 
 
 def make_empty(path: Path) -> None:
     """Make a folder; ResultError where something is in it already."""
-    try:
+    with writing(path):
         path.mkdir(parents=True, exist_ok=True)
         used = any(path.iterdir())
-    except OSError as error:
-        raise ResultError(f"{path}: cannot be written ({error.strerror})") from None
     if used:
         raise ResultError(f"{path}: not empty; choose another folder, or --resume it")
 

@@ -6,7 +6,8 @@ each probe of the host, with the keys of `Probe`. docs/schema.md describes them.
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,15 @@ _SHORTEST, _LONGEST = 1e-12, 1e9  # seconds that a round can last
 
 class ResultError(click.ClickException):
     """A result folder that cannot be used; the message is one line and names the file."""
+
+
+@contextmanager
+def writing(path: Path, advice: str = "") -> Iterator[None]:
+    """ResultError that names a file or folder where the system refuses to write it, as on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        raise ResultError(f"{path}: cannot be written ({error.strerror or error}){advice}") from None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from seqgap.bench.results.rows import writing
+
 Value: TypeAlias = str | float | None
 
 
@@ -40,7 +42,8 @@ class Table(NamedTuple):
 def write_table(table: Table, folder: Path) -> Path:
     """Write a table into a folder and return its path."""
     path = folder / table.name
-    path.write_text(table.text(), encoding="utf-8", newline="")
+    with writing(path):
+        path.write_text(table.text(), encoding="utf-8", newline="")
     return path
 
 

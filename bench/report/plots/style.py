@@ -16,7 +16,7 @@ from scipy.optimize import isotonic_regression
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.statistics import METHOD
 from seqgap.bench.results.folder import ENVIRONMENT
-from seqgap.bench.results.rows import ResultError
+from seqgap.bench.results.rows import ResultError, writing
 from seqgap.bench.results.tables import Table, write_table
 
 # Okabe and Ito's palette, legible with the common colour-vision deficiencies; yellow left out.
@@ -67,7 +67,8 @@ def save(picture: Picture, target: Path) -> list[Path]:
     written = []
     for suffix, metadata in (("png", {}), ("svg", {"Date": None})):
         path = (target / picture.table.name).with_suffix(f".{suffix}")
-        picture.figure.savefig(path, dpi=_DPI, metadata=metadata)
+        with writing(path):
+            picture.figure.savefig(path, dpi=_DPI, metadata=metadata)
         written.append(path)
     return [*written, write_table(picture.table, target)]
 
