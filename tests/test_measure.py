@@ -146,6 +146,20 @@ def test_a_batch_beyond_all_memory_is_skipped() -> None:
     assert re.search(r"\d bytes of data", row.reason), row.reason
 
 
+def test_the_reason_of_a_failure_is_one_line_that_can_be_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"half a pair \ud800, a colour \x1b[31m,\nlines, {'x' * 10**6}"
+
+    def failing(*_: Any, **__: Any) -> Any:
+        raise RuntimeError(text)
+
+    monkeypatch.setattr(linear_ar, "forward", failing)
+    row = measure(CELL, SEED, never)
+    assert row.status == "failed"
+    assert row.reason.startswith("RuntimeError: half a pair \ufffd, a colour \ufffd[31m, lines, xxx")
+    assert len(row.reason) <= 1000
+    assert row.reason.isprintable()
+
+
 def test_a_call_that_takes_far_too_long_is_cut_off() -> None:
     row = measure(replace(CELL, impl="python"), Options(longest=1e-9), never)
     assert (row.status, row.rounds) == ("skipped", ())

@@ -122,7 +122,7 @@ def pictures(run: Run) -> Outcome:
     behind = [path.with_suffix(".csv").name for path in drawn]
     differing = [line for name in behind for line in differences(run, name)]
     wanted = (str(value(run.environment, "versions.numba")), METHOD)
-    texts = {path.name: html.unescape(path.read_text(errors="replace")) for path in drawn}
+    texts = {path.name: html.unescape(path.read_text(encoding="utf-8", errors="replace")) for path in drawn}
     nameless = [name for name, text in texts.items() if any(part not in text for part in wanted)]
     unknown = sum(not measured.interval.known for measured in run.measured.values())
     return judge(

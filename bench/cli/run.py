@@ -88,11 +88,12 @@ def _resumed(path: Path) -> "Iterator[RunFolder]":
     from seqgap.bench.machine.environment import machine, versions
     from seqgap.bench.results.folder import RunFolder, read_environment
     from seqgap.bench.results.lock import held
+    from seqgap.bench.results.printable import printable_values
     from seqgap.bench.results.rows import ResultError
 
     with held(path):
         stored = read_environment(path)
         for key, here in (("machine", machine()), ("versions", versions())):
-            if stored.get(key) != here:
+            if stored.get(key) != printable_values(here):
                 raise ResultError(f"{path}: measured with other {key}; start a new run")
         yield RunFolder.resume(path)

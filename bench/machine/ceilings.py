@@ -5,6 +5,7 @@ arithmetic), so a method that needs fewer steps or operations than declared can 
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -83,7 +84,8 @@ class Ceilings:
 def _level(stored: Any) -> Bandwidth:
     level = Bandwidth(**stored)
     sizes = (level.capacity, level.working_set)
-    if not isinstance(level.level, str) or not all(type(size) is int and size >= 0 for size in sizes):
+    named = re.fullmatch(r"\w{1,20}", level.level)  # TypeError where it is no text
+    if not named or not all(type(size) is int and size >= 0 for size in sizes):
         raise TypeError("bandwidth: not a level")
     for rate in fields(Bandwidth)[3:]:
         _positive(getattr(level, rate.name))

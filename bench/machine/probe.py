@@ -57,7 +57,9 @@ class Machine(NamedTuple):
 def measure_machine(*, parallel: bool) -> Machine:
     """Look at this machine, in about 5 seconds; with `parallel` the ceilings of all threads together too."""
     command = [sys.executable, "-P", "-m", "seqgap.bench.machine.probe", *(["parallel"] if parallel else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=measuring())
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False, env=measuring()
+    )
     try:
         stored = json.loads(done.stdout)
         return Machine(Ceilings.from_json(stored["ceilings"]), list(stored["blas"]))

@@ -19,7 +19,7 @@ _VECTOR_BYTES = {"avx512f": 64, "avx": 32}
 def name() -> str:
     """The model name of the processor, as far as the system tells."""
     with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

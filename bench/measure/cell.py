@@ -19,6 +19,7 @@ from seqgap.bench.model.case import Thunk
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.cells import data_bytes, expected_seconds
 from seqgap.bench.plan.options import Options
+from seqgap.bench.results.printable import printable
 from seqgap.bench.results.rows import Row
 from seqgap.kernels._core.cache import LOADING
 
@@ -81,11 +82,11 @@ def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
 
 
 def _failed(cell: Cell, error: Exception) -> Row:
-    return Row(cell, "failed", reason=f"{type(error).__name__}: {error}")
+    return Row(cell, "failed", reason=printable(f"{type(error).__name__}: {error}"))
 
 
 def _too_large(cell: Cell, error: Exception) -> Row:
-    reason = f"{data_bytes(cell):.0f} bytes of data, too many for the memory: {error}"
+    reason = printable(f"{data_bytes(cell):.0f} bytes of data, too many for the memory: {error}")
     return Row(cell, "skipped", reason=reason.removesuffix(": "), expected=expected_seconds(cell))
 
 

@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.report.text import si
+from seqgap.bench.results.printable import printable
 
 _ONE_CORE = 1.3  # cores kept busy: more are more than one thread
 
@@ -26,7 +27,9 @@ def print_other_rows(console: Console, run: Run) -> None:
         console.print(f"Left out as too slow or too large: {sum(skipped.values())} cells ({counts}).")
     for row in run.left_out:
         if row.status == "failed":
-            console.print(f"[bold]Wrong, not timed[/bold] {row.cell}: {escape(row.reason)}", soft_wrap=True)
+            console.print(
+                f"[bold]Wrong, not timed[/bold] {row.cell}: {escape(printable(row.reason))}", soft_wrap=True
+            )
 
 
 def _print_host(console: Console, run: Run) -> None:

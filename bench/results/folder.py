@@ -15,6 +15,7 @@ from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.cells import planned
 from seqgap.bench.plan.options import Options
 from seqgap.bench.results.operations import Operations
+from seqgap.bench.results.printable import printable_values
 from seqgap.bench.results.rows import PROBES, ROWS, Probe, ResultError, Row, read_rows, writing
 
 ENVIRONMENT, OPERATIONS = "environment.json", "operations.json"
@@ -95,7 +96,7 @@ def _drop_torn_line(file: Path) -> None:
 
 def _load(file: Path) -> Any:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return printable_values(json.loads(file.read_text(encoding="utf-8")))
     except OSError as error:
         raise ResultError(f"{file}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError):

@@ -4,6 +4,7 @@ Cases change, operations are renamed or go; a result folder stays readable: it i
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -16,6 +17,8 @@ from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.implementation import implementation
 from seqgap.bench.model.registry import Comparison, cases, comparisons
 
+_IMPLEMENTATION = r"[\w-]{1,100}"
+_OPERATION = rf"{_IMPLEMENTATION}\.{_IMPLEMENTATION}"  # stem.operation
 _ZERO = 1e-300  # stands for 0 on a logarithmic scale
 
 
@@ -97,6 +100,9 @@ class Operations:
         operations = {name: _operation(**operation) for name, operation in stored["operations"].items()}
         implementations = {n: StoredImplementation(**known) for n, known in stored["implementations"].items()}
         compared = tuple(Comparison(**comparison) for comparison in stored["comparisons"])
+        pairs = (name for comparison in compared for name in (comparison.sequential, comparison.parallel))
+        _refuse_unless_names(_OPERATION, (*operations, *pairs))
+        _refuse_unless_names(_IMPLEMENTATION, implementations)
         return cls(
             operations, implementations, compared, tuple(_texts(stored["cells"])), int(stored["available"])
         )
@@ -128,6 +134,13 @@ def _stored(of_size: Mapping[int, Cell]) -> StoredOperation:
     _, operation = next(iter(of_size.values())).lookup()
     costs = {size: operation.cost(size) for size in sorted(of_size)}
     return StoredOperation(operation.axis, operation.sequential, operation.implementation_names, costs)
+
+
+def _refuse_unless_names(pattern: str, names: Iterable[str]) -> None:
+    """ValueError for a name that would not come out of a table or a picture as it is."""
+    for name in names:
+        if not re.fullmatch(pattern, name):
+            raise ValueError(f"{name!r}: not a name")
 
 
 def _texts(stored: Any) -> list[str]:

@@ -9,7 +9,7 @@ from seqgap.bench.analysis.curves import Kind, kinds, table
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.model.implementation import MAIN
 from seqgap.bench.report.plots.panel import Panel
-from seqgap.bench.report.plots.style import Picture, footed, new_figure
+from seqgap.bench.report.plots.style import Picture, footed, new_figure, plain_text
 from seqgap.bench.report.text import threads_text
 
 _TITLE = 8.6  # inches that the title needs
@@ -44,7 +44,7 @@ def picture(runs: Sequence[Run], name: str) -> Picture:
         right = grid[i, -1].secondary_yaxis("right", functions=(_reciprocal, _reciprocal))
         right.set_ylabel("samples for each second")
     for axes in grid[-1]:
-        axes.set_xlabel(_axis(runs, shown))
+        axes.set_xlabel(plain_text(_axis(runs, shown)))
     figure.suptitle(
         f"Cost of one sample against dimension ({kind.dtype}, {threads_text(kind.threads)})\n"
         "filled marker: D dependent steps; open marker: all dimensions at once; same colour: same model",

@@ -43,7 +43,7 @@ def picture(run: Run) -> Picture | None:
             chosen = {(gap.cell.batch, gap.cell.dim): gap for gap in of_panel}
             _panel(axes, chosen, dims, batches, norm)
             parallel = pair[1].removeprefix(f"{pair[0].split('.')[0]}.")
-            axes.set_title(f"{pair[0]} / {parallel}, {impl}", fontsize=9)
+            axes.set_title(plain_text(f"{pair[0]} / {parallel}, {impl}"), fontsize=9)
         axes_of_pair[0].set_ylabel("batch N")
         axes_of_pair[0].set_yticks(np.arange(len(batches)) + 0.5, _answers(batches))
     for axes in grid[-1]:

@@ -16,6 +16,7 @@ from scipy.optimize import isotonic_regression
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.statistics import METHOD
 from seqgap.bench.results.folder import ENVIRONMENT
+from seqgap.bench.results.printable import printable
 from seqgap.bench.results.rows import ResultError, writing
 from seqgap.bench.results.tables import Table, write_table
 
@@ -97,7 +98,7 @@ def _footer(run: Run, several: bool, index: int) -> str:
     except (KeyError, TypeError, AttributeError):
         raise ResultError(f"{run.path / ENVIRONMENT}: no machine or versions") from None
     name = f"{run.path.name} ({LINES[index % len(LINES)]}): " if several else ""
-    return f"{name}{' · '.join(parts)}\n{_sampling(run)}"
+    return f"{name}{printable(' · '.join(parts))}\n{_sampling(run)}"
 
 
 def _commit(run: Run) -> list[str]:
