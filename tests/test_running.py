@@ -1,6 +1,7 @@
 """The parent of the measuring processes: what it stores, and what it does when one of them fails."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,8 @@ def program(path: Path, text: str) -> str:
 
 
 def test_rows_and_probes_of_every_process_are_stored(tmp_path: Path) -> None:
-    folder = RunFolder.create(tmp_path / "run", {}, ONE)
+    """In a folder whose name is not UTF-8."""
+    folder = RunFolder.create(tmp_path / os.fsdecode(b"caf\xe9"), {}, ONE)
     running.measure_run(Console(), folder)
     run = read_run(folder.path)
     rows, probes = run.rows, run.probes

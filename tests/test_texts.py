@@ -1,13 +1,16 @@
 """Texts of others in what commands print and write: names of folders, machines, versions, operations."""
 
+import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from command import invoke
-from synthetic import CEILINGS, edit_json, write_run
+from command import completed, invoke
+from synthetic import CEILINGS, edit_json, read_csv, write_run
 
 from seqgap.bench.analysis.run import read_run
 from seqgap.bench.plan.options import Options
@@ -16,6 +19,17 @@ from seqgap.bench.results.rows import ResultError
 
 FEW = Options(case=("linear_ar",), impl=("numpy", "numba"), dim=(2, 8), batch=(1, 4), map=())
 HOSTILE = "half \ud800 \x1b[31mred\x00 $x^{$ [/bold] \\$ line\nline \u202e & < \ufffe "
+# The commands one after another, each with the code that it ends with.
+COMMANDS = """
+import json, sys
+from seqgap.bench.cli import main
+for arguments in json.loads(sys.argv[1]):
+    sys.argv[1:] = arguments
+    try:
+        main()
+    except SystemExit as error:
+        print("code", error.code, flush=True)
+"""
 
 
 def hostile(value: Any) -> Any:
@@ -85,3 +99,27 @@ def test_levels_of_the_memory_are_printable(tmp_path: Path) -> None:
     result = invoke("plot", folder)
     assert "no usable ceilings" in result.output
     assert isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict"])
+def test_folders_whose_names_are_not_utf_8(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        path.mkdir()
+    except OSError:
+        pytest.skip("this file system has UTF-8 names alone")
+    folder, beside = (write_run(at, FEW, processes=2) for at in (path, tmp_path / "größe"))
+    a, b, both = str(folder), str(beside), str(tmp_path / os.fsdecode(b"\xff"))
+    lines = [
+        ["audit", a], ["compare", a, b], ["compare", b, a, "--json"], ["plot", f"{a}/none"],
+        ["run", "--out", a, "--case", "normal"], ["plot", a, b, "--out", both],
+        ["run", "--resume", a] if encoding.startswith("utf") else ["plot", a],
+    ]  # fmt: skip
+    program = [sys.executable, "-c", COMMANDS, json.dumps(lines)]
+    done = completed(*program, cwd=tmp_path, PYTHONIOENCODING=encoding)
+    codes = [line for line in done.stdout.splitlines() if line.startswith("code")]
+    assert codes == [f"code {code}" for code in (1, 0, 0, 2, 2, 0, 0)], done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert (folder / "curves.svg").exists()
+    assert {line[0] for line in read_csv(Path(both) / "curves.csv")[1:]} == {"caf\ufffd", "größe"}
+    assert "caf\ufffd (-): " in (Path(both) / "curves.svg").read_text(encoding="utf-8")

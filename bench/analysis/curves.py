@@ -48,7 +48,7 @@ def too_slow(run: Run) -> dict[Curve, list[Row]]:
 def table(runs: Sequence[Run], name: str) -> Table:
     """curves.csv and its like, by the name of the picture; `run` is the name of the folder."""
     kind = kinds(runs)[name]
-    return Table(f"{name}.csv", _HEAD, [(run.path.name, *line) for run in runs for line in _lines(run, kind)])
+    return Table(f"{name}.csv", _HEAD, [(run.name, *line) for run in runs for line in _lines(run, kind)])
 
 
 def _lines(run: Run, kind: Kind) -> Iterator[Sequence[Value]]:

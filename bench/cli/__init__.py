@@ -1,5 +1,6 @@
 """The command line. Heavy modules are imported inside the commands, so that --help is quick."""
 
+import io
 import sys
 
 import click
@@ -26,6 +27,9 @@ for _command in (run, machine, plot, verify, list_cases, ladder, audit, compare)
 
 def main() -> None:
     """Entry point: every error is one line on standard error and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # whatever a terminal cannot show, a name above all
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -14,6 +14,7 @@ from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.options import Options
 from seqgap.bench.results.folder import read_ceilings, read_environment, read_operations, read_options
 from seqgap.bench.results.operations import Operations
+from seqgap.bench.results.printable import printable
 from seqgap.bench.results.rows import Probe, Row, read_probes, read_rows
 
 DISTURBED = 1.15  # a probe that took so many times the median of the run's
@@ -42,6 +43,11 @@ class Results:
         rows, damaged = read_rows(path, operations)
         probes, more = read_probes(path)
         return cls(path, environment, options, operations, rows, probes, [*damaged, *more])
+
+    @property
+    def name(self) -> str:
+        """The name of the folder, as it can be shown."""
+        return printable(self.path.name)
 
     @functools.cached_property
     def timed(self) -> dict[Cell, list[Row]]:

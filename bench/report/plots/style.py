@@ -97,7 +97,7 @@ def _footer(run: Run, several: bool, index: int) -> str:
         parts = [where, *clock, what, *_commit(run), str(run.environment["started"])]
     except (KeyError, TypeError, AttributeError):
         raise ResultError(f"{run.path / ENVIRONMENT}: no machine or versions") from None
-    name = f"{run.path.name} ({LINES[index % len(LINES)]}): " if several else ""
+    name = f"{run.name} ({LINES[index % len(LINES)]}): " if several else ""
     return f"{name}{printable(' · '.join(parts))}\n{_sampling(run)}"
 
 
