@@ -75,6 +75,14 @@ def test_what_is_no_regular_file_is_neither_replaced_nor_read(tmp_path: Path) ->
     assert sorted(tmp_path.iterdir()) == [fifo, link]
 
 
+def test_a_file_keeps_its_mode_and_a_folder_its_name(path: Path) -> None:
+    path.chmod(0o600)
+    FLOW.save(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(ValueError, match=r"^path: expected the name of a file, got '.*new/'"):
+        FLOW.save(f"{path.with_name('new')}/")
+
+
 def test_names_as_long_as_the_file_system_takes(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 255)
     FLOW.save(path)
@@ -135,10 +143,22 @@ def _byte(signature: bytes, offset: int, value: int) -> Callable[[Path], None]:
 
 
 CENTRAL = b"PK\x01\x02"
+
+
+def _overlapping(path: Path) -> None:
+    """2000 members that are one and the same."""
+    with zipfile.ZipFile(path, "a") as file:
+        file.filelist += file.filelist[-1:] * 2000
+        file.comment = b"so that the directory is written anew"
+
+
 HOSTILE = {
     "24 TB promised": _member("0.a_s.npy", _header("<f8", (10**12, 3))),
     "2^40 integers promised": _member("permutation.npy", _header("<i8", (2**40,))),
     "2^64 entries": _member("0.a_s.npy", _header("<f8", (2**64,))),
+    "10^20 entries of no bytes": _member("families.npy", _header("<U0", (10**4,) * 5)),
+    "2^40 records of no bytes": _member("0.a_s.npy", _header("|V0", (2**40,))),
+    "members that overlap": _overlapping,
     "negative shape": _member("0.a_s.npy", _header("<f8", (-1,))),
     "256 MiB of zeros that nobody wants": _member("more.npy", bytes(2**28), zipfile.ZIP_DEFLATED),
     "256 MiB of zeros in a field": _member("0.a_s.npy", bytes(2**28), zipfile.ZIP_DEFLATED),

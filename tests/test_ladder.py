@@ -4,6 +4,7 @@ import csv
 import importlib
 import json
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -363,10 +364,10 @@ def test_csv_has_a_line_for_each_rung(tmp_path: Path) -> None:
 def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
     """The command in an empty folder, with made-up times."""
 
-    def measured(options: Options, path: Path) -> RunFolder:
-        return RunFolder(write_run(path, options, seconds=level, noise=0.001))
+    def measured(options: Options, path: Path) -> Any:
+        return nullcontext(RunFolder(write_run(path, options, seconds=level, noise=0.001)))
 
-    monkeypatch.setattr(running, "start", measured)
+    monkeypatch.setattr(running, "started", measured)
     monkeypatch.setattr(running, "measure_run", lambda console, folder: None)
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: CliRunner().invoke(cli, ["ladder", *arguments])
@@ -407,9 +408,11 @@ def test_wrong_input_is_one_line(
 def test_nothing_timed_is_an_error(
     invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(
-        running, "start", lambda options, path: RunFolder.create(path, any_environment(), options)
-    )
+
+    def begun(options: Options, path: Path) -> Any:
+        return nullcontext(RunFolder.create(path, any_environment(), options))
+
+    monkeypatch.setattr(running, "started", begun)
     done = invoke("--out", str(tmp_path / "run"))
     assert done.exit_code == ResultError.exit_code
     assert "no timed cells" in done.output

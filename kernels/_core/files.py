@@ -3,6 +3,7 @@
 import math
 import os
 import secrets
+import shutil
 import stat
 import zipfile
 from collections.abc import Callable
@@ -24,10 +25,14 @@ def write(path: str | os.PathLike[str], arrays: dict[str, Any]) -> None:
     target = Path(os.path.realpath(path))
     if os.path.lexists(target):
         _refuse_irregular(path, target.lstat())
+    elif os.fspath(path).endswith(os.sep):
+        raise ValueError(f"path: expected the name of a file, got {os.fspath(path)!r}")
     part = target.with_name(f".{secrets.token_hex(8)}.part")  # of this call alone: threads may share a path
     try:
         with open(part, "xb") as file:
             np.savez(file, **arrays)
+        if target.exists():
+            shutil.copymode(target, part)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
@@ -57,23 +62,27 @@ def _refuse_irregular(path: str | os.PathLike[str], status: os.stat_result) -> N
 def _arrays(file: BinaryIO) -> dict[str, Array]:
     size = os.fstat(file.fileno()).st_size
     with zipfile.ZipFile(file) as archive:
-        return {
-            member.filename.removesuffix(".npy"): _array(archive, member, size)
-            for member in archive.infolist()
-        }
+        members = archive.infolist()
+        for member in members:
+            if member.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"expected members that are stored, not compressed, got {member.filename}")
+        promised = sum(member.file_size + member.compress_size for member in members) / 2
+        if promised > size:  # members overlap, or are larger than the file
+            raise ValueError(f"expected members of at most {size} bytes together, got {promised:.0f}")
+        return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
 
 
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, size: int) -> Array:
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
     """One array, once its header is seen to promise what the file has."""
-    if member.compress_type != zipfile.ZIP_STORED:
-        raise ValueError(f"expected members that are stored, not compressed, got {member.filename}")
     with archive.open(member) as file:
         if np.lib.format.read_magic(file) != (1, 0):
             raise ValueError(f"expected version 1.0 of NumPy's npy format in {member.filename}")
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
         promised = math.prod(shape) * dtype.itemsize + file.tell()
-    if min(shape, default=0) < 0 or not promised == member.file_size == member.compress_size <= size:
-        raise ValueError(f"expected {promised} bytes in {member.filename}, got {member.compress_size}")
+    if not dtype.itemsize or min(shape, default=0) < 0 or promised != member.file_size:
+        raise ValueError(
+            f"expected an array of {member.file_size} bytes in {member.filename}, got {dtype} {shape}"
+        )
     with archive.open(member) as file:
         array: Array = np.lib.format.read_array(file, allow_pickle=False)
     return array
