@@ -16,6 +16,7 @@ from seqgap.bench.measure import parent
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.cells import plan
 from seqgap.bench.plan.options import Options
+from seqgap.bench.report import summary
 from seqgap.bench.results.folder import read_ceilings, read_environment
 
 SMALL = ["--profile", "smoke", "--impl", "numpy,numba", *CASES]
@@ -135,9 +136,12 @@ def test_plot_needs_the_files_alone(finished: tuple[Path, str], tmp_path: Path) 
     "name",
     [r"m[/x]y$\bad$", *(pytest.param(n, marks=pytest.mark.slow) for n in ("a[red]b", "with space", "日本"))],
 )
-def test_folders_may_have_any_name_and_overlay(finished: tuple[Path, str], tmp_path: Path, name: str) -> None:
+def test_folders_may_have_any_name_and_overlay(
+    finished: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
     folder, both = tmp_path / name, tmp_path / "both"
     shutil.copytree(finished[0], folder)
+    monkeypatch.setattr(summary, "draw", lambda *_: [])  # by the command that resumes
     again = invoke("run", "--resume", folder)
     assert again.exit_code == 0, again.output
     assert f"Written to {folder}:" in again.output
