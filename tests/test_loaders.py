@@ -1,5 +1,6 @@
 """What a loader must never take in silence: the library's own density, or a refusal that names the part."""
 
+import functools
 import importlib
 import math
 import shutil
@@ -596,3 +597,59 @@ def test_a_flow_that_cannot_be_copied_or_evaluated_is_refused() -> None:
     flow.worker = sys.stdout  # say
     with pytest.raises(ValueError, match=r"flow: expected a flow that copy\.deepcopy copies, got TypeError"):
         from_zuko(flow)
+
+
+@pytest.mark.parametrize("library", ["zuko", "nflows"])
+def test_what_the_library_raises_is_a_refusal(library: str) -> None:
+    _, zuko, _, _ = libraries()
+    load, flow = (from_zuko, zuko.flows.MAF(3)) if library == "zuko" else (from_nflows, nflow(2, masked()))
+    layer = flow.transform.transforms[0] if library == "zuko" else flow._transform._transforms[0]
+    del layer.__dict__["passes" if library == "zuko" else "_epsilon"]
+    with pytest.raises(ValueError, match=r"^flow: expected one as .* makes them, got AttributeError"):
+        load(flow)
+
+
+def test_a_flow_within_itself_or_with_a_bound_beyond_floats_is_refused() -> None:
+    _, zuko, _, _ = libraries()
+    flow = zuko.flows.MAF(3)
+    flow.transform.transforms.append(flow.transform)
+    with pytest.raises(ValueError, match="RecursionError"):
+        from_zuko(flow)
+    flow = zuko.flows.NSF(3)
+    univariate = flow.transform.transforms[0].univariate
+    flow.transform.transforms[0].univariate = functools.partial(univariate.func, bound=10**400)
+    with pytest.raises(ValueError, match=r"^flow.*OverflowError|^flow.*bound"):
+        from_zuko(flow, check=False)
+
+
+def test_global_hooks_are_refused() -> None:
+    torch, zuko, _, _ = libraries()
+    flow = zuko.flows.MAF(3)
+    for register in ("register_module_forward_hook", "register_module_forward_pre_hook"):
+        handle = getattr(torch.nn.modules.module, register)(lambda *arguments: None)
+        try:
+            with pytest.raises(ValueError, match="expected no global forward hooks"):
+                from_zuko(flow)
+        finally:
+            handle.remove()
+    assert from_zuko(flow).dim == 3
+
+
+def test_a_flow_whose_copy_or_base_is_another_is_refused() -> None:
+    torch, zuko, _, _ = libraries()
+
+    class Copied(zuko.flows.MAF):  # type: ignore[misc]
+        def __deepcopy__(self, memo: Any) -> Any:
+            return zuko.flows.MAF(3)
+
+    with pytest.raises(ValueError, match=r"got Copied\.__deepcopy__"):
+        from_zuko(Copied(3))
+
+    def halved(loc: Any, scale: Any) -> Any:
+        normal = zuko.distributions.DiagNormal(loc, scale)
+        normal.rsample = lambda shape: torch.zeros(*shape, 3)
+        return normal
+
+    base = zuko.lazy.UnconditionalDistribution(halved, torch.zeros(3), torch.ones(3), buffer=True)
+    with pytest.raises(ValueError, match=r"^flow\.base: expected .* that overrides rsample"):
+        from_zuko(zuko.flows.Flow(zuko.flows.MAF(3).transform, base))

@@ -49,19 +49,22 @@ def load(flow: Any, library: Library, check: bool) -> Flow:
 def _copied(flow: Any) -> Any:
     """A copy on the CPU, in evaluation."""
     try:
-        own = copy.deepcopy(flow)
+        own = copy.deepcopy(flow).cpu().eval()
     except Exception as error:  # attributes of the user may be anything
         refuse("flow", "a flow that copy.deepcopy copies", f"{type(error).__name__}: {error}")
-    return own.cpu().eval()
+    return own
 
 
 def _read(flow: Any, library: Library) -> Flow:
     try:
         return library.read(flow)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, UnsupportedError):
-            raise
-        raise UnsupportedError(f"flow: {error}") from None  # numbers that the families do not take
+    except UnsupportedError:
+        raise
+    except (TypeError, ValueError) as error:  # numbers that the families do not take
+        raise UnsupportedError(f"flow: {error}") from None
+    except Exception as error:  # attributes that are gone, or of another version of the library
+        got = f"{type(error).__name__}: {error}"
+        raise UnsupportedError(f"flow: expected one as {library.name} makes them, got {got}") from None
 
 
 def _check(loaded: Flow, flow: Any, library: Library) -> None:

@@ -81,8 +81,14 @@ def _matters(cls: type, name: str) -> bool:
 
 
 def check_modules(flow: Any) -> None:
-    """Refuse hooks, and parameters that are not all float32 or all float64 numbers, by the module's name."""
+    """Refuse hooks, copies of a kind of its own, and parameters not all of one dtype, float32 or float64."""
+    everywhere = sys.modules["torch.nn.modules.module"]
+    if everywhere._global_forward_pre_hooks or everywhere._global_forward_hooks:
+        refuse("torch.nn.modules.module", "no global forward hooks", "some")
     for name, module in flow.named_modules():
+        cls = sys.modules["torch.nn.utils.parametrize"].type_before_parametrizations(module)
+        if hasattr(cls, "__deepcopy__"):
+            refuse(_place(name), "a module that is copied as all are", f"{cls.__name__}.__deepcopy__")
         hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
         if hooks:
             got = getattr(hooks[0], "__name__", type(hooks[0]).__name__)

@@ -85,6 +85,8 @@ def _dim(parts: Parts, base: Any) -> int:
     loc, scale = array(normal.base_dist.loc), array(normal.base_dist.scale)
     if loc.ndim != 1 or normal.event_shape != loc.shape or (loc != 0).any() or (scale != 1).any():
         refuse("flow.base", expected, repr(normal))
+    parts.name("flow.base", normal, "DiagNormal")
+    parts.name("flow.base.base_dist", normal.base_dist, "Normal")
     return len(loc)
 
 
