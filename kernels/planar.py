@@ -78,6 +78,10 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
     direction = check.shaped("params.direction", params.direction, dtype, (layers, dim))
     bias = check.shaped("params.bias", params.bias, dtype, (layers,))
     w, u = weight.astype(float), direction.astype(float)
+    sizes = np.abs(w).max(1)
+    check.between(
+        f"params.weight: rows that are not 0, for {dtype}", sizes[sizes > 0], *check.squarable(dtype)
+    )
     inner, square = (w * u).sum(1), (w * w).sum(1)
     opening = np.where(square > 0, np.logaddexp(0, inner), 1)
     gain = opening - 1

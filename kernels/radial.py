@@ -61,10 +61,12 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, ...]
     layers = check.shape("params.center", check.floats("params.center", params.center, 2), 2)[0]
     center = check.shaped("params.center", params.center, dtype, (layers, dim))
     alpha = check.shaped("params.alpha", params.alpha, dtype, (layers,))
-    if not (alpha > 0).all():
-        raise ValueError(f"params.alpha: expected numbers above 0, got {alpha.min()}")
+    low, high = check.squarable(dtype)
+    check.between("params.alpha", alpha, low, high)
     raw = check.shaped("params.beta", params.beta, dtype, (layers,))
     opening = np.logaddexp(0, raw.astype(float))
+    least = 4 * float(np.finfo(dtype).tiny) * np.maximum(alpha, 1)  # where alpha / softplus(b) is a number
+    check.between("params.beta: softplus(b)", opening, least, high)
     return center, alpha, opening.astype(dtype), (opening - alpha).astype(dtype)
 
 

@@ -100,9 +100,9 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = STRA
         )
     network = masked_network(params, dtype, layers, columns, dim - int(identity.min()), outputs)
     bound = check.positive("params.bound", params.bound)
-    low = float(np.finfo(dtype).tiny) ** 0.4  # the spline squares bounds and slopes, and divides by squares
-    if not low <= bound <= 1 / low:
-        raise ValueError(f"params.bound: expected {low:.3g} to {1 / low:.3g} for {dtype}, got {bound}")
+    low, high = check.squarable(dtype)
+    if not low <= bound <= high:
+        raise ValueError(f"params.bound: expected {low:.3g} to {high:.3g} for {dtype}, got {bound}")
     return (order, identity, STRATEGIES.index(strategy), (spline, bound)), network
 
 

@@ -1,5 +1,6 @@
 """Numbers at the ends of a dtype: exact, or refused by name. Expected values are by hand or in mpmath."""
 
+from importlib import import_module
 from typing import Any
 
 import mpmath
@@ -9,7 +10,7 @@ import pytest
 from bits import bits
 from seqgap import Flow
 from seqgap.bench.model.case import Dtype
-from seqgap.kernels import ar_process, diffusion, linear_ar, radial, rq_spline
+from seqgap.kernels import ar_process, diffusion, linear_ar, planar, radial, rq_spline
 from seqgap.kernels.normal import standard_normal
 from seqgap.reference import radial as reference
 
@@ -108,6 +109,40 @@ def test_radial_layers_leave_what_is_far_away(dtype: Dtype, exponent: float) -> 
         plain, plain_log_det = getattr(reference, name)(z.tolist(), [v.tolist() for v in params])
         np.testing.assert_allclose(x, plain, rtol=4 * np.finfo(dtype).eps, atol=100)
         np.testing.assert_allclose(log_det, plain_log_det, atol=64 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("exponent", [-1, 1])
+def test_parameters_whose_squares_do_not_fit(dtype: Dtype, exponent: int) -> None:
+    """The largest and smallest numbers keep the digits; what is beyond is refused by name."""
+    limit = float(np.finfo(dtype).tiny) ** (-0.4 * exponent)
+    x = np.array([[1.0, 2.0], [-0.5, 3.0]], dtype)
+
+    def layer(size: float) -> radial.Params:
+        return radial.Params(np.zeros((1, 2), dtype), np.array([size], dtype), np.array([1.0], dtype))
+
+    def bend(size: float) -> planar.Params:
+        return planar.Params(np.array([[size, size / 2]], dtype), np.ones((1, 2), dtype), np.ones(1, dtype))
+
+    for module, of, field in ((radial, layer, "alpha"), (planar, bend, "weight")):
+        params: Any = of(limit * 0.99**exponent)
+        result, log_det = module.forward(x, params)  # type: ignore[attr-defined]
+        plain = import_module(f"seqgap.reference.{module.__name__.rpartition('.')[2]}")
+        expected, expected_log_det = plain.forward(x.tolist(), [array.tolist() for array in params])
+        size = 64 * np.finfo(dtype).eps
+        np.testing.assert_allclose(result, expected, rtol=size, atol=size)
+        np.testing.assert_allclose(log_det, expected_log_det, rtol=size, atol=size)
+        for beyond in (limit * 1.02**exponent, limit ** (2 if exponent < 0 else 2.4), np.inf):
+            with (
+                np.errstate(over="ignore"),
+                pytest.raises(ValueError, match=rf"params\.{field}:? ?.*expected"),
+            ):
+                module.forward(x, of(beyond))  # type: ignore[attr-defined]
+
+
+def test_radial_layers_that_nearly_fold_are_refused(dtype: Dtype) -> None:
+    params = radial.Params(np.zeros((1, 2), dtype), np.ones(1, dtype), np.array([-800.0], dtype))
+    with pytest.raises(ValueError, match=r"^params\.beta: softplus\(b\): expected"):
+        radial.inverse(np.zeros((1, 2), dtype), params)
 
 
 def test_log_prob_of_one_affine_dimension() -> None:

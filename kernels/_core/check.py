@@ -202,6 +202,20 @@ def positive(name: str, value: Any) -> float:
     return real
 
 
+def squarable(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """The least and largest positive number that fits a dtype when it is squared and multiplied by others."""
+    low = float(np.finfo(dtype).tiny) ** 0.4
+    return low, 1 / low
+
+
+def between(name: str, values: Array, low: Any, high: float) -> None:
+    """Refuse numbers that are not from low to high, of which low may be an array beside them."""
+    wrong = ~((low <= values) & (values <= high))
+    if wrong.any():
+        least = np.broadcast_to(low, wrong.shape)[wrong][0]
+        raise ValueError(f"{name}: expected {least:.3g} to {high:.3g}, got {values[wrong][0]:.3g}")
+
+
 def instance(name: str, value: Any, cls: type) -> None:
     """Refuse anything but a `cls`."""
     if type(value) is not cls:
