@@ -4,7 +4,8 @@ A row is one series of length D; the values before x_0 are 0; log_det = D log(sc
 parallel pass. Strategies of `forward`: "recurrence", D dependent steps; "scan", equal up to rounding, D / 8
 (float64) or D / 16 (float32) dependent steps of a whole vector, for one or two coefficients; "auto", the
 default: the scan from D = 128 (one coefficient) or 1024 (two) on, whatever N, unless the series may outgrow
-the dtype. Box and Jenkins, "Time series analysis" (1970), chapter 3.
+the dtype. After an entry that is not finite a scan may be NaN. Box and Jenkins, "Time series analysis" (1970),
+chapter 3.
 """
 
 import functools
@@ -80,6 +81,8 @@ def _affine(bias: float, sign: float, scale: float, dtype: np.dtype[Any]) -> Arr
     low, high = _SCALES[dtype]
     if not low <= scale <= high:
         raise ValueError(f"params.scale: expected {low:.3g} to {high:.3g} for {dtype}, got {scale}")
+    if abs(bias) > float(np.finfo(dtype).max) and math.isfinite(bias):
+        raise ValueError(f"params.bias: expected a number of {dtype}, got {bias}")
     return np.array((bias, scale, math.log(scale)), dtype)
 
 

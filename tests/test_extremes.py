@@ -185,6 +185,13 @@ def test_a_scan_that_could_overflow_is_refused_by_name(dtype: Dtype) -> None:
         ar_process.forward(np.zeros((1, 512), dtype), params, strategy="scan")
 
 
+def test_a_bias_beyond_the_dtype_is_refused() -> None:
+    params = ar_process.Params(np.array([0.5], np.float32), 1e39, 1.0)
+    with pytest.raises(ValueError, match=r"^params\.bias: expected a number of float32, got 1e\+39"):
+        ar_process.forward(np.zeros((1, 4), np.float32), params)
+    assert np.isinf(ar_process.forward(np.zeros((1, 4)), params._replace(bias=np.inf))[0]).all()
+
+
 def test_signs_of_zeros_do_not_depend_on_earlier_calls(dtype: Dtype) -> None:
     z = np.full((1, 3), -0.0, dtype)
     for dim, repeat in ((3, 1), (256, 86)):

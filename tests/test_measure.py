@@ -12,7 +12,6 @@ from synthetic import once
 from seqgap.bench.measure import worker
 from seqgap.bench.measure.cell import _warm_up, measure
 from seqgap.bench.measure.session import Session, run
-from seqgap.bench.model.case import Operation
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.options import Options
 from seqgap.bench.plan.order import blocks
@@ -130,12 +129,11 @@ def test_a_timing_that_runs_out_of_memory_does_not_end_the_run() -> None:
 
 
 def test_what_free_memory_cannot_hold_is_never_allocated(monkeypatch: pytest.MonkeyPatch) -> None:
-    large = replace(CELL, dim=1000, batch=2**20)  # 16 GiB
-    monkeypatch.setattr("seqgap.bench.machine.limits.psutil.virtual_memory", lambda: Free(2**34))
-    monkeypatch.setattr(Operation, "inputs", lambda *_: pytest.fail("allocated"), raising=False)
-    row = measure(large, SEED, never)
+    monkeypatch.setattr("seqgap.bench.machine.limits.psutil.virtual_memory", lambda: Free(100))
+    monkeypatch.setattr("seqgap.bench.measure.cell._first_call", lambda *_: pytest.fail("allocated"))
+    row = measure(CELL, SEED, never)
     assert row.status == "skipped"
-    assert re.search(r"\d bytes of data", row.reason), row.reason
+    assert re.fullmatch(r"\d+ bytes of data, too many for the memory: 100 are free", row.reason), row.reason
 
 
 def test_a_batch_beyond_all_memory_is_skipped() -> None:
