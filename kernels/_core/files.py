@@ -34,6 +34,10 @@ def write(path: str | os.PathLike[str], arrays: dict[str, Any]) -> None:
         if target.exists():
             shutil.copymode(target, part)
         part.replace(target)
+    except OSError as error:
+        if error.errno is None:  # NumPy's own
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from None  # not the name of the part
     finally:
         part.unlink(missing_ok=True)
 
