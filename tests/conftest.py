@@ -48,8 +48,8 @@ def takes_out(case: Case, operation: Operation) -> bool:
 
 def with_verbs(*verbs: str) -> list[Subject]:
     """The cases that have all of these operations, each with the first."""
-    found = [case for case in cases().values() if {*verbs} <= {o.name for o in case.operations}]
-    return [(case, case.operation(verbs[0])) for case in found]
+    having = [case for case in cases().values() if {*verbs} <= {o.name for o in case.operations}]
+    return [(case, case.operation(verbs[0])) for case in having]
 
 
 SUBJECTS = {  # what a test is about, by the argument that it takes
@@ -102,13 +102,13 @@ def _label(value: Any) -> str:
 def leaders() -> dict[str, str]:
     """Of each family the first that runs some of the same kernels."""
     first: dict[Any, str] = {}
-    found = {}
+    leader = {}
     for stem in cases():
         family = getattr(importlib.import_module(f"seqgap.kernels.{stem}"), "_family", None)
         rows = getattr(family, "_rows", ())
-        found[stem] = next((first[kernel] for kernel in rows if kernel in first), stem)
-        first |= dict.fromkeys(rows, found[stem])
-    return found
+        leader[stem] = next((first[kernel] for kernel in rows if kernel in first), stem)
+        first |= dict.fromkeys(rows, leader[stem])
+    return leader
 
 
 class Families(LoadScopeScheduling):

@@ -27,7 +27,7 @@ class Network(NamedTuple):
 class Layer(NamedTuple):
     """One transform, data to latent; features by their numbers in the vector that it is given."""
 
-    place: str  # in the flow of the library
+    path: str  # in the flow of the library
     network: Network
     kept: list[int]  # features that pass, in the order of the network's inputs; none: autoregressive
     moved: list[int]  # the others, in the order of the outputs; autoregressive: in that of the layer
@@ -58,32 +58,34 @@ def _step(layer: Layer, labels: Array) -> Any:
 def _autoregressive(layer: Layer, labels: Array) -> Any:
     net, order = layer.network, np.asarray(layer.moved)
     assert net.masks is not None
-    degrees = _degrees(layer.place, [mask != 0 for mask in net.masks], order)
+    degrees = _degrees(layer.path, [mask != 0 for mask in net.masks], order)
     weights = [w * mask for w, mask in zip(net.weights, net.masks, strict=False)]
     features, outputs = net.bias_out.shape
     weight_out = (net.weight_out * net.masks[-1]).reshape(features, outputs, -1)[order]
-    made = _padded([weights[0][:, order], *weights[1:]], net.biases, weight_out, net.bias_out[order], degrees)
-    own, names = (labels[order][None], made.pop("degrees")), (net.activation, layer.kind)
+    padded = _padded(
+        [weights[0][:, order], *weights[1:]], net.biases, weight_out, net.bias_out[order], degrees
+    )
+    own, names = (labels[order][None], padded.pop("degrees")), (net.activation, layer.kind)
     if layer.bound is None:
-        params: Any = maf.Params(*own, **made, activation=names[0], scale=names[1], residual=net.residual)
+        params: Any = maf.Params(*own, **padded, activation=names[0], scale=names[1], residual=net.residual)
         return sorted_units(params)
     params = rq_spline.Params(
-        own[0], np.zeros(1, np.int64), own[1], **made, activation=names[0], spline=names[1],
+        own[0], np.zeros(1, np.int64), own[1], **padded, activation=names[0], spline=names[1],
         bound=layer.bound, residual=net.residual,
     )  # fmt: skip
     return sorted_units(params)
 
 
-def _degrees(place: str, masks: list[Array], order: Array) -> list[Array]:
+def _degrees(path: str, masks: list[Array], order: Array) -> list[Array]:
     """Of each hidden layer's units, from the masks: how many features of the order each sees, at most."""
-    places = 1 + np.argsort(order)
-    found = [np.max(masks[0] * places, axis=1, initial=0).astype(np.int64)]
+    ranks = 1 + np.argsort(order)
+    degrees = [np.max(masks[0] * ranks, axis=1, initial=0).astype(np.int64)]
     for mask in masks[1:-1]:
-        found.append(np.max(mask * found[-1], axis=1, initial=0).astype(np.int64))
-    seen = np.max(masks[-1] * found[-1], axis=1, initial=0).reshape(len(order), -1)[order]
+        degrees.append(np.max(mask * degrees[-1], axis=1, initial=0).astype(np.int64))
+    seen = np.max(masks[-1] * degrees[-1], axis=1, initial=0).reshape(len(order), -1)[order]
     if (seen > np.arange(len(order))[:, None]).any():
-        refuse(place, "masks of an autoregressive network", "outputs that see later features")
-    return found
+        refuse(path, "masks of an autoregressive network", "outputs that see later features")
+    return degrees
 
 
 def _coupling(layer: Layer, kept: Array, moved: Array) -> Any:
@@ -94,16 +96,16 @@ def _coupling(layer: Layer, kept: Array, moved: Array) -> Any:
     if layer.bound is None:  # kept and moved features ascend in realnvp.Params
         columns, rows = np.argsort(kept), np.argsort(moved)
         weights = [net.weights[0][:, columns], *net.weights[1:]]
-        made = _padded(weights, net.biases, outputs[rows], net.bias_out[rows], degrees)
-        del made["degrees"]
+        padded = _padded(weights, net.biases, outputs[rows], net.bias_out[rows], degrees)
+        del padded["degrees"]
         masks = np.isin(np.arange(len(kept) + len(moved)), kept)[None]
         params: Any = realnvp.Params(
-            masks, **made, activation=net.activation, scale=layer.kind, residual=net.residual
+            masks, **padded, activation=net.activation, scale=layer.kind, residual=net.residual
         )
         return params
-    made = _padded(net.weights, net.biases, outputs, net.bias_out, degrees)
+    padded = _padded(net.weights, net.biases, outputs, net.bias_out, degrees)
     return rq_spline.Params(
-        np.concatenate([kept, moved])[None], np.array([len(kept)]), **made, activation=net.activation,
+        np.concatenate([kept, moved])[None], np.array([len(kept)]), **padded, activation=net.activation,
         spline=layer.kind, bound=layer.bound, residual=net.residual,
     )  # fmt: skip
 

@@ -52,8 +52,8 @@ def from_nflows(flow: Any, *, check: bool = True) -> Flow:
     own = [
         f"{copy}.{module}.{name}" for copy in _COPIES for module, names in _PARTS.items() for name in names
     ]
-    other = ("torch.nn.modules.linear.Identity", "torch.nn.modules.dropout.Dropout")
-    parts = Parts(*_FLOWS, *own, *other, *TORCH)
+    torch = ("torch.nn.modules.linear.Identity", "torch.nn.modules.dropout.Dropout")
+    parts = Parts(*_FLOWS, *own, *torch, *TORCH)
     if not parts.has(flow, "Flow", "NFlow"):
         raise TypeError(f"flow: expected an nflows Flow, got {type(flow).__name__}")
     parts.name("flow", flow, "Flow", "NFlow")
@@ -71,7 +71,7 @@ def _read(parts: Parts, flow: Any) -> Flow:
     if hasattr(flow, "_embedding_net"):  # glasflow's and nessai's own have none
         parts.name("flow._embedding_net", flow._embedding_net, "Identity")
     named = _flat(parts, "flow._transform", flow._transform)
-    return flow_of([_layer(parts, place, transform, dim) for place, transform in named], dim)
+    return flow_of([_layer(parts, path, transform, dim) for path, transform in named], dim)
 
 
 def _dim(parts: Parts, normal: Any) -> int:
@@ -87,80 +87,78 @@ def _dim(parts: Parts, normal: Any) -> int:
     return dim
 
 
-def _flat(parts: Parts, place: str, transform: Any) -> Iterator[tuple[str, Any]]:
+def _flat(parts: Parts, path: str, transform: Any) -> Iterator[tuple[str, Any]]:
     if not parts.has(transform, "CompositeTransform"):
-        yield place, transform
+        yield path, transform
         return
-    parts.name(place, transform, "CompositeTransform")
-    parts.name(f"{place}._transforms", transform._transforms, "ModuleList")
+    parts.name(path, transform, "CompositeTransform")
+    parts.name(f"{path}._transforms", transform._transforms, "ModuleList")
     for i, inner in enumerate(transform._transforms):
-        yield from _flat(parts, f"{place}._transforms[{i}]", inner)
+        yield from _flat(parts, f"{path}._transforms[{i}]", inner)
 
 
-def _layer(parts: Parts, place: str, transform: Any, dim: int) -> Layer | list[int]:
-    name = parts.name(place, transform, *_MADE, *_COUPLINGS, "Permutation")
+def _layer(parts: Parts, path: str, transform: Any, dim: int) -> Layer | list[int]:
+    name = parts.name(path, transform, *_MADE, *_COUPLINGS, "Permutation")
     if name == "Permutation":
-        return _permutation(place, transform, dim)
+        return _permutation(path, transform, dim)
     if getattr(transform, "features", dim) != dim:
-        refuse(f"{place}.features", dim, transform.features)
-    bound = _bound(place, transform) if "Piecewise" in name else None
+        refuse(f"{path}.features", dim, transform.features)
+    bound = _bound(path, transform) if "Piecewise" in name else None
     if name in _MADE:
-        return _autoregressive(parts, place, transform, dim, bound)
-    return _coupling(parts, place, transform, dim, bound)
+        return _autoregressive(parts, path, transform, dim, bound)
+    return _coupling(parts, path, transform, dim, bound)
 
 
-def _permutation(place: str, transform: Any, dim: int) -> list[int]:
+def _permutation(path: str, transform: Any, dim: int) -> list[int]:
     if transform._dim != 1:
-        refuse(place, "a permutation of dimension 1", f"one of dimension {transform._dim}")
+        refuse(path, "a permutation of dimension 1", f"one of dimension {transform._dim}")
     order: list[int] = array(transform._permutation).tolist()
     if sorted(order) != list(range(dim)):
-        refuse(f"{place}._permutation", f"a permutation of 0 to {dim - 1}", f"{order!r:.60}")
+        refuse(f"{path}._permutation", f"a permutation of 0 to {dim - 1}", f"{order!r:.60}")
     return order
 
 
-def _bound(place: str, transform: Any) -> float:
+def _bound(path: str, transform: Any) -> float:
     """The bound of a spline, whose other numbers are nflows' defaults."""
     if transform.tails != "linear":
-        refuse(place, "tails='linear'", f"tails={transform.tails!r}")
+        refuse(path, "tails='linear'", f"tails={transform.tails!r}")
     for name in ("min_bin_width", "min_bin_height", "min_derivative"):
         if getattr(transform, name) != _FLOOR:
-            refuse(place, f"{name}={_FLOOR}", f"{name}={getattr(transform, name)}")
+            refuse(path, f"{name}={_FLOOR}", f"{name}={getattr(transform, name)}")
     if transform.num_bins * _FLOOR > 1:
-        refuse(f"{place}.num_bins", f"at most {1 / _FLOOR:.0f}", transform.num_bins)
-    return positive(f"{place}.tail_bound", transform.tail_bound)
+        refuse(f"{path}.num_bins", f"at most {1 / _FLOOR:.0f}", transform.num_bins)
+    return positive(f"{path}.tail_bound", transform.tail_bound)
 
 
-def _autoregressive(parts: Parts, place: str, transform: Any, dim: int, bound: float | None) -> Layer:
-    made, at = transform.autoregressive_net, f"{place}.autoregressive_net"
-    parts.name(at, made, "MADE")
-    residual = bool(made.use_residual_blocks)
+def _autoregressive(parts: Parts, path: str, transform: Any, dim: int, bound: float | None) -> Layer:
+    net, at = transform.autoregressive_net, f"{path}.autoregressive_net"
+    parts.name(at, net, "MADE")
+    residual = bool(net.use_residual_blocks)
     blocks = "MaskedResidualBlock" if residual else "MaskedFeedforwardBlock"
     outputs = 2 if bound is None else 3 * transform.num_bins - 1
-    network = perceptron(parts, at, made, blocks, (dim, dim, outputs))
+    network = perceptron(parts, at, net, blocks, (dim, dim, outputs))
     if bound is not None:
-        return Layer(
-            place, divided(network, made, transform.num_bins), [], list(range(dim)), "softplus", bound
-        )
+        return Layer(path, divided(network, net, transform.num_bins), [], list(range(dim)), "softplus", bound)
     if transform._epsilon != _FLOOR:
-        refuse(f"{place}._epsilon", _FLOOR, transform._epsilon)
-    _check_scale(place, transform, "softplus(u) + 0.001", lambda u: np.logaddexp(0, u) + _FLOOR)
-    return Layer(place, shift_first(network), [], list(range(dim)), "softplus")
+        refuse(f"{path}._epsilon", _FLOOR, transform._epsilon)
+    _check_scale(path, transform, "softplus(u) + 0.001", lambda u: np.logaddexp(0, u) + _FLOOR)
+    return Layer(path, shift_first(network), [], list(range(dim)), "softplus")
 
 
-def _coupling(parts: Parts, place: str, transform: Any, dim: int, bound: float | None) -> Layer:
+def _coupling(parts: Parts, path: str, transform: Any, dim: int, bound: float | None) -> Layer:
     if transform.unconditional_transform is not None:
-        refuse(place, "no unconditional_transform", "one")
+        refuse(path, "no unconditional_transform", "one")
     sides = (transform.identity_features, transform.transform_features)
     kept, moved = (array(side).tolist() for side in sides)
     if sorted(kept + moved) != list(range(dim)):
         refuse(
-            place,
+            path,
             f"identity_features and transform_features that share {dim} features",
             f"{kept} and {moved}",
         )
     if not kept or not moved:
-        refuse(place, f"a mask that {'transforms' if kept else 'keeps'} a feature", "none")
-    net, at = transform.transform_net, f"{place}.transform_net"
+        refuse(path, f"a mask that {'transforms' if kept else 'keeps'} a feature", "none")
+    net, at = transform.transform_net, f"{path}.transform_net"
     parts.name(at, net, "ResidualNet")
     additive = parts.has(transform, "AdditiveCouplingTransform")
     outputs = 3 * transform.num_bins - 1 if bound is not None else 2 - additive
@@ -168,14 +166,14 @@ def _coupling(parts: Parts, place: str, transform: Any, dim: int, bound: float |
     if bound is not None:
         if hasattr(net, "hidden_channels"):
             refuse(f"{at}.hidden_channels", "none", net.hidden_channels)
-        return Layer(place, divided(network, net, transform.num_bins), kept, moved, "softplus", bound)
+        return Layer(path, divided(network, net, transform.num_bins), kept, moved, "softplus", bound)
     if not additive:
         sigmoid = "sigmoid(u + 2) + 0.001"
-        _check_scale(place, transform, sigmoid, lambda u: 1 / (1 + np.exp(-2 - u)) + _FLOOR)
-    return Layer(place, by_feature(network), kept, moved, "additive" if additive else "sigmoid")
+        _check_scale(path, transform, sigmoid, lambda u: 1 / (1 + np.exp(-2 - u)) + _FLOOR)
+    return Layer(path, by_feature(network), kept, moved, "additive" if additive else "sigmoid")
 
 
-def _check_scale(place: str, transform: Any, name: str, expected: Callable[[Array], Array]) -> None:
+def _check_scale(path: str, transform: Any, name: str, expected: Callable[[Array], Array]) -> None:
     """Of nflows' repository and of glasflow: the function of a scale, where the transform has one."""
     if hasattr(transform, "scale_activation"):
-        check_function(f"{place}.scale_activation", transform.scale_activation, expected, name)
+        check_function(f"{path}.scale_activation", transform.scale_activation, expected, name)

@@ -12,70 +12,70 @@ from seqgap.kernels.interop.parts import Parts, dense, refuse
 _FUNCTIONS = ("relu", "tanh", "elu", "silu")
 
 
-def perceptron(parts: Parts, place: str, net: Any, kind: str, shape: tuple[int, int, int]) -> Network:
+def perceptron(parts: Parts, path: str, net: Any, kind: str, shape: tuple[int, int, int]) -> Network:
     """A network of blocks of a kind; `shape`: inputs, features and outputs of each feature."""
     if hasattr(net, "context_layer") or getattr(net, "context_features", None) is not None:
-        refuse(place, "no context", "context features")
+        refuse(path, "no context", "context features")
     masked, residual = kind.startswith("Masked"), kind.endswith("ResidualBlock")
-    linears = {f"{place}.initial_layer": net.initial_layer}
-    activations = {} if residual else {f"{place}.activation": net.activation}
-    parts.name(f"{place}.blocks", net.blocks, "ModuleList")
+    linears = {f"{path}.initial_layer": net.initial_layer}
+    activations = {} if residual else {f"{path}.activation": net.activation}
+    parts.name(f"{path}.blocks", net.blocks, "ModuleList")
     for i, block in enumerate(net.blocks):
-        at = f"{place}.blocks[{i}]"
+        at = f"{path}.blocks[{i}]"
         linears |= _block(parts, at, block, kind)
         activations[f"{at}.activation"] = block.activation
-    linears[f"{place}.final_layer"] = net.final_layer
+    linears[f"{path}.final_layer"] = net.final_layer
     columns, layers = shape[0], []
     for at, linear in linears.items():
         parts.name(at, linear, "MaskedLinear" if masked else "Linear")
         layers.append(dense(at, linear, columns, masked))
         columns = len(layers[-1][0])
     if columns != shape[1] * shape[2]:
-        refuse(f"{place}.final_layer", f"{shape[1] * shape[2]} outputs", columns)
+        refuse(f"{path}.final_layer", f"{shape[1] * shape[2]} outputs", columns)
     weights, biases, masks = (list(arrays) for arrays in zip(*layers, strict=True))
     bias_out = biases.pop().reshape(shape[1:])
     function = _activation(parts, activations, residual)
     return Network(weights[:-1], biases, weights[-1], bias_out, function, residual, masks if masked else None)
 
 
-def _block(parts: Parts, place: str, block: Any, kind: str) -> dict[str, Any]:
+def _block(parts: Parts, path: str, block: Any, kind: str) -> dict[str, Any]:
     """The linear layers of a block."""
-    parts.name(place, block, kind)
+    parts.name(path, block, kind)
     if getattr(block, "use_batch_norm", False) or getattr(block, "batch_norm", None) is not None:
-        refuse(place, "no batch normalisation", "some")
+        refuse(path, "no batch normalisation", "some")
     if hasattr(block, "context_layer"):
-        refuse(place, "no context", "context features")
-    parts.name(f"{place}.dropout", block.dropout, "Dropout")
+        refuse(path, "no context", "context features")
+    parts.name(f"{path}.dropout", block.dropout, "Dropout")
     if not kind.endswith("ResidualBlock"):
-        return {f"{place}.linear": block.linear}
-    parts.name(f"{place}.linear_layers", block.linear_layers, "ModuleList")
+        return {f"{path}.linear": block.linear}
+    parts.name(f"{path}.linear_layers", block.linear_layers, "ModuleList")
     if len(block.linear_layers) != 2:
-        refuse(f"{place}.linear_layers", "2 layers", len(block.linear_layers))
-    return {f"{place}.linear_layers[{i}]": linear for i, linear in enumerate(block.linear_layers)}
+        refuse(f"{path}.linear_layers", "2 layers", len(block.linear_layers))
+    return {f"{path}.linear_layers[{i}]": linear for i, linear in enumerate(block.linear_layers)}
 
 
 def _activation(parts: Parts, functions: dict[str, Any], residual: bool) -> str:
     """The one activation of a network, by the places that have one; relu where none has."""
     common = ""
-    for place, function in functions.items():
-        name = _function(parts, place, function)
+    for path, function in functions.items():
+        name = _function(parts, path, function)
         if residual and getattr(function, "inplace", False):
-            refuse(place, "no inplace, which changes what the block adds to", repr(function))
+            refuse(path, "no inplace, which changes what the block adds to", repr(function))
         if name != (common := common or name):
-            refuse(place, f"{common} as the activation before", name)
+            refuse(path, f"{common} as the activation before", name)
     return common or "relu"
 
 
-def _function(parts: Parts, place: str, function: Any) -> str:
+def _function(parts: Parts, path: str, function: Any) -> str:
     """The seqgap name of a function or module of PyTorch."""
     torch = sys.modules["torch"]
     if isinstance(function, torch.nn.Module):
-        return parts.activation(place, function)
+        return parts.activation(path, function)
     for name in _FUNCTIONS:
         if function in (getattr(torch, name, None), getattr(torch.nn.functional, name, None)):
             return name
     got = getattr(function, "__name__", type(function).__name__)
-    return str(refuse(place, f"one of {', '.join(_FUNCTIONS)} of torch", got))
+    return str(refuse(path, f"one of {', '.join(_FUNCTIONS)} of torch", got))
 
 
 def shift_first(network: Network) -> Network:

@@ -27,9 +27,9 @@ class UnsupportedError(ValueError):
     """A part of a flow that seqgap has no kernel for."""
 
 
-def refuse(place: str, expected: Any, got: Any) -> Any:
+def refuse(path: str, expected: Any, got: Any) -> Any:
     """Raise UnsupportedError."""
-    raise UnsupportedError(f"{place}: expected {expected}, got {got}")
+    raise UnsupportedError(f"{path}: expected {expected}, got {got}")
 
 
 class Parts:
@@ -44,7 +44,7 @@ class Parts:
         """Whether a part is of one of the classes, or of a subclass."""
         return any(self.known.get(cls) in names for cls in type(part).__mro__)
 
-    def name(self, place: str, part: Any, *names: str) -> str:
+    def name(self, path: str, part: Any, *names: str) -> str:
         """Which of the classes a part is of.
 
         A subclass counts as its class where it overrides nothing but how it is made and shown. Raises
@@ -53,20 +53,20 @@ class Parts:
         cls = sys.modules["torch.nn.utils.parametrize"].type_before_parametrizations(part)
         own = next((base for base in cls.__mro__ if base in self.known), None)
         if own is None or self.known[own] not in names:
-            return str(refuse(place, " or ".join(names), cls.__name__))
+            return str(refuse(path, " or ".join(names), cls.__name__))
         inherited = dir(own) if cls is not own else []
         overridden = [n for n in inherited if _matters(cls, n) and _lookup(cls, n) is not _lookup(own, n)]
         overridden += [n for n in vars(part) if callable(_lookup(own, n))]
         if overridden:
             got = f"{cls.__name__} that overrides {', '.join(overridden)}"
-            refuse(place, f"{self.known[own]} as the library has it", got)
+            refuse(path, f"{self.known[own]} as the library has it", got)
         return self.known[own]
 
-    def activation(self, place: str, module: Any) -> str:
+    def activation(self, path: str, module: Any) -> str:
         """The seqgap name of an activation."""
-        name = self.name(place, module, *_ACTIVATIONS)
+        name = self.name(path, module, *_ACTIVATIONS)
         if getattr(module, "alpha", 1.0) != 1.0:
-            refuse(place, "ELU of alpha 1", repr(module))
+            refuse(path, "ELU of alpha 1", repr(module))
         return _ACTIVATIONS[name]
 
 
@@ -116,36 +116,36 @@ def array(tensor: Any) -> Array:
     return np.array(tensor.detach().cpu().numpy(), order="C")
 
 
-def positive(place: str, value: Any) -> float:
+def positive(path: str, value: Any) -> float:
     """A number of Python that is finite and above 0."""
     if not isinstance(value, int | float) or not 0 < value < float("inf"):
-        refuse(place, "a positive finite number", repr(value))
+        refuse(path, "a positive finite number", repr(value))
     return float(value)
 
 
-def dense(place: str, linear: Any, columns: int, masked: bool) -> tuple[Array, Array, Array | None]:
+def dense(path: str, linear: Any, columns: int, masked: bool) -> tuple[Array, Array, Array | None]:
     """Weight, bias and mask of a linear layer of so many inputs."""
     weight = array(linear.weight)
     if weight.ndim != 2:
-        refuse(f"{place}.weight", "2 dimensions, without stack", f"shape {weight.shape}")
+        refuse(f"{path}.weight", "2 dimensions, without stack", f"shape {weight.shape}")
     if weight.shape[1] != columns:
-        refuse(place, f"{columns} inputs, without context", f"{weight.shape[1]}")
+        refuse(path, f"{columns} inputs, without context", f"{weight.shape[1]}")
     bias = np.zeros(len(weight), weight.dtype) if linear.bias is None else array(linear.bias)
     mask = array(linear.mask) if masked else None
     if bias.shape != weight.shape[:1]:
-        refuse(f"{place}.bias", f"shape {weight.shape[:1]}", f"{bias.shape}")
+        refuse(f"{path}.bias", f"shape {weight.shape[:1]}", f"{bias.shape}")
     if mask is not None and mask.shape != weight.shape:
-        refuse(f"{place}.mask", f"shape {weight.shape}", f"{mask.shape}")
+        refuse(f"{path}.mask", f"shape {weight.shape}", f"{mask.shape}")
     return weight, bias, mask
 
 
-def check_function(place: str, function: Any, expected: Callable[[Array], Array], name: str) -> None:
+def check_function(path: str, function: Any, expected: Callable[[Array], Array], name: str) -> None:
     """Refuse a function of a tensor that is not `expected`, tried on numbers."""
     numbers = np.linspace(-30, 30, 61)
     try:
         values = array(function(sys.modules["torch"].from_numpy(numbers.copy())))
         same = values.shape == numbers.shape and np.allclose(values, expected(numbers), 1e-8, 0)
     except Exception as error:  # it is the user's own: anything may come
-        refuse(place, name, f"{type(error).__name__}: {error}")
+        refuse(path, name, f"{type(error).__name__}: {error}")
     if not same:
-        refuse(place, name, getattr(function, "__name__", type(function).__name__) + " of other values")
+        refuse(path, name, getattr(function, "__name__", type(function).__name__) + " of other values")

@@ -60,17 +60,17 @@ def _evaluate(flow: Any, x: Any) -> tuple[Any, Any]:
 def _read(parts: Parts, flow: Any) -> Flow:
     dim = _dim(parts, flow.base)
     named = _flat(parts, "flow.transform", flow.transform)
-    return flow_of([_layer(parts, place, transform, dim) for place, transform in named], dim)
+    return flow_of([_layer(parts, path, transform, dim) for path, transform in named], dim)
 
 
-def _flat(parts: Parts, place: str, transform: Any) -> Iterator[tuple[str, Any]]:
+def _flat(parts: Parts, path: str, transform: Any) -> Iterator[tuple[str, Any]]:
     if not parts.has(transform, "LazyComposedTransform"):
-        yield place, transform
+        yield path, transform
         return
-    parts.name(place, transform, "LazyComposedTransform")
-    parts.name(f"{place}.transforms", transform.transforms, "ModuleList")
+    parts.name(path, transform, "LazyComposedTransform")
+    parts.name(f"{path}.transforms", transform.transforms, "ModuleList")
     for i, inner in enumerate(transform.transforms):
-        yield from _flat(parts, f"{place}.transforms[{i}]", inner)
+        yield from _flat(parts, f"{path}.transforms[{i}]", inner)
 
 
 def _dim(parts: Parts, base: Any) -> int:
@@ -90,39 +90,39 @@ def _dim(parts: Parts, base: Any) -> int:
     return len(loc)
 
 
-def _layer(parts: Parts, place: str, transform: Any, dim: int) -> Layer:
-    name = parts.name(place, transform, "MaskedAutoregressiveTransform", "GeneralCouplingTransform")
-    bound, outputs = _univariate(parts, place, transform)
+def _layer(parts: Parts, path: str, transform: Any, dim: int) -> Layer:
+    name = parts.name(path, transform, "MaskedAutoregressiveTransform", "GeneralCouplingTransform")
+    bound, outputs = _univariate(parts, path, transform)
     coupling = name == "GeneralCouplingTransform"
-    kept, moved = _sides(place, transform.mask, dim) if coupling else ([], _order(place, transform, dim))
+    kept, moved = _sides(path, transform.mask, dim) if coupling else ([], _order(path, transform, dim))
     network = _network(
-        parts, f"{place}.hyper", transform.hyper, (len(kept) or dim, len(moved), outputs), not coupling
+        parts, f"{path}.hyper", transform.hyper, (len(kept) or dim, len(moved), outputs), not coupling
     )
-    return Layer(place, network, kept, moved, "softclip", bound)
+    return Layer(path, network, kept, moved, "softclip", bound)
 
 
-def _sides(place: str, tensor: Any, dim: int) -> tuple[list[int], list[int]]:
+def _sides(path: str, tensor: Any, dim: int) -> tuple[list[int], list[int]]:
     """Features that a mask keeps, and the others."""
     mask = array(tensor)
     if mask.dtype != np.bool_ or mask.shape != (dim,) or mask.all() or not mask.any():
-        refuse(f"{place}.mask", f"bools of shape ({dim},), both True and False", f"{mask.tolist()!r:.60}")
+        refuse(f"{path}.mask", f"bools of shape ({dim},), both True and False", f"{mask.tolist()!r:.60}")
     return np.flatnonzero(mask).tolist(), np.flatnonzero(~mask).tolist()
 
 
-def _order(place: str, transform: Any, dim: int) -> list[int]:
+def _order(path: str, transform: Any, dim: int) -> list[int]:
     """Features of an autoregressive transform, first the ones that others depend on."""
     if transform.order is None:
-        refuse(place, "an order", "an adjacency")
+        refuse(path, "an order", "an adjacency")
     order = array(transform.order)
     if order.shape != (dim,):
-        refuse(f"{place}.order", f"shape ({dim},)", f"{order.shape}")
+        refuse(f"{path}.order", f"shape ({dim},)", f"{order.shape}")
     if transform.passes < len(np.unique(order)):
-        refuse(f"{place}.passes", f"at least {len(np.unique(order))}", transform.passes)
+        refuse(f"{path}.passes", f"at least {len(np.unique(order))}", transform.passes)
     ranked: list[int] = np.argsort(order, kind="stable").tolist()
     return ranked
 
 
-def _univariate(parts: Parts, place: str, transform: Any) -> tuple[float | None, int]:
+def _univariate(parts: Parts, path: str, transform: Any) -> tuple[float | None, int]:
     """(bound, outputs for each feature), bound None for affine."""
     function: Any = transform.univariate
     options: dict[str, Any] = {}
@@ -131,30 +131,30 @@ def _univariate(parts: Parts, place: str, transform: Any) -> tuple[float | None,
     name = parts.known.get(function) if isinstance(function, type) else None
     expected = f"MonotonicAffineTransform or MonotonicRQSTransform of slope {_SLOPE}"
     if name not in ("MonotonicAffineTransform", "MonotonicRQSTransform"):
-        refuse(f"{place}.univariate", expected, getattr(function, "__name__", type(function).__name__))
+        refuse(f"{path}.univariate", expected, getattr(function, "__name__", type(function).__name__))
     if options.pop("slope", _SLOPE) != _SLOPE:
-        refuse(f"{place}.univariate", expected, "another slope")
+        refuse(f"{path}.univariate", expected, "another slope")
     spline = name == "MonotonicRQSTransform"
-    bound = positive(f"{place}.univariate.bound", options.pop("bound", 5.0)) if spline else None
+    bound = positive(f"{path}.univariate.bound", options.pop("bound", 5.0)) if spline else None
     if options:
-        refuse(f"{place}.univariate", expected, f"{name} with {', '.join(options)}")
+        refuse(f"{path}.univariate", expected, f"{name} with {', '.join(options)}")
     shapes = [tuple(shape) for shape in transform.shapes]
     bins = int(np.prod(shapes[0])) if shapes else 0
     wanted = [(bins,), (bins,), (bins - 1,)] if spline else [(), ()]
     if shapes != wanted:
-        refuse(f"{place}.shapes", wanted, shapes)
+        refuse(f"{path}.shapes", wanted, shapes)
     outputs = 3 * bins - 1 if spline else 2
     if transform.total != outputs:
-        refuse(f"{place}.total", outputs, transform.total)
+        refuse(f"{path}.total", outputs, transform.total)
     return bound, outputs
 
 
-def _network(parts: Parts, place: str, hyper: Any, shape: tuple[int, int, int], masked: bool) -> Network:
+def _network(parts: Parts, path: str, hyper: Any, shape: tuple[int, int, int], masked: bool) -> Network:
     """A perceptron of `shape`: inputs, features and outputs of each feature."""
-    parts.name(place, hyper, "Sequential")
+    parts.name(path, hyper, "Sequential")
     columns, activation, layers = shape[0], "", []
     for i, module in enumerate(hyper):
-        at = f"{place}[{i}]"
+        at = f"{path}[{i}]"
         if i % 2 == 0:
             parts.name(at, module, "MaskedLinear" if masked else "Linear")
             layers.append(dense(at, module, columns, masked))
@@ -163,9 +163,9 @@ def _network(parts: Parts, place: str, hyper: Any, shape: tuple[int, int, int], 
             refuse(at, f"{activation} as the activation before", name)
     if len(layers) < 2 or len(hyper) % 2 == 0:
         expected = "linear layers and activations in turns, at least 1 hidden layer"
-        refuse(place, expected, f"{len(hyper)} modules")
+        refuse(path, expected, f"{len(hyper)} modules")
     weights, biases, masks = (list(arrays) for arrays in zip(*layers, strict=True))
     if columns != shape[1] * shape[2]:
-        refuse(place, f"{shape[1] * shape[2]} outputs", columns)
+        refuse(path, f"{shape[1] * shape[2]} outputs", columns)
     bias_out = biases.pop().reshape(shape[1:])
     return Network(weights[:-1], biases, weights[-1], bias_out, activation, False, masks if masked else None)
