@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ def _read(parts: Parts, flow: Any) -> Flow:
     dim = _dim(parts, flow._distribution)
     if hasattr(flow, "_embedding_net"):  # glasflow's and nessai's own have none
         parts.name("flow._embedding_net", flow._embedding_net, "Identity")
-    named = _flat(parts, "flow._transform", flow._transform)
+    named = parts.leaves("flow._transform", flow._transform, "CompositeTransform", "_transforms")
     return flow_of([_layer(parts, path, transform, dim) for path, transform in named], dim)
 
 
@@ -85,16 +85,6 @@ def _dim(parts: Parts, normal: Any) -> int:
         refuse("flow._distribution._log_z", f"{dim} log(2 pi) / 2 = {constant}", float(normal._log_z))
     normal._log_z = normal._log_z * 0 + constant
     return dim
-
-
-def _flat(parts: Parts, path: str, transform: Any) -> Iterator[tuple[str, Any]]:
-    if not parts.has(transform, "CompositeTransform"):
-        yield path, transform
-        return
-    parts.name(path, transform, "CompositeTransform")
-    parts.name(f"{path}._transforms", transform._transforms, "ModuleList")
-    for i, inner in enumerate(transform._transforms):
-        yield from _flat(parts, f"{path}._transforms[{i}]", inner)
 
 
 def _layer(parts: Parts, path: str, transform: Any, dim: int) -> Layer | list[int]:

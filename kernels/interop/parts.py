@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,17 @@ class Parts:
             got = f"{cls.__name__} that overrides {', '.join(overridden)}"
             refuse(path, f"{self.known[own]} as the library has it", got)
         return self.known[own]
+
+    def leaves(self, path: str, part: Any, composite: str, field: str) -> Iterator[tuple[str, Any]]:
+        """(path, part) of all parts within parts of the class `composite`, which has a list of them."""
+        if not self.has(part, composite):
+            yield path, part
+            return
+        self.name(path, part, composite)
+        inner = getattr(part, field)
+        self.name(f"{path}.{field}", inner, "ModuleList")
+        for i, item in enumerate(inner):
+            yield from self.leaves(f"{path}.{field}[{i}]", item, composite, field)
 
     def activation(self, path: str, module: Any) -> str:
         """The seqgap name of an activation."""

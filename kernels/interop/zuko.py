@@ -1,7 +1,6 @@
 """Flows of zuko: masked autoregressive, coupling; affine and rational-quadratic."""
 
 import functools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -59,18 +58,8 @@ def _evaluate(flow: Any, x: Any) -> tuple[Any, Any]:
 
 def _read(parts: Parts, flow: Any) -> Flow:
     dim = _dim(parts, flow.base)
-    named = _flat(parts, "flow.transform", flow.transform)
+    named = parts.leaves("flow.transform", flow.transform, "LazyComposedTransform", "transforms")
     return flow_of([_layer(parts, path, transform, dim) for path, transform in named], dim)
-
-
-def _flat(parts: Parts, path: str, transform: Any) -> Iterator[tuple[str, Any]]:
-    if not parts.has(transform, "LazyComposedTransform"):
-        yield path, transform
-        return
-    parts.name(path, transform, "LazyComposedTransform")
-    parts.name(f"{path}.transforms", transform.transforms, "ModuleList")
-    for i, inner in enumerate(transform.transforms):
-        yield from _flat(parts, f"{path}.transforms[{i}]", inner)
 
 
 def _dim(parts: Parts, base: Any) -> int:
