@@ -21,9 +21,8 @@ class Flow:
     """Transforms of a standard normal: `Flow(*params)` takes Params of any families of flows, latent to data.
 
     They are checked here, once, and copied: what is done to their arrays later changes nothing. Its verbs are
-    the quick way to the kernels: for one row of 64 through an affine coupling they take 0.8 microseconds on
-    top of the compiled part. All Params have one dtype, that of `sample`; the other verbs take the dtype of
-    the batch, float64 for integers.
+    the quick way to the kernels, since they check the batch alone. All Params have one dtype, that of
+    `sample`; the other verbs take the dtype of the batch, float64 for integers.
 
     dim: D, needed only where no Params fix it. permutation: (D,) integers; column j of the latent is then
     feature permutation[j] of what the first Params take. Raises TypeError or ValueError for Params that are
