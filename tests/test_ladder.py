@@ -289,17 +289,6 @@ def test_too_few_rungs_are_no_ladder(missing: Callable[[Cell, int], bool]) -> No
     assert timed(missing) == []
 
 
-def test_rungs_are_compared_within_the_processes_that_have_all() -> None:
-    """The rung of one process only is compared there; the factors still multiply to the total."""
-    ladder = timed(
-        left_out=lambda cell, process: cell.impl == "numpy" and process != 1,
-        slower=lambda process: 1 + process,
-    )[0]
-    assert middles(ladder) == pytest.approx(FACTORS)
-    assert ladder.total.middle == pytest.approx(80.0)
-    assert np.isnan(ladder.total.low)  # one process has no interval
-
-
 def test_the_ladders_of_a_run_are_at_one_dimension_and_its_outer_batches(tmp_path: Path) -> None:
     options = Options(
         case=("linear_ar", "ar_process", "affine_coupling"), dim=(2, 64, 512), batch=(1, 8, 64), map=(),

@@ -1,11 +1,11 @@
 """Sequential against parallel: the ratio of two cells that differ in nothing else."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
-from seqgap.bench.analysis.ratio import verdict
+from seqgap.bench.analysis.pairs import directions
+from seqgap.bench.analysis.ratio import ratio, verdict
 from seqgap.bench.analysis.run import Measured, Run, once
-from seqgap.bench.analysis.statistics import Interval, ratio_intervals
+from seqgap.bench.analysis.statistics import Interval
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.implementation import MAIN
 from seqgap.bench.results.tables import Table
@@ -50,27 +50,11 @@ class Gap(NamedTuple):
 @once
 def gaps(run: Run) -> list[Gap]:
     """Every comparison that both cells were timed for in some process, in order of D."""
-    by_name: dict[str, list[Measured]] = {}
-    for measured in run.measured.values():
-        by_name.setdefault(measured.cell.name, []).append(measured)
-    pairs = [
-        (comparison.kind, sequential, run.measured[parallel])
-        for comparison in run.operations.comparisons
-        for sequential in by_name.get(comparison.sequential, [])
-        if (parallel := _like(sequential.cell, comparison.parallel)) in run.measured
-        and len(sequential.over(run.measured[parallel]))
-    ]
-    ratios = ratio_intervals([sequential.over(parallel) for _, sequential, parallel in pairs])
-    unordered = [Gap(*pair, ratio) for pair, ratio in zip(pairs, ratios, strict=True)]
+    unordered = [Gap(*pair, ratio(run, *pair[1:])) for pair in directions(run)]
     return sorted(unordered, key=lambda gap: (gap.kind, *gap.names, *gap.cell.columns(*_SIZE)))
 
 
 _SIZE = ("impl", "dtype", "threads", "batch", "dim")
-
-
-def _like(cell: Cell, name: str) -> Cell:
-    case, operation = name.split(".")
-    return replace(cell, case=case, operation=operation)
 
 
 def table(run: Run) -> Table:

@@ -17,19 +17,17 @@ The factors belong to this order of the rungs, and a rung may give away what ano
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
+from seqgap.bench.analysis.pairs import Timed, neighbours, rungs, steps_of_pair
+from seqgap.bench.analysis.ratio import ratio
 from seqgap.bench.analysis.run import Measured, Run, once
-from seqgap.bench.analysis.statistics import Interval, ratio_intervals
+from seqgap.bench.analysis.statistics import Interval
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.registry import Comparison
-from seqgap.bench.plan.options import LADDER
-from seqgap.bench.plan.rungs import BEST, Step, ladder_dim, needless, rungs_of, steps_of
+from seqgap.bench.plan.rungs import Step, needless
 from seqgap.bench.results.tables import Table, Value
-
-_FEWEST = 3  # rungs of a ladder
 
 
 class Rung(NamedTuple):
@@ -63,79 +61,27 @@ class Ladder(NamedTuple):
         return self.pair.parallel.removeprefix(f"{self.cell.case}.")
 
 
-_Timed: TypeAlias = list[tuple[Step, Measured]]
-
-
 @once
 def ladders(run: Run) -> list[Ladder]:
     """The ladders of a run at its `ladder_dim`, for its smallest and largest batch size.
 
     A run of ladders alone has them for all of its batch sizes. The smallest (N = 1) is about latency, the
     largest about throughput. A rung that was not timed is missing. A ladder has at least the best compiled
-    rung, the parallel direction and one more; rungs are compared within the processes that measured all.
+    rung, the parallel direction and one more. The factors multiply to the total where every process has
+    timed every rung.
     """
-    chosen = [
-        (pair, timed)
-        for pair in run.operations.matched
-        for dtype, dim, batch in _sizes(run, pair)
-        if (timed := _common_processes(_timed(run, pair, dtype, dim, batch)))
-    ]
-    logs = [before.over(after) for _, timed in chosen for before, after in _compared(timed)]
-    factors = iter(ratio_intervals(logs))
-    return [_ladder(run, pair, timed, factors) for pair, timed in chosen]
+    return [_ladder(run, pair, timed) for pair, timed in rungs(run)]
 
 
-def _sizes(run: Run, pair: Comparison) -> list[tuple[str, int, int]]:
-    """(dtype, D, N) that the best rung of a pair was timed at, and that a ladder is wanted for."""
-    best = [c for c in run.measured if c.impl == BEST and c.name == pair.sequential and c.threads == 1]
-    if not best:
-        return []
-    dim, timed = ladder_dim(c.dim for c in best), {c.batch for c in best}
-    wanted = timed if run.options.profile == LADDER else {min(timed), max(timed)}
-    sizes = {(c.dtype, c.dim, c.batch) for c in best if c.dim == dim and c.batch in wanted}
-    return sorted(sizes, key=lambda size: (size[0] != "float64", size))
-
-
-def _timed(run: Run, pair: Comparison, dtype: str, dim: int, batch: int) -> _Timed:
-    """The timed rungs, on as many threads as the parallel direction was timed with; empty if too few."""
-    threads = [
-        c.threads
-        for c in run.measured
-        if c.name == pair.parallel and (c.impl, c.dtype, c.dim, c.batch) == (BEST, dtype, dim, batch)
-    ]
-    if not threads:
-        return []
-    rungs = rungs_of(pair, _steps(run, pair), dtype, dim, batch, max(threads))
-    timed = [(step, run.measured[cell]) for step, cell in rungs if cell in run.measured]
-    return timed if len(timed) >= _FEWEST else []
-
-
-def _steps(run: Run, pair: Comparison) -> Sequence[Step]:
-    return steps_of(run.operations[pair.sequential].implementations)
-
-
-def _common_processes(timed: _Timed) -> _Timed:
-    """The same with the rows of the processes that measured every rung; empty where there is none."""
-    processes = [{row.process for row in measured.rows} for _, measured in timed]
-    common = set.intersection(*processes) if processes else set()
-    rows = [tuple(row for row in measured.rows if row.process in common) for _, measured in timed]
-    return [(step, replace(m, rows=own)) for (step, m), own in zip(timed, rows, strict=True) if common]
-
-
-def _compared(timed: _Timed) -> list[tuple[Measured, Measured]]:
-    """Each rung with the one before, and the first with the last."""
-    measured = [rung for _, rung in timed]
-    return [*pairwise(measured), (measured[0], measured[-1])]
-
-
-def _ladder(run: Run, pair: Comparison, timed: _Timed, factors: Iterator[Interval]) -> Ladder:
-    of_rungs = [None, *(next(factors) for _ in timed[1:])]
-    causes = _causes(_steps(run, pair), [step for step, _ in timed], timed[-1][1].cell.threads)
-    rungs = tuple(
-        Rung(step.name.format(threads=m.cell.threads), cause, run.measured[m.cell], factor)
-        for (step, m), cause, factor in zip(timed, causes, of_rungs, strict=True)
+def _ladder(run: Run, pair: Comparison, timed: Timed) -> Ladder:
+    *factors, total = (ratio(run, before, after) for before, after in neighbours(timed))
+    causes = _causes(steps_of_pair(run, pair), [step for step, _ in timed], timed[-1][1].cell.threads)
+    steps = zip(timed, causes, [None, *factors], strict=True)
+    return Ladder(
+        pair,
+        tuple(Rung(step.name.format(threads=m.cell.threads), cause, m, f) for (step, m), cause, f in steps),
+        total,
     )
-    return Ladder(pair, rungs, next(factors))
 
 
 def _causes(ladder: Sequence[Step], steps: Sequence[Step], threads: int) -> list[str]:

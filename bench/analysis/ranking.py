@@ -1,12 +1,12 @@
 """Numba against the libraries that users would pick instead: every operation at every size."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from seqgap.bench.analysis.ratio import verdict
+from seqgap.bench.analysis.pairs import against_peers, fastest
+from seqgap.bench.analysis.ratio import ratio, verdict
 from seqgap.bench.analysis.run import Measured, Run, once
-from seqgap.bench.analysis.statistics import Interval, ratio_intervals
+from seqgap.bench.analysis.statistics import Interval
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.results.tables import Table
 
@@ -40,18 +40,14 @@ def peers_of(rankings: Iterable[Ranking]) -> list[str]:
 @once
 def rankings(run: Run) -> list[Ranking]:
     """Every operation and size that Numba and at least one peer were timed for."""
-    groups: dict[Cell, list[Measured]] = {}
-    for cell, measured in run.measured.items():
-        if run.operations.implementations[cell.impl].peer:
-            groups.setdefault(replace(cell, impl=_OURS), []).append(measured)
-    against = [(run.measured[cell], peers) for cell, peers in groups.items() if cell in run.measured]
-    fastest = [min(peers, key=lambda peer: peer.seconds) for _, peers in against]
-    ratios = ratio_intervals([peer.over(ours) for (ours, _), peer in zip(against, fastest, strict=True)])
-    unordered = [
-        Ranking(ours.cell, {m.cell.impl: m.seconds for m in (ours, *peers)}, peer.cell.impl, ratio)
-        for (ours, peers), peer, ratio in zip(against, fastest, ratios, strict=True)
-    ]
+    unordered = [_ranking(run, ours, peers) for ours, peers in against_peers(run)]
     return sorted(unordered, key=lambda ranking: ranking.cell.columns(*_SIZE))
+
+
+def _ranking(run: Run, ours: Measured, peers: Sequence[Measured]) -> Ranking:
+    peer = fastest(peers)
+    medians = {m.cell.impl: m.seconds for m in (ours, *peers)}
+    return Ranking(ours.cell, medians, peer.cell.impl, ratio(run, peer, ours))
 
 
 def table(run: Run) -> Table:

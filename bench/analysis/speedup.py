@@ -6,8 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import lsq_linear
 
+from seqgap.bench.analysis.pairs import threads
+from seqgap.bench.analysis.ratio import ratio
 from seqgap.bench.analysis.run import Measured, Run, once
-from seqgap.bench.analysis.statistics import Interval, ratio_intervals
+from seqgap.bench.analysis.statistics import Interval
 from seqgap.bench.results.tables import Table, Value
 
 _SIZE = ("operation", "dtype", "dim", "batch", "threads")
@@ -44,37 +46,13 @@ def serial_fraction(threads: Sequence[int], speed_ups: Sequence[float]) -> float
 
 @once
 def speed_ups(run: Run) -> list[SpeedUp]:
-    """Every operation, those of comparisons first, at the largest N D timed on one thread and on more."""
-    largest: dict[tuple[str, str], list[Measured]] = {}
-    for sizes in _by_size(run):
-        key = sizes[0].cell.name, sizes[0].cell.dtype
-        if key not in largest or _work(sizes) > _work(largest[key]):
-            largest[key] = sizes
-    first = run.operations.compared
-    groups = [largest[key] for key in sorted(largest, key=lambda key: (key[0] not in first, key))]
-    ratios = iter(ratio_intervals([group[0].over(measured) for group in groups for measured in group[1:]]))
+    """Every operation of `pairs.threads`."""
     return [
-        SpeedUp(base, tuple((m, next(ratios)) for m in more), run.operations[base.cell.name].sequential)
-        for base, *more in groups
+        SpeedUp(
+            base, tuple((m, ratio(run, base, m)) for m in more), run.operations[base.cell.name].sequential
+        )
+        for base, *more in threads(run)
     ]
-
-
-def _by_size(run: Run) -> Iterator[list[Measured]]:
-    """The compiled cells that differ in threads alone, one thread first; only those compared in a process."""
-    groups: dict[tuple[str | int, ...], list[Measured]] = {}
-    for measured in sorted(run.measured.values(), key=lambda m: m.cell.threads):
-        if measured.cell.impl == "numba":
-            groups.setdefault(measured.cell.columns(*_SIZE[:-1]), []).append(measured)
-    for base, *more in groups.values():
-        group = [base, *(m for m in more if len(base.over(m)))]
-        if base.cell.threads == 1 and len(group) > 1:
-            yield group
-
-
-def _work(group: Sequence[Measured]) -> tuple[int, int, int]:
-    """N D; of equal ones the better measured, then the larger D."""
-    cell = group[0].cell
-    return cell.batch * cell.dim, len(group), cell.dim
 
 
 def table(run: Run) -> Table:

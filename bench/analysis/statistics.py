@@ -39,6 +39,11 @@ class Interval:
         return Interval(self.low / count, self.middle / count, self.high / count)
 
     @property
+    def inverse(self) -> "Interval":
+        """Of 1 / x."""
+        return Interval(1 / self.high, 1 / self.middle, 1 / self.low)
+
+    @property
     def known(self) -> bool:
         """Whether it has ends."""
         return not np.isnan(self.low)
