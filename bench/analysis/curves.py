@@ -51,12 +51,18 @@ def table(runs: Sequence[Run], name: str) -> Table:
     return Table(f"{name}.csv", _HEAD, [(run.name, *line) for run in runs for line in _lines(run, kind)])
 
 
+def _exponent(run: Run, curve: Curve, dim: int) -> Sequence[Value]:
+    """The local exponent up to this D, with its ends; nothing at the first."""
+    known = (slope.exponent.columns for slope in slopes(run)[curve] if slope.last == dim)
+    return next(known, (None,) * 3)
+
+
 def _lines(run: Run, kind: Kind) -> Iterator[Sequence[Value]]:
     for m in run.measured.values():
         curve, batch = Curve.of(m.cell), m.cell.batch
         if (curve.dtype, curve.threads) == kind:
             more = m.quantile(0.05) / batch, m.quantile(0.95) / batch, batch / m.seconds
-            power = slopes(run)[curve].exponent.columns if curve in slopes(run) else (None,) * 3
+            power = _exponent(run, curve, m.cell.dim)
             yield "median", *m.cell.columns(*_SIZE), *m.per_sample.columns, *more, *power, m.disturbed
     for row in run.left_out:
         if row.expected and (row.cell.dtype, row.cell.threads) == kind:

@@ -1,7 +1,6 @@
-"""What is fitted to a curve in each process: exponents, crossovers, costs; intervals over the processes."""
+"""What a curve says in each process: local exponents and crossovers; intervals over the processes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,13 +19,12 @@ def _student(values: Array) -> Interval:
 
 
 def slope(dims: ArrayLike, logs: ArrayLike) -> Interval:
-    """The exponent k of seconds ∝ D^k over the given D: log-log least squares in each process, t over them.
+    """The exponent k of seconds ∝ D^k between two D, with the t interval over the processes.
 
-    dims: (dims,), at least two different. logs: (processes, dims), of seconds. ValueError for other shapes.
+    dims: (2,), increasing. logs: (processes, 2), of seconds. ValueError for other shapes.
     """
     x, y = _curve(dims, logs)
-    x = x - x.mean()
-    return _student(y @ x / (x @ x))
+    return _student((y[:, -1] - y[:, 0]) / (x[-1] - x[0]))
 
 
 def crossover(dims: ArrayLike, log_ratios: ArrayLike) -> Interval | None:
@@ -76,47 +74,3 @@ def _curve(dims: ArrayLike, values: ArrayLike) -> tuple[Array, Array]:
     if y.ndim != 2 or not len(y) or y.shape[1] != len(x):
         raise ValueError(f"expected one row for each process of {len(x)} values, got shape {y.shape}")
     return x, y
-
-
-@dataclass(frozen=True)
-class Fit:
-    """seconds of one call = call + step * depth + element * work.
-
-    call: seconds. step: seconds of a dependent step; None where depth cannot be told apart from the other
-    two. element: seconds of a unit of work. residual: the largest |model / measured - 1| of the sizes,
-    averaged over the processes: a fit with a large one explains nothing.
-    """
-
-    call: Interval
-    step: Interval | None
-    element: Interval
-    residual: float
-
-
-def fit(depth: ArrayLike, work: ArrayLike, seconds: ArrayLike) -> Fit:
-    """What a call, a dependent step and a unit of work cost, each at least 0.
-
-    depth, work: (sizes,), of one call: depth(D), and N * flops(D) for N rows, whose steps run side by side.
-    (Operations that wait for memory: N * elements(D).) seconds: (processes, sizes). Least squares of the
-    relative errors in each process (scipy.optimize.nnls), a t interval over them, cut off at 0.
-    ValueError where the sizes are too few or too alike to tell call from work.
-    """
-    y = np.asarray(seconds, np.float64)
-    columns = np.array([np.ones(y.shape[1]), np.asarray(depth, float), np.asarray(work, float)]).T
-    with_step = _distinct(columns)
-    if not with_step:
-        columns = columns[:, [0, 2]]
-    if not _distinct(columns):
-        raise ValueError(f"too few sizes to tell the cost of a call from that of work: {work!r}")
-    scale, ones = columns.max(axis=0), np.ones(len(columns))  # seconds and flops are powers of ten apart
-    costs = np.array([optimize.nnls(columns / scale / times[:, None], ones)[0] / scale for times in y])
-    residuals = np.mean(costs @ columns.T / y - 1, axis=0)
-    intervals = [_student(of_processes) for of_processes in costs.T]
-    intervals = [Interval(*np.maximum((i.low, i.middle, i.high), 0.0).tolist()) for i in intervals]
-    return Fit(intervals[0], intervals[1] if with_step else None, intervals[-1], float(abs(residuals).max()))
-
-
-def _distinct(columns: Array) -> bool:
-    """Whether no column is a combination of the others."""
-    scaled = columns / np.maximum(columns.max(axis=0), 1e-300)
-    return bool(np.linalg.matrix_rank(scaled, tol=1e-6) == columns.shape[1])

@@ -37,8 +37,8 @@ class Gap(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """How the sequential operation does: slower, faster, as fast within the margin, or undecided."""
-        return verdict(self.ratio, "{} slower", "{} faster")
+        """How the sequential operation does: slower, faster, as fast within the margin, or no gap seen."""
+        return verdict(self.ratio, "{} slower", "{} faster", "no gap seen")
 
     @property
     def felt(self) -> str:

@@ -28,7 +28,7 @@ class Ranking(NamedTuple):
     @property
     def verdict(self) -> str:
         """Who is faster and how many times, that neither is, or that the interval does not decide."""
-        return verdict(self.ratio, f"{_OURS} wins, {{}}", f"{self.peer} wins, {{}}")
+        return verdict(self.ratio, f"{_OURS} wins, {{}}", f"{self.peer} wins, {{}}", "neither seen to win")
 
 
 def peers_of(rankings: Iterable[Ranking]) -> list[str]:

@@ -41,12 +41,12 @@ def side(ratio: Interval, margin: float = AS_FAST_MARGIN) -> Side:
     return "above" if ratio.low > 1 else "below" if ratio.high < 1 else "undecided"
 
 
-def verdict(ratio: Interval, above: str, below: str) -> str:
-    """What to say of a ratio; above, below: with a {} for how many times it is."""
+def verdict(ratio: Interval, above: str, below: str, unseen: str) -> str:
+    """What to say of a ratio; above, below: with a {} for how many times it is; unseen: where 1 is within."""
     texts: dict[Side, str] = {
         "same": "as fast",
         "above": above.format(f"{ratio.middle:.3g}x"),
         "below": below.format(f"{1 / ratio.middle:.3g}x"),
-        "undecided": "undecided",
+        "undecided": f"{unseen}, at most {ratio.high:.3g}x" if ratio.known else "no interval",
     }
     return texts[side(ratio)]

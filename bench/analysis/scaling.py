@@ -1,19 +1,15 @@
-"""What the curves of a run say: exponents, crossover dimensions, costs of a call, a step and a flop."""
+"""What the curves of a run say: local exponents, and the dimensions where two of them cross."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from seqgap.bench.analysis.fits import Fit, crossover, fit, slope
+from seqgap.bench.analysis.fits import crossover, slope
 from seqgap.bench.analysis.run import Measured, Run, once
 from seqgap.bench.analysis.statistics import Array, Interval
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.results.tables import Table, Value
-
-ASYMPTOTIC = 64  # exponents are fitted from this D on, where calls weigh less, if two D are left
-
-_FEWEST_SIZES = 5  # twice as many as there are costs, nearly
 
 
 class Curve(NamedTuple):
@@ -49,6 +45,11 @@ class Crossing(NamedTuple):
     last: int
     at: Interval | None
 
+    @property
+    def certain(self) -> bool:
+        """Whether the interval ends within the range: curves that lie on each other cross by chance."""
+        return self.at is not None and bool(0 < self.at.low <= self.at.high < np.inf)
+
 
 @once
 def curves(run: Run) -> dict[Curve, list[Measured]]:
@@ -66,16 +67,16 @@ def _logs(points: Sequence[Measured]) -> Array:
 
 
 @once
-def slopes(run: Run) -> dict[Curve, Slope]:
-    """The exponent of every curve of at least two D."""
-    exponents = {}
-    for curve, points in curves(run).items():
-        late = [point for point in points if point.cell.dim >= ASYMPTOTIC]
-        used = late if len(late) >= 2 else points
-        dims, logs = [point.cell.dim for point in used], _logs(used)
-        if len(used) >= 2 and logs.size:
-            exponents[curve] = Slope(dims[0], dims[-1], slope(dims, logs))
-    return exponents
+def slopes(run: Run) -> dict[Curve, list[Slope]]:
+    """The local exponents of every curve, one for each two neighbouring D of which processes have both."""
+    return {
+        curve: list(filter(None, map(_slope, points, points[1:]))) for curve, points in curves(run).items()
+    }
+
+
+def _slope(before: Measured, after: Measured) -> Slope | None:
+    dims, logs = (before.cell.dim, after.cell.dim), _logs((before, after))
+    return Slope(*dims, slope(dims, logs)) if logs.size else None
 
 
 @once
@@ -100,43 +101,22 @@ def _crossing(kind: str, curve: Curve, parallel: str, shared: list[tuple[Measure
     return Crossing(kind, curve, parallel, dims[0], dims[-1], at)
 
 
-@once
-def costs(run: Run) -> dict[Curve, Fit]:
-    """seconds of one call = call + step * depth(D) + element * N * flops(D), over all D and N of a run.
-
-    Of every operation, implementation, dtype and number of threads with enough sizes; batch is 0: all.
-    """
-    groups: dict[Curve, list[Measured]] = {}
-    for curve, points in curves(run).items():
-        groups.setdefault(curve._replace(batch=0), []).extend(points)
-    fits = ((curve, _cost(run, points)) for curve, points in groups.items() if len(points) >= _FEWEST_SIZES)
-    return {curve: cost for curve, cost in fits if cost}
-
-
-def _cost(run: Run, points: Sequence[Measured]) -> Fit | None:
-    logs, costs = _logs(points), [(m.cell.batch, run.operations.cost(m.cell)) for m in points]
-    if not logs.size:
-        return None
-    work = [batch * max(cost.flops, 1.0) for batch, cost in costs]
-    try:
-        return fit([cost.depth for _, cost in costs], work, np.exp(logs))
-    except ValueError:  # too few sizes
-        return None
-
-
 def table(run: Run) -> Table:
-    """shapes.csv: one line for each exponent, crossover and cost; seconds, and D of crossovers."""
-    head = "what operation impl dtype threads batch parallel first_dim last_dim value low high residual"
+    """shapes.csv: one line for each local exponent, and for the D of each crossover."""
+    head = "what operation impl dtype threads batch parallel first_dim last_dim value low high"
     return Table("shapes.csv", head.split(), list(_lines(run)))
 
 
 def _lines(run: Run) -> Iterator[Sequence[Value]]:
-    for curve, (first, last, exponent) in slopes(run).items():
-        yield "exponent", *curve, "", first, last, *exponent.columns, ""
+    for curve, exponents in slopes(run).items():
+        for first, last, exponent in exponents:
+            yield "exponent", *curve, "", first, last, *exponent.columns
     for _, sequential, parallel, first, last, at in crossings(run):
-        ends = at.columns if at else ("none in range", "", "")
-        yield "crossover", *sequential, parallel, first, last, *ends, ""
-    for curve, fitted in costs(run).items():
-        for name, interval in (("call", fitted.call), ("step", fitted.step), ("flop", fitted.element)):
-            if interval is not None:
-                yield name, *curve[:-1], "all", "", "", "", *interval.columns, fitted.residual
+        yield (
+            "crossover",
+            *sequential,
+            parallel,
+            first,
+            last,
+            *(at.columns if at else ("none in range", "", "")),
+        )

@@ -64,5 +64,5 @@ def _lines(run: Run) -> Iterator[Sequence[Value]]:
     itself = Interval(np.nan, 1.0, np.nan)
     for of_size in speed_ups(run):
         cost = of_size.base.per_sample.middle, of_size.serial_fraction
-        for measured, ratio in ((of_size.base, itself), *of_size.points):
-            yield *measured.cell.columns(*_SIZE), *ratio.columns, *cost, measured.cpus
+        for measured, speed_up in ((of_size.base, itself), *of_size.points):
+            yield *measured.cell.columns(*_SIZE), *speed_up.columns, *cost, measured.cpus

@@ -12,6 +12,7 @@ from seqgap.bench.cli.list import list_cases
 from seqgap.bench.cli.machine import machine
 from seqgap.bench.cli.plot import plot
 from seqgap.bench.cli.run import run
+from seqgap.bench.cli.show import show
 from seqgap.bench.cli.verify import verify
 
 
@@ -21,7 +22,7 @@ def cli() -> None:
     """Measure what it costs to sample one dimension at a time."""
 
 
-for _command in (run, machine, plot, verify, list_cases, ladder, audit, compare):
+for _command in (run, show, machine, plot, verify, list_cases, ladder, audit, compare):
     cli.add_command(_command)
 
 

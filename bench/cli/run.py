@@ -57,7 +57,7 @@ def run(out: Path | None, resume: Path | None, **choices: Any) -> None:
         begun = started(_options(chosen), out or dated())
     with begun as folder, stoppable(folder):
         measure_run(console, folder)
-        complete = report(console, folder.path)
+        complete = report(folder.path)
     if not complete:
         sys.exit(1)
 

@@ -17,7 +17,7 @@ from seqgap.bench.measure.gate import check
 from seqgap.bench.model import arrays
 from seqgap.bench.model.case import Thunk
 from seqgap.bench.model.cell import Cell
-from seqgap.bench.plan.cells import data_bytes, expected_seconds
+from seqgap.bench.plan.cells import data_bytes, expected_seconds, longest_call
 from seqgap.bench.plan.options import Options
 from seqgap.bench.results.printable import printable
 from seqgap.bench.results.rows import Row
@@ -68,12 +68,12 @@ def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
     except Exception as error:  # one broken implementation must not end a run
         large = isinstance(error, MemoryError) or str(error).startswith(_BEYOND_NUMPY)
         return _too_large(cell, error) if large else _failed(cell, error)
-    estimate = first.first_call
-    if cell.impl != "python" or not options.seconds < estimate < options.longest:
+    estimate, longest = first.first_call, longest_call(cell, options)
+    if cell.impl != "python" or not options.seconds < estimate < longest:
         doubted = max(options.seconds, _ROUGH * expected_seconds(cell))
         estimate = _warm_up(thunk, options.seconds / 10, cell.threads, doubted)
-    if estimate > _TOO_SLOW * options.longest:
-        reason = f"{estimate:.2g} s for one call, too far above {options.longest:g} s"
+    if estimate > _TOO_SLOW * longest:
+        reason = f"{estimate:.2g} s for one call, too far above {longest:g} s"
         return replace(first, status="skipped", reason=reason, expected=estimate)
     started, wall, cpu = time.time(), time.perf_counter(), time.process_time()
     rounds, iterations = timer(thunk, estimate)

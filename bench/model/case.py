@@ -159,13 +159,16 @@ class Case:
 
     sampler: the operation that stands for the family in family comparisons, if any. matched: pairs
     (sequential, parallel) of operations with the same weights and the same arithmetic; the parallel one
-    may be another case's, as stem.operation.
+    may be another case's, as stem.operation. title: what a reader calls the family, by default the stem.
+    quick: whether the quick profile measures its matched pairs.
     """
 
     stem: str
     operations: tuple[Operation, ...]
     sampler: str | None = None
     matched: tuple[tuple[str, str], ...] = ()
+    title: str = ""
+    quick: bool = False
 
     def operation(self, name: str) -> Operation:
         """The operation of that name; KeyError where there is none."""

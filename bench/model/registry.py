@@ -79,6 +79,7 @@ def matched_pairs() -> tuple[Comparison, ...]:
 
 
 @functools.cache
-def compared() -> frozenset[str]:
-    """The operations that take part in a comparison, as `stem.operation`."""
-    return frozenset(name for c in comparisons() for name in (c.sequential, c.parallel))
+def quick() -> tuple[str, ...]:
+    """The operations of the quick profile: both directions of the pairs of the cases that say so."""
+    pairs = (pair for pair in matched_pairs() if cases()[pair.sequential.split(".")[0]].quick)
+    return tuple(sorted({name for pair in pairs for name in (pair.sequential, pair.parallel)}))

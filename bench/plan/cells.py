@@ -56,11 +56,21 @@ def expected_seconds(cell: Cell) -> float:
 
 def too_slow(cell: Cell, options: Options) -> str | None:
     """Why a cell is left out, or None."""
-    expected = expected_seconds(cell)
-    if expected > options.longest:
-        return f"about {expected:.2g} s for one call, above {options.longest:g} s"
+    expected, longest = expected_seconds(cell), longest_call(cell, options)
+    if expected > longest:
+        return f"about {expected:.2g} s for one call, above {longest:g} s"
     size = data_bytes(cell)
     return f"{size / 2**30:.1f} GiB of data, above 2 GiB" if size > _LARGEST_BYTES else None
+
+
+def longest_call(cell: Cell, options: Options) -> float:
+    """Seconds of one call above which a cell is left out: more for a rung, whose ladder would have a hole."""
+    return max(options.longest, options.longest_rung) if cell in _rungs(options) else options.longest
+
+
+@functools.lru_cache(maxsize=2)
+def _rungs(options: Options) -> frozenset[Cell]:
+    return frozenset(rungs.of_run(options))
 
 
 def data_bytes(cell: Cell) -> float:

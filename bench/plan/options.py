@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from seqgap.bench.model.cell import DTYPES
-from seqgap.bench.model.registry import compared, implementation_names
+from seqgap.bench.model.registry import implementation_names, quick
 
 _LARGEST_SIZE = 2**24  # of a dimension or a batch
 LADDER = "ladder"  # the profile of what measures ladders alone
@@ -18,16 +18,17 @@ class Options:
     profile: str = "quick"
     case: tuple[str, ...] = ("*",)
     impl: tuple[str, ...] = ("python", "numpy", "numba")
-    dim: tuple[int, ...] = (2, 8, 64, 256, 1024)
+    dim: tuple[int, ...] = (4, 16, 64, 256)
     batch: tuple[int, ...] = (1, 1024)
-    map: tuple[int, ...] = (32,)  # further batch sizes, of the matched pairs alone: for the map of the gap
+    map: tuple[int, ...] = ()  # further batch sizes, of the matched pairs alone: for the map of the gap
     threads: tuple[int, ...] = (1,)
     ladder_threads: int = 1  # the most that the ladders have
     dtype: tuple[str, ...] = ("float64",)
     seed: int = 25
-    processes: int = 3  # fresh ones, each measuring every cell
-    seconds: float = 0.004  # of timing for each cell in each process
+    processes: int = 5  # fresh ones, each measuring every cell
+    seconds: float = 0.01  # of timing for each cell in each process
     longest: float = 0.1  # expected seconds of one call above which a cell is left out
+    longest_rung: float = 2.0  # the same of a rung of a ladder
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -66,6 +67,7 @@ class Options:
             "processes": (lambda v: type(v) is int and 1 <= v <= 1000, "an integer from 1 to 1000"),
             "seconds": duration,
             "longest": duration,
+            "longest_rung": duration,
         }
         for name, (right, expected) in allowed.items():
             value = getattr(self, name)
@@ -78,16 +80,15 @@ class Options:
 def profile(name: str, threads: int) -> Options:
     """The options of a profile on a machine with that many threads.
 
-    Only `full` has the operations that take part in no comparison: they and their compilation would take
-    most of the two minutes that quick may take.
+    quick measures the matched pairs of the cases that say so, smoke the same at fewer sizes, full everything.
     """
-    quick = Options(case=tuple(sorted(compared())), ladder_threads=threads)
+    common = Options(case=quick(), ladder_threads=threads)
     if name == "smoke":
         return replace(
-            quick, profile=name, processes=2, dim=(2, 16), batch=(1, 64), map=(), seconds=0.005, longest=0.02
+            common, profile=name, processes=2, dim=(2, 16), batch=(1, 64), seconds=0.005, longest=0.02
         )
     if name == "full":
         dims, some_threads = tuple(2**k for k in range(1, 11)), tuple(sorted({1, threads}))
-        full = replace(quick, profile=name, case=("*",), processes=5, dtype=DTYPES, seconds=0.015)
+        full = replace(common, profile=name, case=("*",), dtype=DTYPES, seconds=0.015)
         return replace(full, dim=dims, map=(4, 32, 256), threads=some_threads)
-    return quick
+    return common

@@ -5,22 +5,19 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from seqgap.bench.analysis.fits import Fit
 from seqgap.bench.analysis.gap import Gap
 from seqgap.bench.analysis.ladder import Ladder
 from seqgap.bench.analysis.ranking import Ranking, peers_of
 from seqgap.bench.analysis.run import Measured, Run
-from seqgap.bench.analysis.scaling import Crossing, Curve
+from seqgap.bench.analysis.scaling import Crossing
 from seqgap.bench.analysis.statistics import METHOD
 from seqgap.bench.report.text import (
     ends,
     grid,
     heading,
     print_rows,
-    range_text,
     show,
     si,
-    si_interval,
     threads_text,
     times,
     total_line,
@@ -127,34 +124,15 @@ def print_ladders(console: Console, ladders: Sequence[Ladder]) -> None:
 
 
 def print_crossings(console: Console, crossings: Sequence[Crossing]) -> None:
-    """The crossover dimension of every comparison: one line for a pair and a batch size."""
-    groups: dict[tuple[str, str, str, str], dict[str, str]] = {}
-    for _, curve, parallel, first, last, at in crossings:
-        key = (f"{curve.name}, {parallel}", curve.dtype, str(curve.threads), str(curve.batch))
-        groups.setdefault(key, {})[curve.impl] = range_text(at, first, last) if at else "none"
-    text = (
-        "\n[bold]Crossover dimension D*[/bold]: where sequential and parallel take equally long, with its 95%"
-        " interval; none: nowhere in the measured range"
-    )
-    impls = list(dict.fromkeys(crossing.sequential.impl for crossing in crossings))
-    heads = ("sequential, parallel", ">dtype", ">thr.", ">N", *(f">{impl}" for impl in impls))
-    rows = [(*key, *(of_impl.get(impl, "") for impl in impls)) for key, of_impl in groups.items()]
-    print_rows(console, text, heads, rows)
-
-
-def print_costs(console: Console, costs: Sequence[tuple[Curve, Fit]]) -> None:
-    """What a call, a dependent step and a flop cost, fitted over all sizes; compiled and NumPy."""
-    shown = sorted((c for c in costs if c[0].impl in ("numpy", "numba")), key=lambda cost: cost[0])
-    text = (
-        "\n[bold]What a call, a dependent step and a flop cost[/bold], fitted over all D and N;"
-        " off: the largest relative error of the fit"
-    )
+    """The crossover dimension of the comparisons whose interval ends within the measured range."""
+    text = "\n[bold]Crossover dimension D*[/bold]: where sequential and parallel take equally long"
+    heads = ("sequential, parallel", "", ">dtype", ">thr.", ">N", ">D* (95%)")
     rows = []
-    for curve, fit in shown:
-        seconds = (si_interval(cost) if cost else "" for cost in (fit.call, fit.step, fit.element))
-        name = f"{curve.name} {curve.impl}"
-        rows.append((name, curve.dtype, str(curve.threads), *seconds, f"{fit.residual:.0%}"))
-    print_rows(console, text, ("operation", ">dtype", ">thr.", ">call", ">step", ">flop", ">off"), rows)
+    for crossing in crossings:
+        (name, *curve), at = crossing.sequential, crossing.at
+        if at is not None and crossing.certain:
+            rows.append((f"{name}, {crossing.parallel}", *map(str, curve), f"{at.middle:.3g} {ends(at)}"))
+    print_rows(console, text, heads, rows)
 
 
 def print_fractions(console: Console, run: Run) -> None:

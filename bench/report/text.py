@@ -1,7 +1,6 @@
 """Words and figures as every report has them."""
 
 from collections.abc import Collection, Iterable, Sequence
-from math import isinf
 
 import click
 from rich import box
@@ -25,11 +24,6 @@ def si(seconds: float) -> str:
     return f"{seconds / 1e-9:.3g} ns"
 
 
-def si_interval(interval: Interval) -> str:
-    """Seconds with their interval, for a table of rich."""
-    return si(interval.middle) + (rf" \[{si(interval.low)}, {si(interval.high)}]" if interval.known else "")
-
-
 def threads_text(count: int) -> str:
     """1 thread, 2 threads."""
     return f"{count} thread{'s' * (count > 1)}"
@@ -41,19 +35,12 @@ def times(factor: Interval) -> str:
 
 
 def ends(factor: Interval) -> str:
-    """[low, high]; nothing where one process alone was measured."""
-    return f"[{_digits(factor.low)}, {_digits(factor.high)}]" if factor.known else ""
+    """(low to high); nothing where one process alone was measured."""
+    return f"({_digits(factor.low)} to {_digits(factor.high)})" if factor.known else ""
 
 
 def _digits(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def range_text(at: Interval, first: int, last: int) -> str:
-    """A D with its interval, which may be open at the ends of what was measured; for a table of rich."""
-    below = f"<{first}" if at.low == 0 else f"{at.low:.3g}"
-    above = f">{last}" if isinf(at.high) else f"{at.high:.3g}"
-    return f"{at.middle:.3g}" + (rf" \[{below}, {above}]" if at.known else "")
 
 
 def heading(ladder: Ladder) -> str:

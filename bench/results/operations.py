@@ -29,6 +29,7 @@ class StoredOperation(NamedTuple):
     sequential: bool  # whether the dependent steps grow with the size
     implementations: list[str]
     costs: dict[int, Cost]  # by size
+    title: str = ""  # what a reader calls its family; empty in folders of before there were any
 
     def cost(self, size: int) -> Cost:
         """Of a size of the run; between two of them a straight line on logarithmic scales."""
@@ -131,9 +132,10 @@ class Operations:
 
 
 def _stored(of_size: Mapping[int, Cell]) -> StoredOperation:
-    _, operation = next(iter(of_size.values())).lookup()
+    case, operation = next(iter(of_size.values())).lookup()
     costs = {size: operation.cost(size) for size in sorted(of_size)}
-    return StoredOperation(operation.axis, operation.sequential, operation.implementation_names, costs)
+    names = operation.implementation_names
+    return StoredOperation(operation.axis, operation.sequential, names, costs, case.title)
 
 
 def _refuse_unless_names(pattern: str, names: Iterable[str]) -> None:
@@ -149,10 +151,12 @@ def _texts(stored: Any) -> list[str]:
     return stored
 
 
-def _operation(axis: Any, sequential: Any, implementations: Any, costs: Any) -> StoredOperation:
+def _operation(
+    axis: Any, sequential: Any, implementations: Any, costs: Any, title: Any = ""
+) -> StoredOperation:
     by_size = {int(size): Cost(**cost) for size, cost in costs.items()}
     if not all(math.isfinite(figure) and figure >= 0 for cost in by_size.values() for figure in cost):
         raise ValueError("costs")
     if not by_size or not isinstance(axis, str) or not isinstance(sequential, bool):
         raise TypeError("expected an axis, costs, and whether the steps depend on each other")
-    return StoredOperation(axis, sequential, _texts(implementations), by_size)
+    return StoredOperation(axis, sequential, _texts(implementations), by_size, *_texts([title]))

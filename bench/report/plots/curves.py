@@ -16,8 +16,8 @@ _TITLE = 8.6  # inches that the title needs
 _NOTE = (
     "bar: 95% interval of the median; band: 5 to 95% of the rounds; x: left out as too slow, estimated;"
     " ring: host disturbed; star: crossover D* whose interval ends within the picture\n"
-    "grey: what this machine cannot beat, the chain where there are D dependent steps, and where the data"
-    " of the smallest operation outgrow a cache"
+    "D^k: between the last two D; grey: what this machine cannot beat, the chain where there are D dependent"
+    " steps, and where the data of the smallest operation outgrow a cache"
 )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from seqgap.bench.analysis.curves import Kind, too_slow
 from seqgap.bench.analysis.run import Measured, Run
-from seqgap.bench.analysis.scaling import Curve, crossings, curves, slopes
+from seqgap.bench.analysis.scaling import Curve, Slope, crossings, curves, slopes
 from seqgap.bench.analysis.statistics import Interval
 from seqgap.bench.report.plots.limits import draw_limits
 from seqgap.bench.report.plots.style import (
@@ -49,8 +49,8 @@ class Panel:
                 if points:
                     filled = run.operations[name].sequential
                     self._curve(name, points, LINES[index % len(LINES)], filled)
-                    power = slopes(run).get(curve)
-                    text = f"{name} {_power(power.exponent)}" if power and not index else name
+                    local = slopes(run)[curve]
+                    text = f"{name} {_power(local[-1])}" if local and not index else name
                     last = points[-1]
                     end = End(last.cell.dim, last.per_sample.middle, text, self._colours[name])
                     self._ends.setdefault(name, end)
@@ -96,10 +96,9 @@ class Panel:
 
     def _crossovers(self, run: Run) -> None:
         """A star where a sequential curve passes a parallel one for certain, with the interval of D*."""
-        for _, curve, parallel, _, _, at in crossings(run):
-            if at is None or curve not in self._curves.values():
-                continue
-            if not 0 < at.low <= at.high < np.inf:  # curves that lie on each other cross somewhere by chance
+        for crossing in crossings(run):
+            _, curve, parallel, _, _, at = crossing
+            if at is None or not crossing.certain or curve not in self._curves.values():
                 continue
             points = curves(run)[curve]
             heights = np.log([m.per_sample.middle for m in points])
@@ -138,8 +137,9 @@ def _bar(interval: Interval) -> tuple[float, float]:
     return tuple(np.nan_to_num(np.maximum(ends, 0.0)).tolist())
 
 
-def _power(exponent: Interval) -> str:
-    """The exponent with half the width of its interval; without it from one process."""
+def _power(slope: Slope) -> str:
+    """The local exponent with half the width of its interval; without it from one process."""
+    exponent = slope.exponent
     half = (exponent.high - exponent.low) / 2
     return f"D^{exponent.middle:z.2f}" + ("" if np.isnan(half) else f"±{half:.2f}")
 
