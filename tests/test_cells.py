@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from seqgap.bench.model.cell import Cell, matches
-from seqgap.bench.model.registry import compared, comparisons
+from seqgap.bench.model.registry import cases, comparisons, quick
 from seqgap.bench.plan.cells import expected_seconds, plan, too_slow
 from seqgap.bench.plan.options import Options, profile
 from seqgap.bench.plan.order import blocks
@@ -36,16 +36,30 @@ def test_case_globs(pattern: str, fits: bool) -> None:
 
 
 def test_profiles_grow() -> None:
-    smoke, quick, full = (len(plan(profile(name, 2))) for name in ("smoke", "quick", "full"))
-    assert smoke < quick < full
-    assert profile("quick", 2) == Options(case=tuple(sorted(compared())), ladder_threads=2)
+    counts = [len(plan(profile(name, 2))) for name in ("smoke", "quick", "full")]
+    assert counts == sorted(set(counts))
+    assert profile("quick", 2) == Options(case=quick(), ladder_threads=2)
     assert profile("full", 1).threads == (1,)
 
 
-def test_quick_and_smoke_have_what_is_compared_and_full_has_everything() -> None:
+def test_quick_and_smoke_have_the_pairs_whose_cases_say_so_and_full_has_everything() -> None:
     names = {name: {cell.name for cell in plan(profile(name, 1))} for name in ("smoke", "quick", "full")}
-    assert names["smoke"] == names["quick"] == compared()
-    assert names["full"] > compared()
+    said = {
+        name
+        for c in comparisons()
+        if c.kind == "matched" and cases()[c.sequential.split(".")[0]].quick
+        for name in (c.sequential, c.parallel)
+    }
+    assert names["smoke"] == names["quick"] == set(quick()) == said
+    assert names["full"] > said
+
+
+def test_a_rung_of_a_ladder_may_take_longer_than_other_cells() -> None:
+    options = profile("quick", 2)
+    rung = Cell("maf", "forward", "python", "float64", 64, 1024, 1)
+    assert too_slow(rung, options) is None
+    assert too_slow(replace(rung, dim=16), options) is not None
+    assert too_slow(rung, replace(options, longest_rung=options.longest)) is not None
 
 
 def test_the_map_has_further_batch_sizes_of_the_matched_pairs_alone() -> None:

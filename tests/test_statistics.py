@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from seqgap.bench.analysis.fits import crossover, fit, slope
+from seqgap.bench.analysis.fits import crossover, slope
 from seqgap.bench.analysis.statistics import (
     Interval,
     Part,
@@ -273,44 +273,3 @@ def test_curves_of_wrong_shape_are_refused(dims: list[int], values: list[float])
     for function in (slope, crossover):
         with pytest.raises(ValueError, match="expected"):
             function(dims, values)
-
-
-SIZES = [(dim, batch) for batch in (1, 64) for dim in (2, 8, 64, 256, 1024)]
-DEPTH = np.array([dim for dim, _ in SIZES], float)
-WORK = np.array([batch * dim**2 for dim, batch in SIZES], float)
-
-
-def test_fit_covers_its_three_costs() -> None:
-    random = np.random.default_rng(5)
-    truth = (2e-6, 5e-9, 1e-10)
-    exact = truth[0] + truth[1] * DEPTH + truth[2] * WORK
-    hits, residuals = [], []
-    for _ in range(600):
-        found = fit(DEPTH, WORK, exact * np.exp(0.01 * random.standard_normal((5, len(exact)))))
-        costs = (found.call, found.step, found.element)
-        hits.append([covers(i, t) for i, t in zip(costs, truth, strict=True)])
-        residuals.append(found.residual)
-    assert_covered(hits)
-    assert np.max(residuals) < 0.03
-
-
-def test_fit_drops_steps_that_do_not_grow() -> None:
-    found = fit(np.full(10, 3.0), WORK, np.tile(1e-6 + 1e-10 * WORK, (3, 1)))
-    assert found.step is None
-    assert found.call.middle == pytest.approx(1e-6)
-    assert found.element.middle == pytest.approx(1e-10)
-    assert found.residual < 1e-9
-
-
-def test_fit_has_costs_of_zero_and_shows_a_bad_fit() -> None:
-    free = fit(DEPTH, WORK, np.tile(1e-6 + 1e-10 * WORK, (3, 1)))
-    assert free.step is not None
-    assert (free.step.low, free.step.middle, free.step.high) == pytest.approx((0, 0, 0), abs=1e-15)
-    assert fit(DEPTH, WORK, np.tile(1e-9 * DEPTH**3, (3, 1))).residual > 0.5
-    falling = fit(DEPTH, WORK, np.tile(1 / DEPTH, (3, 1)))
-    assert falling.step == Interval(0.0, 0.0, 0.0)
-
-
-def test_fit_refuses_sizes_that_tell_nothing_apart() -> None:
-    with pytest.raises(ValueError, match="too few sizes"):
-        fit([2, 2], [4, 4], np.ones((3, 2)))

@@ -19,9 +19,9 @@ def _student(values: Array) -> Interval:
 
 
 def slope(dims: ArrayLike, logs: ArrayLike) -> Interval:
-    """The exponent k of seconds ∝ D^k between two D, with the t interval over the processes.
+    """The exponent k of seconds ∝ D^k between the first and the last D, with its t interval over processes.
 
-    dims: (2,), increasing. logs: (processes, 2), of seconds. ValueError for other shapes.
+    dims: (dims,), increasing, at least two. logs: (processes, dims), of seconds. ValueError for other shapes.
     """
     x, y = _curve(dims, logs)
     return _student((y[:, -1] - y[:, 0]) / (x[-1] - x[0]))
