@@ -195,9 +195,8 @@ def test_cells_left_out_are_shown_at_their_estimate(tmp_path: Path) -> None:
 
 def test_both_directions_of_a_pair_have_a_colour_of_their_own_and_rungs_no_panel(tmp_path: Path) -> None:
     """The ladder of maf measures numba-naive for one dimension, which is no curve."""
-    options = replace(
-        ONE_N, case=tuple(sorted({name for c in comparisons() for name in (c.sequential, c.parallel)}))
-    )
+    compared = {name for c in comparisons() for name in (c.sequential, c.parallel)}
+    options = replace(ONE_N, case=tuple(sorted(compared)))
     figure = figure_of(read_run(write_run(tmp_path / "run", options)))
     titles = [axes.get_title() for axes in figure.axes]
     assert [title for title in titles if "naive" in title or "passes" in title] == []
