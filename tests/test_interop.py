@@ -14,6 +14,7 @@ from seqgap.kernels.normal import standard_normal
 from torchflows import (
     LIBRARIES,
     density,
+    latent,
     libraries,
     nflow,
     nflows_flows,
@@ -32,11 +33,14 @@ def assert_equal(flow: Any, loaded: Flow, dim: int, double: bool) -> None:
     allowed = 1e-8 if double else 1e-5  # torch's softplus is the identity above 20: 2e-9 off
     batch = 1.5 * standard_normal(40, dim, 3, dtype=kind)
     with torch.no_grad():
-        expected = density(flow, torch.tensor(batch)).numpy(), sampled(flow, torch.tensor(batch)).numpy()
+        samples = sampled(flow, torch.tensor(batch))
+        expected, again = (density(flow, torch.tensor(batch)).numpy(), samples.numpy()), latent(flow, samples)
     assert loaded.dtype == kind
     assert difference(loaded.log_prob(batch), expected[0], allowed, kind).used <= 1
     x, log_det = loaded.forward(batch)
     assert difference(x, expected[1], allowed, kind).used <= 1
+    if difference(again.numpy(), batch, 100 * allowed, kind).used > 1:
+        return  # so steep that the library does not find back either: batch normalisation before any training
     z, back = loaded.inverse(x)
     assert difference(z, batch, 100 * allowed, kind).used <= 1
     assert difference(-back, log_det, 100 * allowed, kind).used <= 1
@@ -78,7 +82,7 @@ def test_layers_of_one_architecture_are_one_step() -> None:
 
 @LIBRARIES
 def test_what_is_not_supported_is_refused_by_name() -> None:
-    torch, zuko, flows, t = libraries()
+    torch, zuko, _, t = libraries()
     nn, made = torch.nn, zuko.flows
     mask = [1, -1, 1]
     base = made.MAF(3)
@@ -90,20 +94,13 @@ def test_what_is_not_supported_is_refused_by_name() -> None:
         (zuko_, made.MAF(3, context=2), r"flow\.transform\.transforms\[0\]\.hyper\[0\]: expected 3 inputs"),
         (zuko_, made.MAF(3, activation=nn.GELU), r"hyper\[1\]: expected ReLU or Tanh.*GELU"),
         (zuko_, made.MAF(3, residual=True), r"hyper\[1\]: expected ReLU .*, got Residual"),
-        (zuko_, made.MAF(3, hidden_features=()), r"hyper: expected .* at least 1 hidden layer, got 1 module"),
-        (zuko_, made.MAF(1), r"transforms\[0\]: expected Masked.*ElementWiseTransform"),
-        (zuko_, made.MAF(3, adjacency=torch.ones(3, 3).tril()), r"expected an order, got an adjacency"),
+        (zuko_, made.MAF(1, context=2), r"transforms\[0\]: expected no context"),
         (zuko_, made.NSF(3, slope=1e-2), r"univariate: expected .*, got another slope"),
         (zuko_, made.NCSF(3), r"flow\.base: expected a DiagNormal"),
         (zuko_, made.SOSPF(3), r"univariate: expected Monotonic"),
         (zuko_, made.NAF(3), r"univariate: expected Monotonic.*, got MNN"),
         (zuko_, made.RealNVP(3, normalize=True), r"hyper\[2\]: expected Linear, got LayerNorm"),
         (zuko_, zuko.lazy.Flow(base.transform.transforms, shifted), r"flow\.base: expected .* loc 0"),
-        (nflows_, flows.MaskedAutoregressiveFlow(3, 8, 1, 1, batch_norm_within_layers=True),
-         r"blocks\[0\]: expected no batch"),
-        (nflows_, flows.MaskedAutoregressiveFlow(3, 8, 1, 1, batch_norm_between_layers=True),
-         r"flow\._transform\._transforms\[2\]: expected .*, got BatchNorm"),
-        (nflows_, flows.SimpleRealNVP(3, 8, 1, 1, batch_norm_within_layers=True), "batch normal"),
         (nflows_, nflow(3, t.LULinear(3)), "got LULinear"),
         (nflows_, nflow(3, t.MaskedAffineAutoregressiveTransform(3, 8, activation=nn.functional.gelu)),
          "expected one of relu, tanh, elu, silu of torch, got gelu"),

@@ -471,7 +471,11 @@ ATTRIBUTES: dict[str, tuple[str, Callable[[Any], Any], str]] = {
         r"\[0\]\.shapes: expected",
     ),
     "total": ("MAF of zuko", lambda layer: setattr(layer, "total", 1), r"\[0\]\.total: expected 2, got 1"),
-    "order": ("MAF of zuko", lambda layer: layer.order.copy_(layer.order.flip(0)), r"\[0\]: expected masks"),
+    "masks": (
+        "MAF of zuko",
+        lambda layer: [m.mask.fill_(True) for m in layer.hyper if hasattr(m, "mask")],
+        r"\[0\]: expected masks of an autoregressive network, got features that depend on each other",
+    ),
     "hyper": ("RealNVP of zuko", mask_hyper, r"hyper\[0\]: expected Linear, got MaskedLinear"),
 }
 
@@ -590,6 +594,60 @@ def test_dropout_counts_as_in_evaluation() -> None:
     with libraries()[0].no_grad():
         expected = flow.log_prob(libraries()[0].tensor(batch)).numpy()
     np.testing.assert_allclose(loaded.log_prob(batch), expected, rtol=1e-5, atol=1e-5)
+
+
+def normalised(name: str) -> tuple[Any, Any]:
+    """A flow with batch normalisation, and one of its layers of it."""
+    flow = nflows_flows(3)[name]
+    classes = (libraries()[0].nn.BatchNorm1d, libraries()[3].BatchNorm)
+    return flow, next(module for module in flow.modules() if isinstance(module, classes))
+
+
+@pytest.mark.parametrize("name", ["MAF, normalised", "MAF, feedforward, normalised", "RealNVP, normalised"])
+def test_batch_normalisation_counts_with_its_own_numbers(name: str) -> None:
+    torch = libraries()[0]
+    flow, norm = normalised(name)
+    for module in flow.modules():
+        if isinstance(module, type(norm)):
+            module.eps = 0.3
+            module.weight = torch.nn.Parameter(torch.linspace(-1.5, 2, len(module.bias)))
+            module.running_var.uniform_(0.5, 2)
+            module.running_mean.normal_()
+    assert_loads_equal(from_nflows, flow, 3)
+    norm.weight = norm.bias = None
+    assert_loads_equal(from_nflows, flow, 3)
+
+
+def test_batch_normalisation_that_cannot_be_undone_or_is_of_the_batch_is_refused() -> None:
+    flow, norm = normalised("MAF, normalised")
+    norm.weight.data[3] = 0
+    with pytest.raises(ValueError, match=r"blocks\[0\]\.batch_norm_layers\[0\]\.weight: expected no zeros"):
+        from_nflows(flow)
+    flow, norm = normalised("MAF, feedforward, normalised")
+    norm.running_mean = norm.running_var = None
+    with pytest.raises(ValueError, match=r"blocks\[0\]\.batch_norm: expected running statistics, got none"):
+        from_nflows(flow)
+    flow, norm = normalised("MAF, normalised between")
+    norm.bias.data = norm.bias.data[:2]
+    with pytest.raises(ValueError, match=r"_transforms\[2\]\.bias: expected shape \(3,\), got \(2,\)"):
+        from_nflows(flow)
+    _, _, _, t = libraries()
+    with pytest.raises(ValueError, match=r"flow: expected a layer with a network, got none"):
+        from_nflows(nflow(3, t.BatchNorm(3)))
+
+
+def test_one_feature_is_a_layer_of_its_own_numbers() -> None:
+    _, zuko, _, _ = libraries()
+    for build in (zuko.flows.MAF, zuko.flows.NSF, zuko.flows.RealNVP):
+        assert_loads_equal(from_zuko, build(1), 1)
+
+
+def test_the_order_of_a_masked_layer_is_that_of_its_masks() -> None:
+    """zuko reads the attribute `order` only when it makes the layer."""
+    flow = zuko_flows(4)["MAF"]
+    for layer in flow.transform.transforms:
+        layer.order.copy_(layer.order.flip(0))
+    assert_loads_equal(from_zuko, flow, 4)
 
 
 def test_a_flow_that_cannot_be_copied_or_evaluated_is_refused() -> None:

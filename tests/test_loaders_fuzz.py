@@ -11,7 +11,7 @@ import pytest
 
 from seqgap.kernels.interop import Flow, from_nflows, from_zuko
 from seqgap.kernels.normal import standard_normal
-from torchflows import LIBRARIES, density, libraries, nflow, resnet, sampled
+from torchflows import LIBRARIES, density, latent, libraries, nflow, resnet, sampled
 
 Random = np.random.Generator
 
@@ -23,13 +23,15 @@ def chosen(rng: Random, *values: Any) -> Any:
 def zuko_flow(rng: Random) -> Any:
     """Of a constructor of zuko, with options that from_zuko documents."""
     torch, zuko, _, _ = libraries()
-    nn, dim = torch.nn, int(rng.integers(2, 9))
-    hidden = tuple(int(width) for width in rng.integers(dim, 40, rng.integers(1, 4)))
+    nn, dim = torch.nn, int(rng.integers(1, 9))
+    hidden = tuple(int(width) for width in rng.integers(dim, 40, rng.integers(0, 4)))
     options = {"hidden_features": hidden, "activation": chosen(rng, nn.ReLU, nn.Tanh, nn.ELU, nn.SiLU)}
     options["transforms"] = int(rng.integers(1, 5))
-    name = chosen(rng, "MAF", "NSF", "NICE", "RealNVP", "spline coupling", "one")
+    name = chosen(rng, "MAF", "NSF", "NICE", "RealNVP", *(("spline coupling", "one") if dim > 1 else ()))
     if name in ("MAF", "NSF"):
         options |= {"randperm": chosen(rng, True, False), "passes": chosen(rng, None, 2, dim)}
+        if chosen(rng, True, False, False):
+            options["adjacency"] = adjacency(rng, dim)
         if name == "NSF":
             options["bins"] = int(rng.integers(2, 12))
         return getattr(zuko.flows, name)(dim, **options)
@@ -50,6 +52,13 @@ def zuko_flow(rng: Random) -> Any:
     return zuko.lazy.Flow(layers, base)
 
 
+def adjacency(rng: Random, dim: int) -> Any:
+    """A random graph without cycles in which a feature depends on another."""
+    order, graph = rng.permutation(dim), np.tril(rng.random((dim, dim)) < 0.5)
+    graph |= np.eye(dim, dtype=bool) | np.eye(dim, k=-1, dtype=bool)
+    return libraries()[0].as_tensor(graph[np.ix_(order, order)])
+
+
 def nflows_activation(rng: Random) -> Any:
     torch = libraries()[0]
     f, nn = torch.nn.functional, torch.nn
@@ -61,8 +70,10 @@ def nflows_activation(rng: Random) -> Any:
 def nflows_layer(rng: Random, dim: int) -> Any:
     _, _, _, t = libraries()
     name = chosen(
-        rng, "permutation", "affine", "spline", "coupling", "additive", "spline coupling", "composite"
+        rng, "permutation", "norm", "affine", "spline", "coupling", "additive", "spline coupling", "composite"
     )
+    if name == "norm":
+        return t.BatchNorm(dim, eps=float(chosen(rng, 1e-5, 1e-2)))
     if name == "permutation":
         return chosen(rng, t.RandomPermutation, t.ReversePermutation)(dim)
     if name == "composite":
@@ -73,6 +84,7 @@ def nflows_layer(rng: Random, dim: int) -> Any:
         "num_blocks": blocks,
         "activation": activation,
         "dropout_probability": float(chosen(rng, 0.0, 0.3)),
+        "use_batch_norm": bool(chosen(rng, True, False, False)),
     }
     if name in ("affine", "spline"):
         residual = bool(chosen(rng, True, False))
@@ -96,6 +108,8 @@ def nflows_flow(rng: Random) -> Any:
     dim, name = int(rng.integers(2, 9)), chosen(rng, "maf", "realnvp", "layers", "layers", "layers")
     sizes = (int(rng.integers(dim, 32)), int(rng.integers(1, 5)), int(rng.integers(0, 4)))
     options = {"activation": nflows_activation(rng), "dropout_probability": float(chosen(rng, 0.0, 0.2))}
+    for option in ("batch_norm_within_layers", "batch_norm_between_layers"):
+        options[option] = chosen(rng, True, False, False)
     if name == "maf":
         options["use_residual_blocks"] = chosen(rng, True, False)
         options["use_random_masks"] = not options["use_residual_blocks"] and chosen(rng, True, False)
@@ -115,6 +129,11 @@ def shaken(rng: Random, flow: Any) -> Any:
         for parameter in flow.parameters():
             noise = torch.randn(parameter.shape) / max(1, parameter.shape[-1] if parameter.ndim else 1) ** 0.5
             parameter.mul_(factor).add_(0.3 * factor * noise)
+        for buffer_name, buffer in flow.named_buffers():
+            if buffer_name.endswith("running_var"):
+                buffer.uniform_(0.2, 2)
+            elif buffer_name.endswith("running_mean"):
+                buffer.normal_()
     flow.train(bool(chosen(rng, True, False)))
     return flow.double() if rng.random() < 0.5 else flow
 
@@ -241,8 +260,7 @@ def assert_equal(flow: Any, load: Callable[..., Flow]) -> None:
     batch = np.concatenate([normals, 3 * normals, 30 * normals])
     with torch.no_grad():
         expected = density(flow, torch.tensor(batch)).numpy()
-        transform = flow().transform if hasattr(flow, "transform") else lambda x: flow._transform(x)[0]
-        z = transform(torch.tensor(batch)).numpy()
+        z = latent(flow, torch.tensor(batch)).numpy()
         x = sampled(flow, torch.tensor(normals)).numpy()
     terms = 1 + (z**2).sum(1) / 2 + np.abs(expected)
     size = np.maximum(np.abs(z), np.abs(batch)).max(1, initial=1, keepdims=True)

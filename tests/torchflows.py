@@ -49,17 +49,31 @@ def zuko_flows(dim: int) -> dict[str, Any]:
         )
         for k in range(2)
     ]
+    chain = torch.eye(dim, dtype=bool)  # feature 2 waits for 0, 3 for 1, and so on, and 0 for the last one
+    chain |= torch.diag(torch.ones(dim - 2, dtype=bool), -2)
+    chain[0, -1] = dim % 2 == 0
     return {
         "MAF": flows.MAF(dim),
         "MAF, tanh": flows.MAF(dim, transforms=2, hidden_features=(32,), activation=nn.Tanh, randperm=True),
         "MAF, elu": flows.MAF(dim, hidden_features=(24, 16, 20), activation=nn.ELU, passes=2),
         "MAF, silu": flows.MAF(dim, hidden_features=(16, 40), activation=nn.SiLU, transforms=5),
+        "MAF, adjacency": flows.MAF(dim, adjacency=chain.flipud().fliplr()),
+        "MAF, no hidden layer": flows.MAF(dim, hidden_features=(), transforms=2),
         "NSF": flows.NSF(dim, hidden_features=(20, 20)),
         "NSF, 5 bins": flows.NSF(dim, bins=5, transforms=2, randperm=True, hidden_features=(20,)),
         "NSF, passes": flows.NSF(dim, bins=4, passes=2, hidden_features=(20,)),
         "RealNVP": flows.RealNVP(dim, hidden_features=(20, 20)),
         "RealNVP, random": flows.RealNVP(dim, randmask=True, transforms=4, activation=nn.SiLU),
+        "RealNVP, no hidden layer": flows.RealNVP(dim, hidden_features=()),
         "NSF coupling": zuko.lazy.Flow(couplings, normal),
+        "element-wise": zuko.lazy.Flow(
+            [
+                flows.MAF(dim).transform.transforms[0],
+                zuko.flows.ElementWiseTransform(dim),
+                zuko.flows.ElementWiseTransform(dim, univariate=spline, shapes=[(6,), (6,), (5,)]),
+            ],
+            normal,
+        ),
     }
 
 
@@ -71,6 +85,7 @@ def nflows_flows(dim: int) -> dict[str, Any]:
     masked_spline = t.MaskedPiecewiseRationalQuadraticAutoregressiveTransform
     spline_coupling = t.PiecewiseRationalQuadraticCouplingTransform
     tanh = {"activation": torch.tanh}
+    within, between = {"batch_norm_within_layers": True}, {"batch_norm_between_layers": True}
     return {
         "MAF": flows.MaskedAutoregressiveFlow(dim, 24, 3, 2),
         "MAF, random": flows.MaskedAutoregressiveFlow(dim, 24, 2, 1, use_random_permutations=True, **tanh),
@@ -78,6 +93,18 @@ def nflows_flows(dim: int) -> dict[str, Any]:
             dim, 16, 3, 2, use_residual_blocks=False, use_random_masks=True
         ),
         "MAF, no block": nflow(dim, t.MaskedAffineAutoregressiveTransform(dim, 9, num_blocks=0)),
+        "MAF, one normalised block": flows.MaskedAutoregressiveFlow(dim, 24, 2, 1, **within),
+        "MAF, normalised": flows.MaskedAutoregressiveFlow(dim, 20, 3, 3, **within, **between, **tanh),
+        "MAF, normalised between": flows.MaskedAutoregressiveFlow(
+            dim, 16, 2, 2, use_random_permutations=True, **between
+        ),
+        "MAF, feedforward, normalised": flows.MaskedAutoregressiveFlow(
+            dim, 16, 2, 2, use_residual_blocks=False, use_random_masks=True, dropout_probability=0.2, **within
+        ),
+        "RealNVP, normalised": flows.SimpleRealNVP(
+            dim, 16, 3, 2, dropout_probability=0.2, **within, **between
+        ),
+        "NICE, normalised": flows.SimpleRealNVP(dim, 16, 2, 1, use_volume_preserving=True, **within),
         "RealNVP": flows.SimpleRealNVP(dim, 16, 4, 2),
         "NICE": flows.SimpleRealNVP(
             dim, 16, 3, 1, use_volume_preserving=True, activation=torch.nn.functional.elu
@@ -86,6 +113,7 @@ def nflows_flows(dim: int) -> dict[str, Any]:
             dim, t.ReversePermutation(dim), masked_spline(dim, 16, **spline),
             t.RandomPermutation(dim),
             masked_spline(dim, 16, num_blocks=1, use_residual_blocks=False, **spline),
+            masked_spline(dim, 16, num_blocks=2, use_batch_norm=True, **spline),
         ),
         "NSF coupling": nflow(
             dim, t.RandomPermutation(dim), spline_coupling(mask, resnet(), **spline),
@@ -106,9 +134,14 @@ def sampled(flow: Any, z: Any) -> Any:
     return flow.transform().inv(z) if hasattr(flow, "transform") else flow._transform.inverse(z)[0]
 
 
+def latent(flow: Any, x: Any) -> Any:
+    return flow().transform(x) if hasattr(flow, "transform") else flow._transform(x)[0]
+
+
 def trained(flow: Any, dim: int) -> None:
     """Some steps away from how it was initialised."""
     torch = libraries()[0]
+    flow.train()
     steps = torch.optim.Adam(flow.parameters(), lr=3e-3)
     data = torch.randn(64, dim) @ torch.randn(dim, dim) / dim + 0.5
     for _ in range(8):

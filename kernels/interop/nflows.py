@@ -1,4 +1,4 @@
-"""Flows of nflows: masked autoregressive, coupling; affine, additive and rational-quadratic; permutations."""
+"""Flows of nflows: masked autoregressive, coupling; permutations, batch normalisation between them."""
 
 import functools
 import math
@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels._core.flow import Flow
 from seqgap.kernels.interop import evaluation
 from seqgap.kernels.interop.layers import Layer, flow_of
 from seqgap.kernels.interop.nflows_nets import by_feature, divided, perceptron, shift_first
+from seqgap.kernels.interop.normalisation import Affine, batch_norm
 from seqgap.kernels.interop.parts import TORCH, Parts, array, check_function, positive, refuse
 
 _FLOOR = 1e-3
@@ -27,6 +28,7 @@ _PARTS = {
     "transforms.permutations": ("Permutation",),
     "transforms.autoregressive": _MADE,
     "transforms.coupling": _COUPLINGS,
+    "transforms.normalization": ("BatchNorm",),
     "transforms.made": ("MADE", "MaskedLinear", "MaskedResidualBlock", "MaskedFeedforwardBlock"),
     "nn.nets.resnet": ("ResidualNet", "ResidualBlock"),
 }
@@ -34,14 +36,16 @@ _COPIES = ("nflows", "glasflow.nflows")  # glasflow's flows, and nessai's, are m
 
 
 def from_nflows(flow: Any, *, check: bool = True) -> Flow:
-    """The `Flow` of a trained nflows flow, in the dtype of its parameters, as in evaluation: no dropout.
+    """The `Flow` of a trained nflows flow, in the dtype of its parameters, as `flow.eval()` has it.
 
     nflows.flows.MaskedAutoregressiveFlow and SimpleRealNVP, and any Flow made of permutations, masked
-    autoregressive and coupling transforms, affine, additive or rational-quadratic with linear tails, with
-    the networks MADE and ResidualNet and the activations relu, tanh, elu and silu, without context and batch
-    normalisation, over a StandardNormal. Flows of glasflow and nessai count where they are made of the same
-    parts. log_prob and forward equal nflows' log_prob and _transform.inverse to rounding. Parts are known by
-    their classes; subclasses count where they override nothing but how they are made and shown.
+    autoregressive and coupling transforms, affine, additive or rational-quadratic with linear tails, and
+    BatchNorm, with the networks MADE and ResidualNet, with BatchNorm1d or without, and the activations relu,
+    tanh, elu and silu, without context, over a StandardNormal. BatchNorm1d becomes part of the weights, in
+    float64; a residual network of B blocks with it becomes B times as wide. Flows of glasflow and nessai
+    count where they are made of the same parts. log_prob and forward equal nflows' log_prob and
+    _transform.inverse to rounding. Parts are known by their classes; subclasses count where they override
+    nothing but how they are made and shown.
 
     check: compare z and log_prob with those of nflows, of a copy in float64, at 192 points: the flow is
     refused where they differ by more than 1e-8, relative to the terms that they are sums of. It takes some
@@ -52,7 +56,9 @@ def from_nflows(flow: Any, *, check: bool = True) -> Flow:
     own = [
         f"{copy}.{module}.{name}" for copy in _COPIES for module, names in _PARTS.items() for name in names
     ]
-    torch = ("torch.nn.modules.linear.Identity", "torch.nn.modules.dropout.Dropout")
+    torch = tuple(
+        f"torch.nn.modules.{name}" for name in ("linear.Identity", "dropout.Dropout", "batchnorm.BatchNorm1d")
+    )
     parts = Parts(*_FLOWS, *own, *torch, *TORCH)
     if not parts.has(flow, "Flow", "NFlow"):
         raise TypeError(f"flow: expected an nflows Flow, got {type(flow).__name__}")
@@ -87,10 +93,13 @@ def _dim(parts: Parts, normal: Any) -> int:
     return dim
 
 
-def _layer(parts: Parts, path: str, transform: Any, dim: int) -> Layer | list[int]:
-    name = parts.name(path, transform, *_MADE, *_COUPLINGS, "Permutation")
+def _layer(parts: Parts, path: str, transform: Any, dim: int) -> Layer | Affine | list[int]:
+    name = parts.name(path, transform, *_MADE, *_COUPLINGS, "Permutation", "BatchNorm")
     if name == "Permutation":
         return _permutation(path, transform, dim)
+    if name == "BatchNorm":
+        weight = np.logaddexp(0, array(transform.unconstrained_weight).astype(FLOAT64)) + transform.eps
+        return batch_norm(path, transform, weight, dim)
     if getattr(transform, "features", dim) != dim:
         refuse(f"{path}.features", dim, transform.features)
     bound = _bound(path, transform) if "Piecewise" in name else None

@@ -7,7 +7,8 @@ import numpy as np
 
 from seqgap.kernels._core.check import Array
 from seqgap.kernels.interop.layers import Network
-from seqgap.kernels.interop.parts import Parts, dense, refuse
+from seqgap.kernels.interop.normalisation import Affine, after, batch_norm, before
+from seqgap.kernels.interop.parts import Parts, array, dense, refuse
 
 _FUNCTIONS = ("relu", "tanh", "elu", "silu")
 
@@ -19,10 +20,12 @@ def perceptron(parts: Parts, path: str, net: Any, kind: str, shape: tuple[int, i
     masked, residual = kind.startswith("Masked"), kind.endswith("ResidualBlock")
     linears = {f"{path}.initial_layer": net.initial_layer}
     activations = {} if residual else {f"{path}.activation": net.activation}
+    norms: list[tuple[str, Any]] = []
     parts.name(f"{path}.blocks", net.blocks, "ModuleList")
     for i, block in enumerate(net.blocks):
         at = f"{path}.blocks[{i}]"
         linears |= _block(parts, at, block, kind)
+        norms += _norms(at, block, residual)
         activations[f"{at}.activation"] = block.activation
     linears[f"{path}.final_layer"] = net.final_layer
     columns, layers = shape[0], []
@@ -35,14 +38,15 @@ def perceptron(parts: Parts, path: str, net: Any, kind: str, shape: tuple[int, i
     weights, biases, masks = (list(arrays) for arrays in zip(*layers, strict=True))
     bias_out = biases.pop().reshape(shape[1:])
     function = _activation(parts, activations, residual)
-    return Network(weights[:-1], biases, weights[-1], bias_out, function, residual, masks if masked else None)
+    network = Network(
+        weights[:-1], biases, weights[-1], bias_out, function, residual, masks if masked else None
+    )
+    return network if all(norm is None for _, norm in norms) else _normalised(parts, network, norms)
 
 
 def _block(parts: Parts, path: str, block: Any, kind: str) -> dict[str, Any]:
     """The linear layers of a block."""
     parts.name(path, block, kind)
-    if getattr(block, "use_batch_norm", False) or getattr(block, "batch_norm", None) is not None:
-        refuse(path, "no batch normalisation", "some")
     if hasattr(block, "context_layer"):
         refuse(path, "no context", "context features")
     parts.name(f"{path}.dropout", block.dropout, "Dropout")
@@ -52,6 +56,78 @@ def _block(parts: Parts, path: str, block: Any, kind: str) -> dict[str, Any]:
     if len(block.linear_layers) != 2:
         refuse(f"{path}.linear_layers", "2 layers", len(block.linear_layers))
     return {f"{path}.linear_layers[{i}]": linear for i, linear in enumerate(block.linear_layers)}
+
+
+def _norms(path: str, block: Any, residual: bool) -> list[tuple[str, Any]]:
+    """What normalises the output of each hidden layer before the next one sees it; None: nothing."""
+    if not residual:
+        return [(f"{path}.batch_norm", block.batch_norm)]
+    norms = block.batch_norm_layers if block.use_batch_norm else (None, None)
+    if len(norms) != 2:
+        refuse(f"{path}.batch_norm_layers", "2 layers", len(norms))
+    return [(f"{path}.batch_norm_layers[{i}]", norm) for i, norm in enumerate(norms)]
+
+
+def _normalised(parts: Parts, network: Network, norms: list[tuple[str, Any]]) -> Network:
+    """The network with its batch normalisation as part of the linear layers."""
+    scales = [
+        _batch_norm(parts, at, norm, len(bias), network.residual)
+        for (at, norm), bias in zip(norms, network.biases, strict=False)
+    ]
+    weights, biases = [*network.weights, network.weight_out], [*network.biases, network.bias_out.ravel()]
+    masks = network.masks or [np.ones_like(weight) for weight in weights]
+    if network.residual:
+        for k in range(1, len(scales), 2):
+            weights[k], biases[k] = after(weights[k], biases[k], scales[k])
+        weights, biases, masks = _copies(weights, biases, masks, scales[::2])
+    else:
+        for k, norm in enumerate(scales, 1):
+            weights[k], biases[k] = before(weights[k], biases[k], masks[k], norm)
+    bias_out = biases.pop().reshape(network.bias_out.shape)
+    own = network.masks and masks
+    return network._replace(
+        weights=weights[:-1], biases=biases, weight_out=weights[-1], bias_out=bias_out, masks=own
+    )
+
+
+def _batch_norm(parts: Parts, path: str, norm: Any, width: int, divides: bool) -> Affine:
+    if norm is None:
+        return Affine(np.ones(width), np.zeros(width))
+    parts.name(path, norm, "BatchNorm1d")
+    weight = None if norm.weight is None else array(norm.weight)
+    if divides and weight is not None and (weight == 0).any():
+        refuse(f"{path}.weight", "no zeros", "some")
+    return batch_norm(path, norm, weight, width)
+
+
+def _copies(
+    weights: list[Array], biases: list[Array], masks: list[Array], norms: list[Affine]
+) -> tuple[list[Array], list[Array], list[Array]]:
+    """What residual blocks add to, scaled for each of them: a copy of all units for a block.
+
+    The first layer makes the copies, block i reads copy i and adds to all, and the outputs read the last.
+    """
+    count = len(norms)
+
+    def reading(weight: Array, copy: int) -> Array:
+        return np.hstack([weight if i == copy else np.zeros_like(weight) for i in range(count)])
+
+    def wide(k: int, norm: Affine) -> None:
+        weights[k], biases[k] = after(np.tile(weights[k], (count, 1)), np.tile(biases[k], count), norm)
+
+    scale = np.concatenate([norm.scale for norm in norms])
+    wide(0, Affine(scale, np.concatenate([norm.shift for norm in norms])))
+    for i in range(count):
+        weights[2 * i + 1] = reading(weights[2 * i + 1], i)
+        wide(2 * i + 1, Affine(np.ones_like(scale), np.zeros_like(scale)))
+        weights[2 * i + 2] = reading(weights[2 * i + 2], 0)
+        wide(2 * i + 2, Affine(scale, np.zeros_like(scale)))
+    last = norms[-1]
+    undone = Affine(1 / last.scale, -last.shift / last.scale)
+    weight_out, biases[-1] = before(weights[-1], biases[-1], masks[-1], undone)
+    weights[-1] = reading(weight_out, count - 1)
+    inner = [np.tile(mask, (count, count)) for mask in masks[1:-1]]
+    return weights, biases, [np.tile(masks[0], (count, 1)), *inner, np.tile(masks[-1], (1, count))]
 
 
 def _activation(parts: Parts, functions: dict[str, Any], residual: bool) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels._core.flow import Flow
 from seqgap.kernels.interop import evaluation
 from seqgap.kernels.interop.layers import Layer, Network, flow_of
@@ -18,21 +19,24 @@ _PARTS = (
     "zuko.lazy.UnconditionalDistribution",
     "zuko.flows.autoregressive.MaskedAutoregressiveTransform",
     "zuko.flows.coupling.GeneralCouplingTransform",
+    "zuko.flows.gaussianization.ElementWiseTransform",
     "zuko.nn.Linear",
     "zuko.nn.MaskedLinear",
     "zuko.transforms.MonotonicAffineTransform",
     "zuko.transforms.MonotonicRQSTransform",
     "zuko.distributions.DiagNormal",
     "torch.distributions.normal.Normal",
+    "torch.nn.modules.container.ParameterList",
 )
 
 
 def from_zuko(flow: Any, *, check: bool = True) -> Flow:
     """The `Flow` of a trained zuko flow, in the dtype of its parameters.
 
-    zuko.flows.MAF, NSF, NICE and RealNVP, and any zuko Flow made of MaskedAutoregressiveTransform and
-    GeneralCouplingTransform with MonotonicAffineTransform or MonotonicRQSTransform (slope 1e-3), ReLU, Tanh,
-    ELU or SiLU, without context, over a standard normal base. log_prob and forward equal zuko's log_prob
+    zuko.flows.MAF, NSF, NICE and RealNVP, and any zuko Flow made of MaskedAutoregressiveTransform (any order
+    or adjacency), GeneralCouplingTransform and ElementWiseTransform with MonotonicAffineTransform or
+    MonotonicRQSTransform (slope 1e-3), any hidden layers, ReLU, Tanh, ELU or SiLU, without context,
+    normalize and residual, over a standard normal base. log_prob and forward equal zuko's log_prob
     and transform.inv to rounding. Parts are known by their classes; subclasses count where they override
     nothing but how they are made and shown.
 
@@ -80,14 +84,20 @@ def _dim(parts: Parts, base: Any) -> int:
 
 
 def _layer(parts: Parts, path: str, transform: Any, dim: int) -> Layer:
-    name = parts.name(path, transform, "MaskedAutoregressiveTransform", "GeneralCouplingTransform")
+    names = ("MaskedAutoregressiveTransform", "GeneralCouplingTransform", "ElementWiseTransform")
+    name = parts.name(path, transform, *names)
     bound, outputs = _univariate(parts, path, transform)
+    if name == "ElementWiseTransform":
+        network = _constant(parts, path, transform, dim)
+        return Layer(path, network, [], list(range(dim)), "softclip", bound)
     coupling = name == "GeneralCouplingTransform"
-    kept, moved = _sides(path, transform.mask, dim) if coupling else ([], _order(path, transform, dim))
+    kept, moved = _sides(path, transform.mask, dim) if coupling else ([], list(range(dim)))
     network = _network(
         parts, f"{path}.hyper", transform.hyper, (len(kept) or dim, len(moved), outputs), not coupling
     )
-    return Layer(path, network, kept, moved, "softclip", bound)
+    return Layer(
+        path, network, kept, moved if coupling else _order(path, transform, network), "softclip", bound
+    )
 
 
 def _sides(path: str, tensor: Any, dim: int) -> tuple[list[int], list[int]]:
@@ -98,17 +108,34 @@ def _sides(path: str, tensor: Any, dim: int) -> tuple[list[int], list[int]]:
     return np.flatnonzero(mask).tolist(), np.flatnonzero(~mask).tolist()
 
 
-def _order(path: str, transform: Any, dim: int) -> list[int]:
-    """Features of an autoregressive transform, first the ones that others depend on."""
-    if transform.order is None:
-        refuse(path, "an order", "an adjacency")
-    order = array(transform.order)
-    if order.shape != (dim,):
-        refuse(f"{path}.order", f"shape ({dim},)", f"{order.shape}")
-    if transform.passes < len(np.unique(order)):
-        refuse(f"{path}.passes", f"at least {len(np.unique(order))}", transform.passes)
-    ranked: list[int] = np.argsort(order, kind="stable").tolist()
-    return ranked
+def _order(path: str, transform: Any, network: Network) -> list[int]:
+    """Features of an autoregressive transform, first the ones that others depend on, by the masks alone."""
+    dim, sees = len(network.bias_out), np.eye(network.weights[0].shape[1])
+    for mask in network.masks or []:
+        sees = (mask @ sees > 0).astype(FLOAT64)
+    waits_for: Array = sees.reshape(dim, -1, dim).max(1)
+    waits, order, passes = np.count_nonzero(waits_for, axis=1), list[int](), 0
+    while (ready := np.flatnonzero(waits == 0)).size:
+        order += ready.tolist()
+        waits = waits - np.count_nonzero(waits_for[:, ready], axis=1)
+        waits[ready] = -1
+        passes += 1
+    if len(order) < dim:
+        refuse(path, "masks of an autoregressive network", "features that depend on each other")
+    if transform.passes < passes:
+        refuse(f"{path}.passes", f"at least {passes}", transform.passes)
+    return order
+
+
+def _constant(parts: Parts, path: str, transform: Any, dim: int) -> Network:
+    """Numbers for each feature that depend on none: a network of one unit that sees nothing."""
+    if hasattr(transform, "hyper"):
+        refuse(path, "no context", "a network of it")
+    parts.name(f"{path}.phi", transform.phi, "ParameterList")
+    bias_out = np.concatenate([array(phi).reshape(dim, -1) for phi in transform.phi], axis=1)
+    weights = [np.zeros((1, dim), bias_out.dtype), np.zeros((bias_out.size, 1), bias_out.dtype)]
+    hidden = [np.zeros(1, bias_out.dtype)]
+    return Network(weights[:1], hidden, weights[1], bias_out, "relu", False, weights)
 
 
 def _univariate(parts: Parts, path: str, transform: Any) -> tuple[float | None, int]:
@@ -150,11 +177,16 @@ def _network(parts: Parts, path: str, hyper: Any, shape: tuple[int, int, int], m
             columns = len(layers[-1][0])
         elif (name := parts.activation(at, module)) != (activation := activation or name):
             refuse(at, f"{activation} as the activation before", name)
-    if len(layers) < 2 or len(hyper) % 2 == 0:
-        expected = "linear layers and activations in turns, at least 1 hidden layer"
-        refuse(path, expected, f"{len(hyper)} modules")
+    if len(hyper) % 2 == 0:
+        refuse(path, "linear layers and activations in turns", f"{len(hyper)} modules")
+    if residual := len(layers) == 1:  # no hidden layer: one that a residual network passes as it is
+        identity = np.eye(shape[0], dtype=layers[0][0].dtype)
+        layers.insert(0, (identity, np.zeros_like(identity[0]), identity))
     weights, biases, masks = (list(arrays) for arrays in zip(*layers, strict=True))
     if columns != shape[1] * shape[2]:
         refuse(path, f"{shape[1] * shape[2]} outputs", columns)
     bias_out = biases.pop().reshape(shape[1:])
-    return Network(weights[:-1], biases, weights[-1], bias_out, activation, False, masks if masked else None)
+    activation = activation or "relu"
+    return Network(
+        weights[:-1], biases, weights[-1], bias_out, activation, residual, masks if masked else None
+    )
