@@ -140,8 +140,9 @@ def _padded(
 
 def _to_shape(value: Array, shape: tuple[int, ...]) -> Array:
     """`value` with zeros behind it along each axis."""
-    pairs = [(0, wanted - size) for wanted, size in zip(shape, value.shape, strict=True)]
-    return np.pad(value, pairs)
+    padded = np.zeros(shape, value.dtype)
+    padded[tuple(map(slice, value.shape))] = value
+    return padded
 
 
 def _merged(steps: Sequence[Any]) -> list[Any]:

@@ -29,10 +29,10 @@ def batch_norm(path: str, norm: Any, weight: Array | None, width: int) -> Affine
     return Affine(scale, bias - scale * mean)
 
 
-def before(weight: Array, bias: Array, mask: Array | None, norm: Affine) -> tuple[Array, Array]:
+def before(weight: Array, bias: Array, mask: Array, norm: Affine) -> tuple[Array, Array]:
     """Weight and bias of W (scale x + shift) + b."""
-    read = weight if mask is None else weight * mask
-    return _like(weight, weight * norm.scale), _like(weight, bias + read.astype(FLOAT64) @ norm.shift)
+    shift = (weight * mask).astype(FLOAT64) @ norm.shift
+    return _like(weight, weight * norm.scale), _like(weight, bias + shift)
 
 
 def after(weight: Array, bias: Array, norm: Affine) -> tuple[Array, Array]:
