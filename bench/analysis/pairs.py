@@ -14,6 +14,8 @@ from seqgap.bench.plan.rungs import BEST, Step, ladder_dim, rungs_of, steps_of
 Pair: TypeAlias = tuple[Measured, Measured]  # the ratio is that of the first over the second
 Timed: TypeAlias = list[tuple[Step, Measured]]
 
+OURS = "numba"  # what peers are compared with
+
 _FEWEST = 3  # rungs of a ladder
 _ONE_THREAD_COUNT = ("operation", "dtype", "dim", "batch")
 
@@ -73,7 +75,7 @@ def rungs(run: Run) -> list[tuple[Comparison, Timed]]:
 
 def _sizes(run: Run, pair: Comparison) -> list[tuple[str, int, int]]:
     """(dtype, D, N) that the best rung of a pair was timed at, and that a ladder is wanted for."""
-    best = [c for c in run.measured if c.impl == BEST and c.name == pair.sequential and c.threads == 1]
+    best = [c for c in run.measured if c.impl in BEST and c.name == pair.sequential and c.threads == 1]
     if not best:
         return []
     dim, timed = ladder_dim(c.dim for c in best), {c.batch for c in best}
@@ -87,7 +89,7 @@ def _timed(run: Run, pair: Comparison, dtype: str, dim: int, batch: int) -> Time
     counts = [
         c.threads
         for c in run.measured
-        if c.name == pair.parallel and (c.impl, c.dtype, c.dim, c.batch) == (BEST, dtype, dim, batch)
+        if c.impl in BEST and (c.name, c.dtype, c.dim, c.batch) == (pair.parallel, dtype, dim, batch)
     ]
     if not counts:
         return []
@@ -116,7 +118,7 @@ def _by_size(run: Run) -> Iterator[list[Measured]]:
     """The compiled cells that differ in threads alone, one thread first; only those compared in a process."""
     groups: dict[tuple[str | int, ...], list[Measured]] = {}
     for measured in sorted(run.measured.values(), key=lambda m: m.cell.threads):
-        if measured.cell.impl == BEST:
+        if measured.cell.impl in BEST:
             groups.setdefault(measured.cell.columns(*_ONE_THREAD_COUNT), []).append(measured)
     for base, *more in groups.values():
         group = [base, *(m for m in more if len(base.over(m)))]
@@ -136,7 +138,7 @@ def against_peers(run: Run) -> list[tuple[Measured, list[Measured]]]:
     groups: dict[Cell, list[Measured]] = {}
     for cell, measured in run.measured.items():
         if run.operations.implementations[cell.impl].peer:
-            groups.setdefault(replace(cell, impl=BEST), []).append(measured)
+            groups.setdefault(replace(cell, impl=OURS), []).append(measured)
     return [(run.measured[cell], peers) for cell, peers in groups.items() if cell in run.measured]
 
 

@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from seqgap.bench.analysis.pairs import against_peers, fastest
+from seqgap.bench.analysis.pairs import OURS, against_peers, fastest
 from seqgap.bench.analysis.ratio import ratio, verdict
 from seqgap.bench.analysis.run import Measured, Run, once
 from seqgap.bench.analysis.statistics import Interval
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.results.tables import Table
 
-_OURS = "numba"
 _SIZE = ("operation", "dtype", "threads", "batch", "dim")
 
 
@@ -28,13 +27,13 @@ class Ranking(NamedTuple):
     @property
     def verdict(self) -> str:
         """Who is faster and how many times, that neither is, or that the interval does not decide."""
-        return verdict(self.ratio, f"{_OURS} wins, {{}}", f"{self.peer} wins, {{}}", "neither seen to win")
+        return verdict(self.ratio, f"{OURS} wins, {{}}", f"{self.peer} wins, {{}}", "neither seen to win")
 
 
 def peers_of(rankings: Iterable[Ranking]) -> list[str]:
     """The implementations that were timed, Numba first."""
     names = dict.fromkeys(name for ranking in rankings for name in ranking.medians)
-    return [_OURS, *(name for name in names if name != _OURS)]
+    return [OURS, *(name for name in names if name != OURS)]
 
 
 @once

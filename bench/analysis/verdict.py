@@ -52,8 +52,8 @@ class PairVerdict(NamedTuple):
 
     @property
     def own(self) -> bool:
-        """Whether it is a case from outside, which has a hyphen in its stem."""
-        return "-" in self.names[0].split(".")[0]
+        """Whether it is of a case from outside."""
+        return self.gaps[0].cell.own
 
     @property
     def largest(self) -> float:

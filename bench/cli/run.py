@@ -10,6 +10,7 @@ import click
 
 from seqgap.bench.cli.console import make_console
 from seqgap.bench.cli.options import dated, installed, numbers, validated, words
+from seqgap.bench.cli.own import with_own_cases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     help="Which sizes; full has all operations. [default: quick]",
 )
 @click.option(
-    "--case", multiple=True, metavar="GLOB", help="Only matching stems or stem.operations; repeatable."
+    "--case",
+    multiple=True,
+    metavar="GLOB|FILE.py",
+    help="Only matching stems or stem.operations; the case of a file, docs/own_sampler.md; repeatable.",
 )
 @click.option("--impl", callback=words, metavar="NAMES", help="Implementations, such as python,numpy,numba.")
 @click.option("--dim", callback=numbers, metavar="D,...", help="Dimensions.")
@@ -64,10 +68,12 @@ def run(out: Path | None, resume: Path | None, **choices: Any) -> None:
 
 def _options(chosen: dict[str, Any]) -> "Options":
     """The options of a new run; UsageError where nothing can be measured, or a pattern fits nothing."""
+    from seqgap.bench.model.registry import implementation_names
     from seqgap.bench.plan.cells import plan
     from seqgap.bench.plan.options import profile
     from seqgap.kernels._core.jit import threads_available
 
+    chosen = with_own_cases(chosen)
     if "batch" in chosen:
         chosen["map"] = ()
     if "threads" in chosen:
@@ -75,7 +81,7 @@ def _options(chosen: dict[str, Any]) -> "Options":
     options = validated(replace(profile(chosen.pop("profile", "quick"), threads_available()), **chosen))
     options = replace(options, impl=installed(options.impl))
     named = chosen.get("case", ())
-    idle = [name for name in named if not plan(replace(options, case=(name,), impl=("numba",)))]
+    idle = [name for name in named if not plan(replace(options, case=(name,), impl=implementation_names()))]
     if idle:
         raise click.UsageError(f"--case: nothing matches {' '.join(idle)}; see seqgap list")
     if not plan(options):
@@ -86,6 +92,7 @@ def _options(chosen: dict[str, Any]) -> "Options":
 @contextmanager
 def _resumed(path: Path) -> "Iterator[RunFolder]":
     from seqgap.bench.machine.environment import machine, versions
+    from seqgap.bench.model import outside
     from seqgap.bench.results.folder import RunFolder, read_environment
     from seqgap.bench.results.lock import held
     from seqgap.bench.results.printable import printable_values
@@ -96,4 +103,5 @@ def _resumed(path: Path) -> "Iterator[RunFolder]":
         for key, here in (("machine", machine()), ("versions", versions())):
             if stored.get(key) != printable_values(here):
                 raise ResultError(f"{path}: measured with other {key}; start a new run")
+        outside.use(outside.restored(stored.get("own_cases", {})))
         yield RunFolder.resume(path)

@@ -136,7 +136,7 @@ def memory_seconds(cell: Cell, cost: Cost, ceilings: Ceilings) -> tuple[float, s
     """(seconds, level) of moving what the call has to, at the level that holds all of it."""
     itemsize = np.dtype(cell.dtype).itemsize
     held = _holding(working_bytes(cell, cost), cell.threads, ceilings)
-    written = cost.written / cost.elements
+    written = cost.written / cost.elements if cost.elements else 0.0
     seconds = itemsize * cell.batch * cost.elements / _rate(held, written, cell.threads, ceilings)
     return seconds + itemsize * cost.weights / _rate(held, 0.0, cell.threads, ceilings), held.level
 

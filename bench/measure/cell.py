@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from math import fsum
@@ -13,8 +13,8 @@ from numba.core import event
 from threadpoolctl import ThreadpoolController
 
 from seqgap.bench.machine.limits import free_memory
-from seqgap.bench.measure.gate import check
-from seqgap.bench.model import arrays
+from seqgap.bench.measure.gate import check, check_outside
+from seqgap.bench.model import arrays, outside
 from seqgap.bench.model.case import Thunk
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.cells import data_bytes, expected_seconds, longest_call
@@ -41,12 +41,16 @@ def measure(cell: Cell, options: Options, timer: Timer) -> Row:
     not timed; a call that takes too long, or that memory is too small for, as skipped.
     """
     try:
-        with _limited(cell.threads), arrays.settings(cell.impl, cell.threads):
+        with _limited(cell.threads), _settings(cell):
             return _measured(cell, options, timer)
-    except ImportError as error:
-        return _failed(cell, error)
     except MemoryError as error:  # of a further call
         return _too_large(cell, error)
+    except (Exception, SystemExit) as error:  # of a further call, or of a library that is missing
+        return _failed(cell, error)
+
+
+def _settings(cell: Cell) -> AbstractContextManager[None]:
+    return arrays.settings_outside(cell.threads) if cell.own else arrays.settings(cell.impl, cell.threads)
 
 
 @contextmanager
@@ -65,7 +69,7 @@ def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
     try:
         _refuse_beyond_memory(cell)
         thunk, first = _first_call(cell, options.seed)
-    except Exception as error:  # one broken implementation must not end a run
+    except (Exception, SystemExit) as error:  # one broken implementation must not end a run
         large = isinstance(error, MemoryError) or str(error).startswith(_BEYOND_NUMPY)
         return _too_large(cell, error) if large else _failed(cell, error)
     estimate, longest = first.first_call, longest_call(cell, options)
@@ -81,12 +85,15 @@ def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
     return replace(first, rounds=rounds, iterations=iterations, started=started, cpus=cpus)
 
 
-def _failed(cell: Cell, error: Exception) -> Row:
-    return Row(cell, "failed", reason=printable(f"{type(error).__name__}: {error}"))
+def _failed(cell: Cell, error: BaseException) -> Row:
+    where = outside.line_in(error) if cell.own else ""
+    return Row(cell, "failed", reason=printable(f"{type(error).__name__}: {error}{where}"))
 
 
-def _too_large(cell: Cell, error: Exception) -> Row:
-    reason = printable(f"{data_bytes(cell):.0f} bytes of data, too many for the memory: {error}")
+def _too_large(cell: Cell, error: BaseException) -> Row:
+    size = data_bytes(cell)
+    known = f"{size:.0f} bytes of data, too many" if size else "too large"
+    reason = printable(f"{known} for the memory: {error}")
     return Row(cell, "skipped", reason=reason.removesuffix(": "), expected=expected_seconds(cell))
 
 
@@ -132,7 +139,9 @@ def _first_call(cell: Cell, seed: int) -> tuple[Thunk, Row]:
         output = thunk()
         seconds = time.perf_counter() - start
     own_noise = operation.noise is not None and cell.impl in operation.implementations
-    if cell.impl != "python":  # the reference itself
+    if cell.own:
+        check_outside(operation, output, call, cell.dim, cell.batch)
+    elif cell.impl != "python":  # the reference itself
         check(case, operation, output, call, cell.dim, dtype, own_noise=own_noise)
     return thunk, Row(cell, "ok", first_call=seconds, compile=fsum(compiling), load=fsum(loading))
 

@@ -97,6 +97,42 @@ def check(
             raise WrongResultError(f"error {error.absolute:.2e}, tolerance {error.tolerance:.2e}")
 
 
+def check_outside(operation: Operation, output: Any, call: Call, dim: int, batch: int) -> None:
+    """Raise WrongResultError if the result of a sampler from outside is none: the gate before its timing.
+
+    It has `batch` rows of finite numbers, in an array or in each of a tuple. Where the operation has a
+    reference, it is right to the operation's tolerance, for the dtype of the result.
+    """
+    actual = [_numbers(leaf, batch, "the result") for leaf in _leaves(output)]
+    if operation.reference is None:
+        return
+    expected = [_numbers(leaf, batch, "the reference") for leaf in _leaves(call.of(operation.reference)())]
+    shapes = [[leaf.shape for leaf in leaves] for leaves in (actual, expected)]
+    if shapes[0] != shapes[1]:
+        raise WrongResultError("the result has the shape {}, the reference {}".format(*shapes))
+    for leaf, right in zip(actual, expected, strict=True):
+        dtype = leaf.dtype if leaf.dtype.kind == "f" else np.dtype(np.float64)
+        error = difference(leaf, right, operation.tolerance.of(dim, dtype), dtype)
+        if error.used > 1:
+            raise WrongResultError(f"error {error.absolute:.2e}, tolerance {error.tolerance:.2e}")
+
+
+def _numbers(value: Any, batch: int, name: str) -> Any:
+    """A value as an array of `batch` rows of finite numbers, complex ones as pairs, or WrongResultError."""
+    try:  # gradients keep a tensor from being an array
+        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    except Exception as error:  # libraries raise what they like
+        raise WrongResultError(f"{name}: expected an array, got {type(value).__name__} ({error})") from None
+    if array.dtype.kind not in "biufc":
+        raise WrongResultError(f"{name}: expected numbers, got {type(value).__name__} of {array.dtype}")
+    if array.ndim == 0 or len(array) != batch:
+        raise WrongResultError(f"{name}: expected n = {batch} rows, got the shape {array.shape}")
+    wrong = np.count_nonzero(~np.isfinite(array))
+    if wrong:
+        raise WrongResultError(f"{name}: expected finite numbers, got {wrong} of NaN or infinity")
+    return np.stack([array.real, array.imag], axis=-1) if array.dtype.kind == "c" else array
+
+
 def _p_value(noise: Noise, values: Any) -> float:
     """Of Kolmogorov and Smirnov's test of one sample; for integers, where F jumps, it is on the safe side."""
     law = getattr(stats, noise.law)(*noise.parameters)

@@ -1,6 +1,8 @@
 """A run: fresh processes one after another, their rows stored as they come."""
 
 import json
+import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from seqgap.bench.machine.environment import environment
 from seqgap.bench.machine.probe import MEASURING, MachineError, measure_machine
 from seqgap.bench.machine.variables import measuring, removed
+from seqgap.bench.model import outside
 from seqgap.bench.plan.cells import expected_seconds, planned, too_slow
 from seqgap.bench.plan.options import Options
 from seqgap.bench.results.folder import RunFolder, make_empty
@@ -75,7 +78,7 @@ def measure_run(console: Console, folder: RunFolder) -> None:
     click.echo(f"{len(cells)} cells in {options.processes} processes each, results in {folder.path}")
     with _progress(console, sum(left.values())) as advance:
         for process in (p for p, count in left.items() if count):
-            with closing(_worker(folder, process)) as items:
+            with closing(_worker(folder, process, left[process])) as items:
                 for item in items:
                     folder.append(item)
                     if isinstance(item, Row):
@@ -94,8 +97,9 @@ def _progress(console: Console, total: int) -> Iterator[Callable[[str], None]]:
         yield lambda text: progress.update(task, advance=1, description=text, refresh=True)
 
 
-def _worker(folder: RunFolder, process: int) -> Generator[Row | Probe]:
-    """What one process hands over; it goes on when the next item is asked for."""
+def _worker(folder: RunFolder, process: int, count: int) -> Generator[Row | Probe]:
+    """What one process hands over, rows of `count` cells; it goes on when the next item is asked for."""
+    finished = set()
     command = [sys.executable, "-P", "-m", "seqgap.bench.measure.worker", str(folder.path), str(process)]
     with tempfile.TemporaryFile() as errors:
         # A session of its own: Ctrl-C reaches this process alone, which then ends the other.
@@ -104,12 +108,14 @@ def _worker(folder: RunFolder, process: int) -> Generator[Row | Probe]:
             command, stdin=pipe, stdout=pipe, stderr=errors, env=measuring(), start_new_session=True
         )
         try:
-            yield from _items(worker)
+            for item in _items(worker):
+                finished |= {item.cell} if isinstance(item, Row) else set()
+                yield item
             code = worker.wait()
         finally:
             worker.kill()
             worker.communicate()
-        if code:
+        if code or len(finished) < count:
             raise _error(folder, code, errors)
 
 
@@ -130,13 +136,24 @@ def _items(worker: "subprocess.Popen[bytes]") -> Iterator[Row | Probe]:
 
 
 def _error(folder: RunFolder, code: int, errors: IO[bytes]) -> WorkerError:
-    """Keep what the worker said in a file, and say its last line."""
+    """Keep what the worker said in a file, and say its last line; of one that was killed, what killed it."""
     errors.seek(0)
     text = errors.read().decode(errors="replace")
     log = folder.path / _LOG
-    last = (text.strip().splitlines() or [f"exit code {code}"])[-1]
+    lines = text.strip().splitlines() if code > 0 else []
+    said = lines[-1] if lines else f"{_killed(code, text)}exit code {code}"
     try:
         log.write_text(text, encoding="utf-8")
     except OSError as error:
-        return WorkerError(f"the measurement ended early: {last}; no {log} ({error.strerror})")
-    return WorkerError(f"the measurement ended early: {last}; see {log}")
+        return WorkerError(f"the measurement ended early: {said}; no {log} ({error.strerror})")
+    return WorkerError(f"the measurement ended early: {said}; see {log}")
+
+
+def _killed(code: int, text: str) -> str:
+    """The name of a signal, and the line of a user's file that Python was in."""
+    if code >= 0:
+        return ""
+    files = [source.origin.get("file") for source in outside.used()]
+    frames = re.findall(r'File "(.+)", line (\d+)', text)
+    lines = [f" at {Path(file).name}:{line}" for file, line in frames if file in files]
+    return f"{signal.strsignal(-code)}{lines[0] if lines else ''}, "

@@ -16,10 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from seqgap.bench.measure.session import Session, SessionError, run
+from seqgap.bench.model import outside
 from seqgap.bench.model.cell import Cell
+from seqgap.bench.model.script import CaseError
 from seqgap.bench.plan.options import Options
 from seqgap.bench.plan.order import Block, blocks
-from seqgap.bench.results.folder import RunFolder
+from seqgap.bench.results.folder import RunFolder, read_environment
 from seqgap.bench.results.rows import Probe, Row, read_probes
 from seqgap.bench.results.run import DISTURBED
 
@@ -93,14 +95,21 @@ class Worker:
 def main(folder: Path, process: int) -> None:
     """Measure what `process` has left to do in the run of `folder`."""
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    answers = os.fdopen(os.dup(sys.stdin.fileno()))
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what others print is no row
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), sys.stdin.fileno())  # nor are the answers for them to read
 
     def hand_over(item: Row | Probe) -> None:
         channel.write(json.dumps(asdict(item), allow_nan=False) + "\n")
         channel.flush()
-        if not sys.stdin.readline():  # the parent is gone
+        if not answers.readline():  # the parent is gone
             os._exit(1)
 
+    try:
+        outside.use(outside.restored(read_environment(folder).get("own_cases", {})))
+    except CaseError as error:
+        sys.exit(error.message)
     options, done = RunFolder.state(folder)
     todo = [[cell for cell in block if (cell, process) not in done] for block in blocks(options, process)]
     try:

@@ -9,6 +9,7 @@ to time: no transfer, no compilation and no Python conversion is left in it.
 import functools
 import importlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeAlias
@@ -129,10 +130,19 @@ def settings(name: str, threads: int) -> AbstractContextManager[None]:
 def _torch_settings(threads: int) -> Iterator[None]:
     import torch
 
+    with torch.inference_mode(), _torch_threads(threads):
+        yield
+
+
+@contextmanager
+def _torch_threads(threads: int) -> Iterator[None]:
+    """So many threads of PyTorch; its generator is what it was at the end."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]):
             yield
     finally:
         torch.set_num_threads(before)
@@ -146,6 +156,37 @@ def _jax_settings(threads: int) -> Iterator[None]:
         _start_jax(threads)
     with jax.default_device(jax.devices("cpu")[0]), jax.enable_x64(True):
         yield
+
+
+@contextmanager
+def settings_outside(threads: int) -> Iterator[None]:
+    """Those for a cell of a sampler from outside: threads of Numba and PyTorch, and no gradients.
+
+    It may take gradients where it asks for them. JAX keeps the threads that it started with.
+    """
+    import numba
+
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    try:
+        if "torch" not in sys.modules:
+            yield
+            return
+        import torch
+
+        with torch.no_grad(), _torch_threads(threads):
+            yield
+    finally:
+        numba.set_num_threads(before)
+
+
+def finished(thunk: Thunk) -> Thunk:
+    """The callable, which waits for the result where JAX is loaded: its functions return before they end."""
+    if "jax" not in sys.modules:
+        return thunk
+    import jax
+
+    return lambda: jax.block_until_ready(thunk())
 
 
 def _start_jax(threads: int) -> None:

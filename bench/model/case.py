@@ -101,7 +101,7 @@ class Operation:
     inputs(size, batch, dtype, seed) makes a call; a size is D unless `axis` says otherwise. rows: for each
     positional argument the axis that counts rows, None, or COUNT; rows is None where a result belongs to the
     whole batch. implementations: further set-ups, name to ((call, size, dtype) -> zero-argument callable);
-    `python` and `numba` are always there.
+    `python` and `numba` are always there, unless the operation is not `shipped`: then these are all.
     """
 
     name: str
@@ -119,10 +119,15 @@ class Operation:
     dtypes: tuple[str, ...] = DTYPES  # those that `inputs` tells apart
     largest_dim: int | None = None  # above it the reference is too slow to verify
     smallest_batch: int = 0
+    shipped: bool = True  # in `seqgap.kernels` and `seqgap.reference`; the rest is for those that are not
+    reference: Callable[..., Any] | None = None  # makes the right result of the arguments of a call
+    batches: tuple[int, ...] = ()  # all that it is measured with; none: those of the run
 
     @property
     def implementation_names(self) -> list[str]:
-        """Slowest expected first: python, others, numba."""
+        """Slowest expected first: python, others, numba; of one that is not shipped those that it has."""
+        if not self.shipped:
+            return list(self.implementations)
         return ["python", *self.implementations, *(f"numba-{s}" for s in self.strategies), "numba"]
 
     @functools.cached_property
@@ -199,6 +204,8 @@ class Case:
 
     def setup(self, name: str, implementation: str, threads: int = 1) -> Setup:
         """How an implementation of an operation is prepared; KeyError where there is none."""
+        if not self.operation(name).shipped:
+            return self.operation(name).implementations[implementation]
         if implementation == "python":
             return lambda call, dim, dtype: self.plain(name, call, dtype).of(self.reference(name))
         kernel, strategy = self.kernel(name), implementation.removeprefix("numba-")

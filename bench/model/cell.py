@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from seqgap.bench.model.case import DTYPES as DTYPES
 from seqgap.bench.model.case import Case, Cost, Operation
+from seqgap.bench.model.implementation import OWN
 from seqgap.bench.model.registry import cases
 
 COLUMNS = ("operation", "impl", "dtype", "threads", "batch", "dim")  # of tables; operation: stem.operation
@@ -32,6 +33,11 @@ class Cell:
     def name(self) -> str:
         """stem.operation."""
         return f"{self.case}.{self.operation}"
+
+    @property
+    def own(self) -> bool:
+        """Whether it is of a sampler from outside, see `model/outside.py`."""
+        return self.case.startswith(f"{OWN}-")
 
     def columns(self, *names: str) -> tuple[str | int, ...]:
         """What a table has in these of its COLUMNS, in all of them by default."""

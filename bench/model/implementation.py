@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
+OWN = "own"  # of a sampler from outside, where its file names no other
 _INSTALL = "pip install 'seqgap[peers]'"
 _COMPILERS = ("c++", "g++", "clang++")  # what torch.compile looks for
 
@@ -52,6 +53,7 @@ _TABLE = {
         Implementation("numba", 2.5e-11, peer=False),
         Implementation("numba-plain", 5e-10, threads=False, peer=False),
         Implementation("numba-naive", 2.5e-11, full_passes="always", peer=False),
+        Implementation(OWN, peer=False),
         Implementation("scipy"),
         Implementation("torch", library="torch"),
         Implementation("torch-compile", library="torch"),
@@ -63,7 +65,7 @@ _TABLE = {
     )
 }
 PEERS = tuple(name for name, row in _TABLE.items() if row.peer)
-MAIN = ("python", "numpy", "numba")  # what every user knows, from slow to fast as far as anyone can tell
+MAIN = ("python", "numpy", "numba", OWN)  # what users know, from slow to fast as far as anyone can tell
 
 
 def implementation(name: str) -> Implementation:

@@ -1,20 +1,23 @@
 """Which cells a run measures, and what is too slow to be worth its time."""
 
-import functools
+from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 
+from seqgap.bench.model.case import DTYPES, Operation
 from seqgap.bench.model.cell import Cell, matches
 from seqgap.bench.model.implementation import implementation
-from seqgap.bench.model.registry import cases, matched_pairs
+from seqgap.bench.model.registry import cases, of_cases, paired
 from seqgap.bench.plan import rungs
 from seqgap.bench.plan.options import LADDER, Options
+from seqgap.bench.plan.sizes import sizes
 
 _LARGEST_BYTES = 2**31  # of input, output and parameters
 _LIST_BYTES = 40  # of one parameter in the lists that the check hands to the reference
 
 
-@functools.lru_cache(maxsize=2)
+@of_cases
 def planned(options: Options) -> tuple[Cell, ...]:
     """Every cell of a run: the combinations of its options and the ladders; or the ladders alone."""
     if options.profile == LADDER:
@@ -24,25 +27,24 @@ def planned(options: Options) -> tuple[Cell, ...]:
 
 def plan(options: Options) -> list[Cell]:
     """Every combination of the options, those that share D, N and threads next to each other."""
-    pairs = {name for pair in matched_pairs() for name in (pair.sequential, pair.parallel)}
-    chosen = [
-        (case, operation, operation.near(options.dim))
+    cells = [
+        cell
         for case in cases().values()
         for operation in case.operations
         if operation.timed and matches(f"{case.stem}.{operation.name}", options.case)
+        for cell in _cells(case.stem, operation, options)
     ]
-    return [
-        Cell(case.stem, operation.name, impl, dtype, dim, batch, threads)
-        for dtype in options.dtype
-        for threads in options.threads
-        for batch in dict.fromkeys((*options.batch, *options.map))
-        for dim in dict.fromkeys((*options.dim, *(dim for _, _, dims in chosen for dim in dims)))
-        for case, operation, dims in chosen
-        if dim in dims and dtype in operation.dtypes
-        if batch in options.batch or f"{case.stem}.{operation.name}" in pairs
-        for impl in operation.implementation_names
-        if impl in options.impl and (threads == 1 or implementation(impl).threads)
-    ]
+    return sorted(cells, key=lambda cell: (DTYPES.index(cell.dtype), cell.threads, cell.batch, cell.dim))
+
+
+def _cells(stem: str, operation: Operation, options: Options) -> Iterator[Cell]:
+    dtypes, dims, batches = sizes(operation, options)
+    if f"{stem}.{operation.name}" in paired() and not operation.batches:
+        batches = tuple(dict.fromkeys((*batches, *options.map)))
+    impls = [impl for impl in operation.implementation_names if impl in options.impl]
+    for dtype, threads, batch, dim, impl in product(dtypes, options.threads, batches, dims, impls):
+        if threads == 1 or implementation(impl).threads:
+            yield Cell(stem, operation.name, impl, dtype, dim, batch, threads)
 
 
 def expected_seconds(cell: Cell) -> float:
@@ -68,7 +70,7 @@ def longest_call(cell: Cell, options: Options) -> float:
     return max(options.longest, options.longest_rung) if cell in _rungs(options) else options.longest
 
 
-@functools.lru_cache(maxsize=2)
+@of_cases
 def _rungs(options: Options) -> frozenset[Cell]:
     return frozenset(rungs.of_run(options))
 

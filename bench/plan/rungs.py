@@ -2,11 +2,15 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from itertools import product
 from typing import NamedTuple
 
+from seqgap.bench.model.case import DTYPES, Operation
 from seqgap.bench.model.cell import Cell, matches
+from seqgap.bench.model.implementation import OWN
 from seqgap.bench.model.registry import Comparison, cases, matched_pairs, operation_of
 from seqgap.bench.plan.options import Options
+from seqgap.bench.plan.sizes import sizes
 
 LARGEST_DIM = 64  # above it plain Python and full passes of a batch take too long to be on the ladder
 
@@ -38,7 +42,7 @@ MASKED = (
     Step("compiled, incremental", "redundant work", "numba"),
     *LADDER[-2:],
 )
-BEST = "numba"  # the implementation that a ladder cannot do without
+BEST = ("numba", OWN)  # a ladder cannot do without: of shipped samplers, and of those from outside
 
 
 def ladder_dim(dims: Iterable[int]) -> int:
@@ -51,7 +55,25 @@ def ladder_dim(dims: Iterable[int]) -> int:
 
 def steps_of(implementations: Collection[str]) -> tuple[Step, ...]:
     """The ladder of a sampler with these implementations: MASKED where it has the strategy of full passes."""
+    if OWN in implementations:
+        return _own_steps(implementations)
     return MASKED if "numba-naive" in implementations else LADDER
+
+
+def _own_steps(implementations: Collection[str]) -> tuple[Step, ...]:
+    """The rungs that a sampler from outside has; its two callables need not be directions of one model."""
+    steps = (
+        Step("plain Python", "", "python"),
+        Step("NumPy, D full passes", "interpreter", "numpy-passes"),
+        Step(
+            "NumPy, D steps",
+            "redundant work" if "numpy-passes" in implementations else "interpreter",
+            "numpy",
+        ),
+        Step("own, one at a time", "how it is written", OWN),
+        Step("own, all at once", "one at a time", OWN, parallel=True),
+    )
+    return tuple(step for step in steps if step.impl in implementations)
 
 
 def rungs_of(
@@ -89,16 +111,19 @@ def planned(options: Options) -> list[Cell]:
     A pair takes part where both of its operations fit the options' patterns; the options' largest number of
     threads is that of the ladder.
     """
-    return [
+    ladders = [
         cell
-        for dtype in options.dtype
-        for batch in options.batch
-        for wanted in options.dim
         for pair in matched_pairs()
         if matches(pair.sequential, options.case) and matches(pair.parallel, options.case)
-        for dim in operation_of(pair.sequential).near([wanted])
+        for dtype, dim, batch in _sizes(operation_of(pair.sequential), options)
         for cell in cells(pair, dtype, dim, batch, max(options.threads))
     ]
+    return sorted(ladders, key=lambda cell: (DTYPES.index(cell.dtype), cell.batch, cell.dim))
+
+
+def _sizes(operation: Operation, options: Options) -> Iterable[tuple[str, int, int]]:
+    dtypes, _, batches = sizes(operation, options)
+    return product(dtypes, operation.near(options.dim), batches)
 
 
 def of_run(options: Options) -> list[Cell]:
@@ -106,7 +131,7 @@ def of_run(options: Options) -> list[Cell]:
 
     None where one of the implementations that everybody knows was not asked for.
     """
-    if not {"python", "numpy", BEST} <= set(options.impl):
+    if not {"python", "numpy", BEST[0]} <= set(options.impl):
         return []
     batch = tuple(sorted({min(options.batch), max(options.batch)}))
     dim, threads = (ladder_dim(options.dim),), (options.ladder_threads,)

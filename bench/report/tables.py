@@ -11,6 +11,7 @@ from seqgap.bench.analysis.ranking import Ranking, peers_of
 from seqgap.bench.analysis.run import Measured, Run
 from seqgap.bench.analysis.scaling import Crossing
 from seqgap.bench.analysis.statistics import METHOD
+from seqgap.bench.plan.rungs import BEST
 from seqgap.bench.report.text import (
     ends,
     grid,
@@ -23,28 +24,33 @@ from seqgap.bench.report.text import (
     total_line,
 )
 
+_MATCHED = "Matched pairs: the same weights and the same arithmetic, in either direction"
+_OWN_PAIRS = "Own samplers: what their authors compare"
+
 
 def print_gaps(console: Console, gaps: Sequence[Gap]) -> None:
     """The gaps of the fastest implementation: matched pairs at every size, families at the largest D."""
     if not gaps:
         console.print("No comparison: no sequential and parallel sampler were timed at equal sizes.")
         return
-    impl = "numba" if any(gap.cell.impl == "numba" for gap in gaps) else gaps[-1].cell.impl
-    shown = [gap for gap in gaps if gap.cell.impl == impl]
-    _print_matched(console, [gap for gap in shown if gap.kind == "matched"], impl)
-    _print_families(console, [gap for gap in shown if gap.kind == "family"], impl)
-    others = sorted({gap.cell.impl for gap in gaps} - {impl})
+    others = set()
+    for text, own in ((_OWN_PAIRS, True), (_MATCHED, False)):
+        group = [gap for gap in gaps if gap.cell.own is own]
+        if group:
+            impls = [gap.cell.impl for gap in group]
+            impl = next((impl for impl in BEST if impl in impls), impls[-1])
+            shown = [gap for gap in group if gap.cell.impl == impl]
+            _print_matched(console, text, [gap for gap in shown if gap.kind == "matched"], impl)
+            _print_families(console, [gap for gap in shown if gap.kind == "family"], impl)
+            others |= {*impls} - {impl}
     if others:
-        console.print(f"The same for {' and '.join(others)}, and for families at every D: gap.csv.")
+        console.print(f"The same for {' and '.join(sorted(others))}, and for families at every D: gap.csv.")
 
 
-def _print_matched(console: Console, gaps: Sequence[Gap], impl: str) -> None:
+def _print_matched(console: Console, text: str, gaps: Sequence[Gap], impl: str) -> None:
     if not gaps:
         return
-    console.print(
-        "\n[bold]Matched pairs: the same weights and the same arithmetic, in either direction[/bold]"
-        f" ({impl})"
-    )
+    console.print(f"\n[bold]{text}[/bold] ({impl})")
     heads = (">N", ">D", ">seq.\n/sample", ">par.\n/sample", ">seq.\n/call", ">par.\n/call")
     for (names, dtype, threads), group in itertools.groupby(
         gaps, key=lambda gap: (gap.names, gap.cell.dtype, gap.cell.threads)

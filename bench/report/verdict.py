@@ -40,7 +40,8 @@ def verdict_lines(run: Run) -> list[str]:
 
 
 def _title(run: Run, shown: Sequence[PairVerdict]) -> Iterator[str]:
-    yield "Sampling one step at a time against all at once: same weights, same work"
+    same = "" if any(pair.own for pair in shown) else ": same weights, same work"
+    yield f"Sampling one step at a time against all at once{same}"
     cells = [gap.cell for pair in shown for gap in pair.gaps] or list(run.measured)
     if cells:
         dtypes = " or ".join(dict.fromkeys(cell.dtype for cell in cells))
@@ -153,7 +154,7 @@ def _chain(title: str, ladder: Ladder) -> list[str]:
     seconds = " to ".join(si(rung.measured.per_sample.middle) for rung in (first, others[-1]))
     start = "" if first.name == "plain Python" else f" from {first.name}"
     whole = f"{title}, {seconds}{start}: {factor(ladder.total.middle)} ="
-    products = [_product(rung) for rung in others]
+    products = [_product(rung, rung is others[-1]) for rung in others]
     wrapped = textwrap.wrap(
         f"{whole} {f' x{_FIXED}'.join(products)}", WIDTH,
         initial_indent=_INDENT, subsequent_indent=_INDENT * 2, break_on_hyphens=False,
@@ -161,11 +162,11 @@ def _chain(title: str, ladder: Ladder) -> list[str]:
     return [line.replace(_FIXED, " ") for line in wrapped]
 
 
-def _product(rung: Rung) -> str:
-    """A factor with its cause, on one line."""
+def _product(rung: Rung, last: bool) -> str:
+    """A factor with its cause, on one line; the last, which is what remains, with its interval."""
     assert rung.factor is not None
     causes = " and ".join(_SHORT.get(cause, cause) for cause in rung.cause.split(" + "))
-    ends = f" {span(rung.factor)}" if rung.cause == "true data dependence" and rung.factor.known else ""
+    ends = f" {span(rung.factor)}" if last and rung.factor.known else ""
     return f"{factor(rung.factor.middle)} {causes}{ends}".replace(" ", _FIXED)
 
 

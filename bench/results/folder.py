@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgap.bench.machine.ceilings import Ceilings
+from seqgap.bench.model import outside
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.cells import planned
 from seqgap.bench.plan.options import Options
@@ -34,8 +35,12 @@ class RunFolder:
         make_empty(path)
         with writing(path):
             try:
+                for source in outside.used():
+                    if source.text:
+                        (path / f"{source.case.stem}.py").write_bytes(source.text)
+                known = {**environment, "own_cases": outside.stored()} if outside.used() else environment
                 _store(path / OPERATIONS, Operations.of(planned(options), options.impl).to_json())
-                _store(path / ENVIRONMENT, {"schema": SCHEMA, "options": options.to_json(), **environment})
+                _store(path / ENVIRONMENT, {"schema": SCHEMA, "options": options.to_json(), **known})
                 for name in (ROWS, PROBES):
                     (path / name).touch()
             except OSError:

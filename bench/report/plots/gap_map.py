@@ -51,7 +51,7 @@ def picture(run: Run) -> Picture | None:
     _colour_bar(figure, grid, norm, largest)
     first = shown[0].cell
     figure.suptitle(
-        "The gap: time of the sequential direction over that of the parallel one, same weights"
+        "The gap: time of the sequential direction over that of the parallel one"
         f" ({first.dtype}, {threads_text(first.threads)})",
         fontsize=10,
     )

@@ -13,7 +13,7 @@ from seqgap.bench.report.text import ends, heading, si, times, total_line
 _FASTER, _SLOWER, _LEFT = COLOURS[0], COLOURS[1], COLOURS[2]
 _NOTE = (
     "bar: from the time of the rung above to its own; whisker: 95% interval; blue: faster, orange: slower,"
-    " green: true data dependence, what remains between the two directions"
+    " green: what remains between the two directions, true data dependence where it is one model"
 )
 
 
