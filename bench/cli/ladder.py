@@ -8,6 +8,7 @@ import click
 
 from seqgap.bench.cli.console import make_console
 from seqgap.bench.cli.options import dated, numbers, validated
+from seqgap.bench.cli.own import loaded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +19,9 @@ _LONGEST = 1.0  # expected seconds of one call above which a rung is left out
 
 
 @click.command()
-@click.option("--case", metavar="STEM", help="Only the matched pair of this case. [default: all]")
+@click.option(
+    "--case", metavar="STEM|FILE.py", help="Only the matched pair of this case, or of a file. [default: all]"
+)
 @click.option("--dim", type=int, default=64, show_default=True, metavar="D", help="Dimension.")
 @click.option(
     "--batch", callback=numbers, default="1,1024", show_default=True, metavar="N,...", help="Batch sizes."
@@ -53,6 +56,7 @@ def _options(case: str | None, dim: int, batch: tuple[int, ...], dtype: str, pro
     from seqgap.bench.plan.options import LADDER, Options
     from seqgap.kernels._core.jit import threads_available
 
+    case = next(iter(loaded([case] if case else [])), None)
     pairs = [pair for pair in matched_pairs() if case in (None, pair.sequential.split(".")[0])]
     if not pairs:
         known = ", ".join(pair.sequential.split(".")[0] for pair in matched_pairs())
@@ -60,7 +64,7 @@ def _options(case: str | None, dim: int, batch: tuple[int, ...], dtype: str, pro
     options = Options(
         profile=LADDER,
         case=tuple(name for pair in pairs for name in (pair.sequential, pair.parallel)),
-        impl=tuple(dict.fromkeys(step.impl for step in (*rungs.LADDER, *rungs.MASKED))),
+        impl=rungs.implementations(pairs),
         dim=(dim,),
         batch=batch,
         threads=tuple(sorted({1, threads_available()})),

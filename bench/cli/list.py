@@ -11,6 +11,7 @@ from seqgap.bench.cli.console import make_console
 )
 def list_cases(dim: int) -> None:
     """List the operations with their depth, flops and implementations."""
+    from seqgap.bench.model.outside import installed
     from seqgap.bench.model.registry import cases
     from seqgap.bench.report.text import grid
 
@@ -27,4 +28,6 @@ def list_cases(dim: int) -> None:
             )  # fmt: skip
     console = make_console()
     console.print(table)
+    for name, distribution in installed().items():
+        click.echo(f"{name}: of {distribution}, seqgap run --case {name}")
     console.print("seq.: the depth grows with D; par.: it does not. * verified, not timed")

@@ -169,24 +169,24 @@ def _adopted(case: Any, where: str) -> Case:
         stem = f"{PREFIX}{named(case.stem)}"
         operations = tuple(_operation(operation, f"{where}: cost") for operation in case.operations)
         _refuse_unknown_pairs(case)
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError) as error:
         raise CaseError(f"{where}: {error}") from None
     return replace(case, stem=stem, operations=operations)
 
 
 def _operation(operation: Operation, where: str) -> Operation:
     """The operation as one that is not shipped; TypeError or ValueError where it cannot be."""
+    if not isinstance(operation, Operation):
+        raise TypeError(f"operations: expected a tuple of Operation, got one {type(operation).__name__}")
     if not re.fullmatch(r"[A-Za-z0-9_]{1,60}", operation.name):
         raise ValueError(f"operation: expected a name of letters, digits and _, got {operation.name!r}")
     if not operation.implementations or not all(map(callable, operation.implementations.values())):
         raise TypeError(f"{operation.name}: expected implementations, got {operation.implementations!r}")
-    return replace(
-        operation,
-        shipped=False,
-        cost=_checked(operation.cost, where),
-        sizes=whole("sizes", operation.sizes),
-        batches=whole("batches", operation.batches),
-    )
+    cost, sizes = _checked(operation.cost, where), whole("sizes", operation.sizes)
+    for size in sizes or (1, 2):
+        cost(size)  # before anything is measured
+    batches = whole("batches", operation.batches)
+    return replace(operation, shipped=False, cost=cost, sizes=sizes, batches=batches)
 
 
 def _checked(cost: Callable[[int], Cost], where: str) -> Callable[[int], Cost]:

@@ -29,15 +29,15 @@ def execute(path: Path, text: bytes, name: str) -> ModuleType:
     The folder of the file comes first for its imports, and last for those of its functions: it must not hide
     what this package imports later.
     """
+    source = _decoded(path, text)
     module = ModuleType(name)
     module.__file__ = str(path)
     sys.modules[name] = module
     with _first(str(path.parent)), contextlib.redirect_stdout(sys.stderr):
         try:
-            code = compile(_decoded(path, text), str(path), "exec", dont_inherit=True)
-            exec(code, vars(module))
+            exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
         except SyntaxError as error:
-            raise CaseError(f"{error.filename}:{error.lineno or 1}: {said(error)}") from None
+            raise CaseError(f"{error.filename or path}:{error.lineno or 1}: {said(error)}") from None
         except (Exception, SystemExit) as error:  # whatever it does, but Ctrl-C
             raise CaseError(f"{path}:{line_of(error, path)}: {said(error)}") from None
     return module

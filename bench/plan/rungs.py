@@ -60,6 +60,13 @@ def steps_of(implementations: Collection[str]) -> tuple[Step, ...]:
     return MASKED if "numba-naive" in implementations else LADDER
 
 
+def implementations(pairs: Iterable[Comparison]) -> tuple[str, ...]:
+    """Those that the ladders of the pairs need."""
+    operations = (operation_of(pair.sequential) for pair in pairs)
+    steps = (step for operation in operations for step in steps_of(operation.implementation_names))
+    return tuple(dict.fromkeys(step.impl for step in steps))
+
+
 def _own_steps(implementations: Collection[str]) -> tuple[Step, ...]:
     """The rungs that a sampler from outside has; its two callables need not be directions of one model."""
     steps = (

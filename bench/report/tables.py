@@ -122,10 +122,15 @@ def print_ladders(console: Console, ladders: Sequence[Ladder]) -> None:
     if ladders:
         console.print(
             "\nfactor: time of the rung before over this one, below 1 where the step made it slower;"
-            " cause: what the step changes.\nThe best compiled function checks its arguments, the plain"
-            " loops do not: about 2 us a call, which counts at N = 1.",
+            " cause: what the step changes.",
             soft_wrap=True,
         )
+        if not all(ladder.cell.own for ladder in ladders):
+            console.print(
+                "The best compiled function checks its arguments, the plain loops do not: about 2 us a call,"
+                " which counts at N = 1.",
+                soft_wrap=True,
+            )
         console.print(f"{METHOD}.", soft_wrap=True)
 
 
