@@ -32,7 +32,8 @@ from seqgap.bench.report.notes import print_other_rows
 from seqgap.bench.results.folder import RunFolder, read_environment
 from seqgap.bench.results.rows import Row
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 SEED = Options(seed=3, longest=1e9)  # nothing is too slow
 FEW = Options(case=("own-mine",), impl=("own",), dim=(4, 2), batch=(3,), map=(), processes=1, seconds=0.002)
 
@@ -194,6 +195,21 @@ def test_an_error_of_a_later_call_ends_its_cell_alone(tmp_path: Path) -> None:
     assert re.fullmatch(r"SystemExit: of the fortieth call \(test_own_cases\.py:\d+\)", row.reason)
 
 
+def test_one_slow_call_is_not_made_again_and_again(tmp_path: Path) -> None:
+    """Nothing is known beforehand of how long it takes."""
+    text = f"{HEAD}calls = []\ndef slow(n, dim, seed): calls.append(n); return [0] * n\n"
+    use(write_case(tmp_path, f"{text}CASE = pair('mine', sequential=slow)\n"))
+    row = measure(own_cell(), Options(longest=1e-9, seconds=1e-9), once)
+    assert row.status == "skipped"
+    assert len(module_of("calls").calls) == 2
+
+
+def module_of(name: str) -> Any:
+    """The module of the file that has a variable of that name."""
+    files = [module for key, module in sys.modules.items() if key.startswith("seqgap_case_")]
+    return [module for module in files if hasattr(module, name)][-1]
+
+
 def test_inputs_are_made_once_and_passed_to_each_call(tmp_path: Path) -> None:
     text = f"""{HEAD}
 made, seen = [], []
@@ -207,9 +223,7 @@ CASE = pair("mine", sequential=sampler, inputs=inputs)
 """
     use(write_case(tmp_path, text))
     assert measure(own_cell(), SEED, once).status == "ok"
-    module = next(
-        m for name, m in sys.modules.items() if name.startswith("seqgap_case_") and hasattr(m, "made")
-    )
+    module = module_of("made")
     assert module.made == [(3, 4, 3)]
     assert len(module.seen) > 2
     assert set(module.seen) == {"model"}
@@ -447,16 +461,19 @@ def test_entry_points_that_cannot_be_used(plugin: Path, tmp_path: Path) -> None:
 # Examples, and what a file imports.
 
 
-@pytest.mark.parametrize("name", ["own_sampler", "lstm"])
-def test_the_examples_are_measured(name: str) -> None:
-    path = EXAMPLES / f"{name}.py"
-    if name == "lstm":
+@pytest.mark.parametrize("name", ["own_sampler", "lstm", "README"])
+def test_the_examples_are_measured(tmp_path: Path, name: str) -> None:
+    if name != "own_sampler":
         pytest.importorskip("torch", reason="pip install 'seqgap[peers]'")
-        assert len(path.read_text().splitlines()) <= 25
+    path = ROOT / "examples" / f"{name}.py"
+    if name == "README":
+        (text,) = re.findall(r"## Your own sampler\n+```python\n(.*?)```", README, re.DOTALL)
+        path = write_case(tmp_path, text)
+    assert len(path.read_text().splitlines()) <= 25
     (stem,) = loaded([str(path)])
-    for cell in plan(Options(case=(stem,), impl=("own",), dim=(3,), batch=(2,), map=())):
-        if cell.dim < 64:
-            assert measure(cell, SEED, once).status == "ok"
+    found = plan(Options(case=(stem,), impl=("own",), dim=(3,), batch=(2,), map=()))
+    for cell in (cell for cell in found if cell.dim < 64):
+        assert measure(cell, SEED, once).status == "ok"
 
 
 def test_a_file_of_a_case_loads_nothing_heavy(fresh_python: Callable[..., str]) -> None:

@@ -1,12 +1,12 @@
 """One cell: set up, call once, check, then time."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import lru_cache
-from math import fsum
 
 import numpy as np
 from numba.core import event
@@ -74,7 +74,8 @@ def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
         return _too_large(cell, error) if large else _failed(cell, error)
     estimate, longest = first.first_call, longest_call(cell, options)
     if cell.impl != "python" or not options.seconds < estimate < longest:
-        doubted = max(options.seconds, _ROUGH * expected_seconds(cell))
+        expected = expected_seconds(cell)  # of a sampler from outside nothing is
+        doubted = max(options.seconds, _ROUGH * expected) if expected else math.inf
         estimate = _warm_up(thunk, options.seconds / 10, cell.threads, doubted)
     if estimate > _TOO_SLOW * longest:
         reason = f"{estimate:.2g} s for one call, too far above {longest:g} s"
@@ -143,7 +144,7 @@ def _first_call(cell: Cell, seed: int) -> tuple[Thunk, Row]:
         check_outside(operation, output, call, cell.dim, cell.batch)
     elif cell.impl != "python":  # the reference itself
         check(case, operation, output, call, cell.dim, dtype, own_noise=own_noise)
-    return thunk, Row(cell, "ok", first_call=seconds, compile=fsum(compiling), load=fsum(loading))
+    return thunk, Row(cell, "ok", first_call=seconds, compile=math.fsum(compiling), load=math.fsum(loading))
 
 
 @contextmanager
