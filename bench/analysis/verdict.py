@@ -106,9 +106,10 @@ def _pair(run: Run, names: tuple[str, str], of_pair: list[Gap]) -> PairVerdict:
     ratios: dict[str, list[Interval]] = {}
     for gap in of_pair:
         ratios.setdefault(gap.cell.impl, []).append(gap.ratio)
-    title = run.operations[names[0]].title or names[0]
+    cell = of_pair[0].cell
+    title = run.operations[names[0]].title or (cell.case if cell.own else cell.name)
     answers = {impl: Answer.of(of_impl) for impl, of_impl in ratios.items()}
-    return PairVerdict(names, title, answers, tuple(of_pair), _throughput(run, names, of_pair[0].cell.dtype))
+    return PairVerdict(names, title, answers, tuple(of_pair), _throughput(run, names, cell.dtype))
 
 
 def _throughput(run: Run, names: tuple[str, str], dtype: str) -> Ladder | None:

@@ -17,6 +17,7 @@ LINES, WIDTH = 23, 80  # of a terminal of 24 lines, whose last has the prompt
 _INDENT = " " * 3
 _NAME, _COLUMN = 24, 25  # characters
 _NAMES = {"python": "plain Python", "numpy": "NumPy", "numba": "compiled (Numba)", "own": "yours"}
+ENOUGH = 5  # processes
 _SHORT = {
     "interpreter": "interpreter",
     "redundant work": "repeats",
@@ -187,6 +188,8 @@ def _sure(run: Run) -> Iterator[str]:
 
 
 def _advice(run: Run) -> str:
+    if run.options.processes < ENOUGH:
+        return f": take --processes {ENOUGH}"
     return "" if run.options.profile == "full" else ": --profile full measures longer"
 
 
