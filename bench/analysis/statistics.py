@@ -21,6 +21,7 @@ METHOD = (
 )
 LEVEL = 0.95
 ROUNDING = 1e-20  # a variance of logarithms below it is rounding error
+PROCESSES = 5  # Kalibera and Jones (ISMM 2013): at least as many repetitions at the top level
 FEWEST = 5  # samples that can lend each other their variances: of fewer a prior is guesswork
 
 Array: TypeAlias = NDArray[np.float64]

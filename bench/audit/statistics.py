@@ -8,10 +8,9 @@ from scipy import stats
 from scipy.signal import find_peaks
 
 from seqgap.bench.analysis.run import Run
-from seqgap.bench.analysis.statistics import METHOD
+from seqgap.bench.analysis.statistics import METHOD, PROCESSES
 from seqgap.bench.audit import Outcome, judge, some
 
-PROCESSES = 5  # Kalibera and Jones (ISMM 2013): at least as many repetitions at the top level
 _REJECTED = 0.2  # of the cells: see `normality`
 _TAIL = 2.0  # times the median
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from seqgap.bench.analysis.ladder import Ladder, Rung
 from seqgap.bench.analysis.run import Run
-from seqgap.bench.analysis.statistics import Interval
+from seqgap.bench.analysis.statistics import PROCESSES, Interval
 from seqgap.bench.analysis.verdict import MOST_PAIRS, Answer, PairVerdict, certainty, pairs
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.implementation import MAIN
@@ -17,7 +17,6 @@ LINES, WIDTH = 23, 80  # of a terminal of 24 lines, whose last has the prompt
 _INDENT = " " * 3
 _NAME, _COLUMN = 24, 25  # characters
 _NAMES = {"python": "plain Python", "numpy": "NumPy", "numba": "compiled (Numba)", "own": "yours"}
-ENOUGH = 5  # processes
 _SHORT = {
     "interpreter": "interpreter",
     "redundant work": "repeats",
@@ -188,8 +187,8 @@ def _sure(run: Run) -> Iterator[str]:
 
 
 def _advice(run: Run) -> str:
-    if run.options.processes < ENOUGH:
-        return f": take --processes {ENOUGH}"
+    if run.options.processes < PROCESSES:
+        return f": take --processes {PROCESSES}"
     return "" if run.options.profile == "full" else ": --profile full measures longer"
 
 
