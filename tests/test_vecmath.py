@@ -49,6 +49,11 @@ def tanh(x: Any) -> Any:
     return x if abs(x) < 1e-60 else mpmath.sign(x) * (1 if abs(x) > 400 else mpmath.tanh(abs(x)))
 
 
+def gelu(x: Any) -> Any:
+    """mpmath's erfc overflows far out."""
+    return max(x, mpmath.mpf(0)) if abs(x) > 100 else x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2
+
+
 LOOPS = {
     "exp": (over(vecmath.exp), mpmath.exp),
     "exp_normal": (over(vecmath.exp_normal), mpmath.exp),
@@ -58,6 +63,7 @@ LOOPS = {
     "expm1_negative": (over(vecmath.expm1_negative), mpmath.expm1),
     "sigmoid": (over(vecmath.sigmoid), lambda x: 1 / (1 + mpmath.exp(-x))),
     "softplus": (over(vecmath.softplus), lambda x: mpmath.log1p(mpmath.exp(x))),
+    "gelu": (over(vecmath.gelu), gelu),
     "sin_turns": (over(vecmath.sincos_turns, 0), lambda x: mpmath.sinpi(2 * x)),
     "cos_turns": (over(vecmath.sincos_turns, 1), lambda x: mpmath.cospi(2 * x)),
     "sin_one_turn": (over(vecmath.sincos_one_turn, 0), lambda x: mpmath.sinpi(2 * x)),
@@ -156,6 +162,7 @@ DOMAINS = {
     ),
     "sigmoid": lambda dtype: np.concatenate([points(dtype, -80, 80), points(dtype, -2, 2), patterns(dtype)]),
     "softplus": lambda dtype: np.concatenate([points(dtype, -80, 80), points(dtype, -2, 2), patterns(dtype)]),
+    "gelu": lambda dtype: np.concatenate([points(dtype, -40, 10), points(dtype, -2, 2), patterns(dtype)]),
     "sin_turns": turns,
     "cos_turns": turns,
     "sin_one_turn": one_turn,
@@ -187,6 +194,7 @@ INF, NAN = np.inf, np.nan
         ("expm1_negative", [0, -INF, NAN, -1e30, -1e-40], [0, -1, NAN, -1, -1e-40]),
         ("sigmoid", [0, INF, -INF, NAN, 1e30, -1e30], [0.5, 1, 0, NAN, 1, 0]),
         ("softplus", [INF, -INF, NAN, 1e30, -1e30], [INF, 0, NAN, 1e30, 0]),
+        ("gelu", [0, INF, -INF, NAN, 1e30, -1e30, -40, 40], [0, INF, 0, NAN, 1e30, 0, 0, 40]),
         ("sin_turns", [0, INF, -INF, NAN, 1e30, -3e7, 0.5], [0, NAN, NAN, NAN, 0, 0, 0]),
         ("cos_turns", [0, INF, -INF, NAN, 1e30, -3e7, 0.5], [1, NAN, NAN, NAN, 1, 1, -1]),
     ],
@@ -213,6 +221,11 @@ def test_tanh_is_odd_and_keeps_the_sign_of_zero(dtype: Dtype) -> None:
     assert bits(values("tanh", -x)) == bits(-values("tanh", x))
     assert np.signbit(values("tanh", np.array([-0.0, 0.0], dtype))).tolist() == [True, False]
     assert np.all(np.abs(values("tanh", x)) <= 1)
+
+
+def test_gelu_keeps_the_sign_of_zero_and_is_never_above_it_on_the_left(dtype: Dtype) -> None:
+    x = np.array([0.0, -0.0, -np.inf, -1e30, -40.0, -5.0, -1e-30], dtype)
+    assert np.signbit(values("gelu", x)).tolist() == [False] + [True] * 6
 
 
 def test_tiny_arguments_are_their_own_tanh(dtype: Dtype) -> None:
@@ -270,7 +283,7 @@ def test_vectors_have_the_bits_of_numbers(dtype: Dtype) -> None:
 
 
 def test_jitted_only_functions_say_so() -> None:
-    names = ("exp", "log", "log_normal", "tanh", "expm1_negative", "sigmoid", "softplus")
+    names = ("exp", "log", "log_normal", "tanh", "expm1_negative", "sigmoid", "softplus", "gelu")
     for name in (*names, "sincos_turns", "sincos_one_turn"):
         function = getattr(vecmath, name)
         with pytest.raises(TypeError, match="jitted code only"):
