@@ -21,11 +21,18 @@ def sigmoid(u: float) -> float:
     return 1 / (1 + exp(-u))
 
 
+def gelu(u: float) -> float:
+    """u / 2 * (1 + erf(u / sqrt(2))), at -inf its limit."""
+    return -0.0 if u == -math.inf else 0.5 * u * math.erfc(-u / math.sqrt(2))
+
+
 _ACTIVATIONS: dict[str, Callable[[float], float]] = {
     "relu": lambda u: 0.0 if u < 0 else u,
     "tanh": math.tanh,
     "elu": lambda u: u if u > 0 else math.expm1(u),
     "silu": lambda u: u * sigmoid(u),
+    "leaky_relu": lambda u: 0.01 * u if u < 0 else u,
+    "gelu": gelu,
 }
 
 

@@ -18,14 +18,20 @@ NETWORKS: list[tuple[str, dict[str, Any]]] = [
     ("maf", {"depth": 3, "width": 7, "activation": "elu", "scale": "sigmoid", "residual": True}),
     ("maf", {"depth": 5, "width": 33, "activation": "silu", "scale": "additive", "residual": True}),
     ("maf", {"layers": 1, "depth": 1, "width": 5, "activation": "relu", "residual": True}),
+    ("maf", {"depth": 2, "width": 21, "activation": "gelu"}),
+    ("maf", {"depth": 3, "width": 14, "activation": "leaky_relu", "scale": "softplus", "residual": True}),
     ("realnvp", {"width": 128}),
     ("realnvp", {"layers": 3, "depth": 2, "width": 19, "activation": "tanh", "scale": "sigmoid"}),
     ("realnvp", {"depth": 5, "width": 10, "activation": "elu", "scale": "softplus", "residual": True}),
     ("realnvp", {"layers": 4, "depth": 1, "width": 6, "activation": "silu", "scale": "additive"}),
+    ("realnvp", {"depth": 3, "width": 11, "activation": "gelu", "scale": "sigmoid", "residual": True}),
+    ("realnvp", {"depth": 2, "width": 17, "activation": "leaky_relu"}),
     ("rq_spline", {"width": 128}),
     ("rq_spline", {"layers": 3, "coupling": False, "depth": 2, "activation": "tanh", "spline": "softclip"}),
     ("rq_spline", {"coupling": False, "depth": 3, "activation": "elu", "bins": 3, "residual": True}),
     ("rq_spline", {"depth": 3, "width": 9, "activation": "silu", "bins": 5, "residual": True, "bound": 3.0}),
+    ("rq_spline", {"depth": 2, "width": 12, "activation": "gelu", "bins": 4}),
+    ("rq_spline", {"coupling": False, "depth": 2, "width": 8, "activation": "leaky_relu", "bins": 4}),
 ]
 
 

@@ -4,11 +4,12 @@ from typing import Any, NamedTuple
 
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.simd import lanes, number, select
-from seqgap.kernels._core.vecmath import expm1_negative, sigmoid, tanh
+from seqgap.kernels._core.vecmath import expm1_negative, gelu, sigmoid, tanh
 from seqgap.kernels._nets.dense import address, product, read, write
 
-ACTIVATIONS = ("relu", "tanh", "elu", "silu")
-_RELU, _TANH, _ELU = range(3)
+ACTIVATIONS = ("relu", "tanh", "elu", "silu", "leaky_relu", "gelu")
+_RELU, _TANH, _ELU, _SILU, _LEAKY_RELU = range(5)
+LEAK = 0.01  # slope of leaky_relu below 0
 
 
 class Network(NamedTuple):
@@ -66,8 +67,12 @@ def _activate(code: Any, start: Any, count: Any) -> None:
             y = tanh(x)
         elif code == _ELU:
             y = select(x > zero, x, expm1_negative(x))
-        else:
+        elif code == _SILU:
             y = x * sigmoid(x)
+        elif code == _LEAKY_RELU:
+            y = select(x < zero, number(start, LEAK) * x, x)
+        else:
+            y = gelu(x)
         write(start, at, y)
 
 
