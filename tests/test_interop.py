@@ -1,5 +1,6 @@
 """Flows of zuko and nflows, loaded: the libraries' own density and samples; files; refusals."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_layers_of_one_architecture_are_one_step() -> None:
 
 @LIBRARIES
 def test_what_is_not_supported_is_refused_by_name() -> None:
-    torch, zuko, _, t = libraries()
+    torch, zuko, flows, t = libraries()
     nn, made = torch.nn, zuko.flows
     mask = [1, -1, 1]
     base = made.MAF(3)
@@ -92,7 +93,11 @@ def test_what_is_not_supported_is_refused_by_name() -> None:
     zuko_, nflows_ = interop.from_zuko, interop.from_nflows
     refused: list[tuple[Any, Any, str]] = [
         (zuko_, made.MAF(3, context=2), r"flow\.transform\.transforms\[0\]\.hyper\[0\]: expected 3 inputs"),
-        (zuko_, made.MAF(3, activation=nn.GELU), r"hyper\[1\]: expected ReLU or Tanh.*GELU"),
+        (zuko_, made.MAF(3, activation=nn.Mish), r"hyper\[1\]: expected ReLU or Tanh.*Mish"),
+        (zuko_, made.MAF(3, activation=functools.partial(nn.GELU, "tanh")),
+         r"hyper\[1\]: expected GELU of approximate none, got GELU\(approximate='tanh'\)"),
+        (zuko_, made.MAF(3, activation=functools.partial(nn.LeakyReLU, 0.2)),
+         r"hyper\[1\]: expected LeakyReLU of negative_slope 0\.01, got LeakyReLU\(negative_slope=0\.2\)"),
         (zuko_, made.MAF(3, residual=True), r"hyper\[1\]: expected ReLU .*, got Residual"),
         (zuko_, made.MAF(1, context=2), r"transforms\[0\]: expected no context"),
         (zuko_, made.NSF(3, slope=1e-2), r"univariate: expected .*, got another slope"),
@@ -102,8 +107,12 @@ def test_what_is_not_supported_is_refused_by_name() -> None:
         (zuko_, made.RealNVP(3, normalize=True), r"hyper\[2\]: expected Linear, got LayerNorm"),
         (zuko_, zuko.lazy.Flow(base.transform.transforms, shifted), r"flow\.base: expected .* loc 0"),
         (nflows_, nflow(3, t.LULinear(3)), "got LULinear"),
-        (nflows_, nflow(3, t.MaskedAffineAutoregressiveTransform(3, 8, activation=nn.functional.gelu)),
-         "expected one of relu, tanh, elu, silu of torch, got gelu"),
+        (nflows_, flows.MaskedAutoregressiveFlow(3, 8, 1, 1, activation=nn.functional.mish),
+         "expected one of relu, tanh, elu, silu, leaky_relu, gelu of torch, got mish"),
+        (nflows_, flows.SimpleRealNVP(3, 8, 1, 1, activation=nn.GELU("tanh")), "approximate='tanh'"),
+        (nflows_, flows.SimpleRealNVP(3, 8, 1, 1, activation=nn.LeakyReLU(0.2)), "negative_slope=0.2"),
+        (nflows_, flows.SimpleRealNVP(3, 8, 1, 1, activation=functools.partial(
+            nn.functional.gelu, approximate="tanh")), r"got functools\.partial\(.*approximate='tanh'\)"),
         (nflows_, nflow(3, t.PiecewiseRationalQuadraticCouplingTransform(mask, resnet())), "tails"),
         (nflows_, nflow(3, t.PiecewiseRationalQuadraticCouplingTransform(
             mask, resnet(), tails="linear", min_derivative=1e-2)), "min_derivative=0.001"),

@@ -20,12 +20,17 @@ def chosen(rng: Random, *values: Any) -> Any:
     return values[rng.integers(len(values))]
 
 
+def activations() -> tuple[Any, ...]:
+    nn = libraries()[0].nn
+    return nn.ReLU, nn.Tanh, nn.ELU, nn.SiLU, nn.LeakyReLU, nn.GELU
+
+
 def zuko_flow(rng: Random) -> Any:
     """Of a constructor of zuko, with options that from_zuko documents."""
     torch, zuko, _, _ = libraries()
-    nn, dim = torch.nn, int(rng.integers(1, 9))
+    dim = int(rng.integers(1, 9))
     hidden = tuple(int(width) for width in rng.integers(dim, 40, rng.integers(0, 4)))
-    options = {"hidden_features": hidden, "activation": chosen(rng, nn.ReLU, nn.Tanh, nn.ELU, nn.SiLU)}
+    options = {"hidden_features": hidden, "activation": chosen(rng, *activations())}
     options["transforms"] = int(rng.integers(1, 5))
     name = chosen(rng, "MAF", "NSF", "NICE", "RealNVP", *(("spline coupling", "one") if dim > 1 else ()))
     if name in ("MAF", "NSF"):
@@ -61,10 +66,9 @@ def adjacency(rng: Random, dim: int) -> Any:
 
 def nflows_activation(rng: Random) -> Any:
     torch = libraries()[0]
-    f, nn = torch.nn.functional, torch.nn
-    return chosen(
-        rng, f.relu, torch.relu, torch.tanh, f.elu, f.silu, nn.ReLU(), nn.Tanh(), nn.ELU(), nn.SiLU()
-    )
+    f = torch.nn.functional
+    functions = (f.relu, torch.relu, torch.tanh, f.elu, f.silu, f.leaky_relu, f.gelu)
+    return chosen(rng, *functions, *(activation() for activation in activations()))
 
 
 def nflows_layer(rng: Random, dim: int) -> Any:
@@ -245,7 +249,7 @@ def replaced(rng: Random, flow: Any) -> str:
             torch.nn.Identity(),
             torch.nn.Tanh(),
             torch.nn.Sequential(parent._modules[name]),
-            torch.nn.GELU(),
+            torch.nn.GELU("tanh"),
         )
         parent._modules[name] = new
     return f"{type(module).__name__}: {what}"

@@ -57,6 +57,8 @@ def zuko_flows(dim: int) -> dict[str, Any]:
         "MAF, tanh": flows.MAF(dim, transforms=2, hidden_features=(32,), activation=nn.Tanh, randperm=True),
         "MAF, elu": flows.MAF(dim, hidden_features=(24, 16, 20), activation=nn.ELU, passes=2),
         "MAF, silu": flows.MAF(dim, hidden_features=(16, 40), activation=nn.SiLU, transforms=5),
+        "MAF, gelu": flows.MAF(dim, hidden_features=(20, 20), activation=nn.GELU),
+        "MAF, leaky": flows.MAF(dim, hidden_features=(20, 20), activation=nn.LeakyReLU),
         "MAF, adjacency": flows.MAF(dim, adjacency=chain.flipud().fliplr()),
         "MAF, no hidden layer": flows.MAF(dim, hidden_features=(), transforms=2),
         "NSF": flows.NSF(dim, hidden_features=(20, 20)),
@@ -64,6 +66,9 @@ def zuko_flows(dim: int) -> dict[str, Any]:
         "NSF, passes": flows.NSF(dim, bins=4, passes=2, hidden_features=(20,)),
         "RealNVP": flows.RealNVP(dim, hidden_features=(20, 20)),
         "RealNVP, random": flows.RealNVP(dim, randmask=True, transforms=4, activation=nn.SiLU),
+        "RealNVP, gelu": flows.RealNVP(dim, hidden_features=(18,), activation=nn.GELU),
+        "NICE, leaky": flows.NICE(dim, hidden_features=(18, 12), activation=nn.LeakyReLU),
+        "NSF, gelu": flows.NSF(dim, hidden_features=(18,), activation=nn.GELU, bins=4),
         "RealNVP, no hidden layer": flows.RealNVP(dim, hidden_features=()),
         "NSF coupling": zuko.lazy.Flow(couplings, normal),
         "element-wise": zuko.lazy.Flow(
@@ -106,6 +111,12 @@ def nflows_flows(dim: int) -> dict[str, Any]:
         ),
         "NICE, normalised": flows.SimpleRealNVP(dim, 16, 2, 1, use_volume_preserving=True, **within),
         "RealNVP": flows.SimpleRealNVP(dim, 16, 4, 2),
+        "MAF, gelu": flows.MaskedAutoregressiveFlow(dim, 20, 2, 2, activation=torch.nn.functional.gelu),
+        "MAF, leaky": flows.MaskedAutoregressiveFlow(
+            dim, 20, 2, 1, use_residual_blocks=False, activation=torch.nn.functional.leaky_relu
+        ),
+        "RealNVP, gelu": flows.SimpleRealNVP(dim, 16, 3, 2, activation=torch.nn.GELU(), **between),
+        "RealNVP, leaky": flows.SimpleRealNVP(dim, 16, 3, 2, activation=torch.nn.functional.leaky_relu),
         "NICE": flows.SimpleRealNVP(
             dim, 16, 3, 1, use_volume_preserving=True, activation=torch.nn.functional.elu
         ),

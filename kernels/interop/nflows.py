@@ -41,11 +41,11 @@ def from_nflows(flow: Any, *, check: bool = True) -> Flow:
     nflows.flows.MaskedAutoregressiveFlow and SimpleRealNVP, and any Flow made of permutations, masked
     autoregressive and coupling transforms, affine, additive or rational-quadratic with linear tails, and
     BatchNorm, with the networks MADE and ResidualNet, with BatchNorm1d or without, and the activations relu,
-    tanh, elu and silu, without context, over a StandardNormal. BatchNorm1d becomes part of the weights, in
-    float64; a residual network of B blocks with it becomes B times as wide. Flows of glasflow and nessai
-    count where they are made of the same parts. log_prob and forward equal nflows' log_prob and
-    _transform.inverse to rounding. Parts are known by their classes; subclasses count where they override
-    nothing but how they are made and shown.
+    tanh, elu, silu, leaky_relu (slope 0.01) and gelu (exact), without context, over a StandardNormal.
+    BatchNorm1d becomes part of the weights, in float64; a residual network of B blocks with it becomes B
+    times as wide. Flows of glasflow and nessai count where they are made of the same parts. log_prob and
+    forward equal nflows' log_prob and _transform.inverse to rounding. Parts are known by their classes;
+    subclasses count where they override nothing but how they are made and shown.
 
     check: compare z and log_prob with those of nflows, of a copy in float64, at 192 points: the flow is
     refused where they differ by more than 1e-8, relative to the terms that they are sums of. It takes some

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 
 from seqgap.kernels._core.check import Array
+from seqgap.kernels._nets.mlp import ACTIVATIONS
 from seqgap.kernels.interop.layers import Network
 from seqgap.kernels.interop.normalisation import Affine, after, batch_norm, before
 from seqgap.kernels.interop.parts import Parts, array, dense, refuse
-
-_FUNCTIONS = ("relu", "tanh", "elu", "silu")
 
 
 def perceptron(parts: Parts, path: str, net: Any, kind: str, shape: tuple[int, int, int]) -> Network:
@@ -147,11 +146,11 @@ def _function(parts: Parts, path: str, function: Any) -> str:
     torch = sys.modules["torch"]
     if isinstance(function, torch.nn.Module):
         return parts.activation(path, function)
-    for name in _FUNCTIONS:
+    for name in ACTIVATIONS:
         if function in (getattr(torch, name, None), getattr(torch.nn.functional, name, None)):
             return name
-    got = getattr(function, "__name__", type(function).__name__)
-    return str(refuse(path, f"one of {', '.join(_FUNCTIONS)} of torch", got))
+    got = getattr(function, "__name__", repr(function))
+    return str(refuse(path, f"one of {', '.join(ACTIVATIONS)} of torch", got))
 
 
 def shift_first(network: Network) -> Network:

@@ -8,17 +8,23 @@ from typing import Any
 import numpy as np
 
 from seqgap.kernels._core.check import Array
+from seqgap.kernels._nets.mlp import LEAK
 
+_ACTIVATIONS = {
+    "ReLU": "relu",
+    "Tanh": "tanh",
+    "ELU": "elu",
+    "SiLU": "silu",
+    "LeakyReLU": "leaky_relu",
+    "GELU": "gelu",
+}
+_OPTIONS = {"alpha": 1.0, "negative_slope": LEAK, "approximate": "none"}  # of activations
 TORCH = (  # what the networks of all libraries are made of
     "torch.nn.modules.linear.Linear",
     "torch.nn.modules.container.Sequential",
     "torch.nn.modules.container.ModuleList",
-    "torch.nn.modules.activation.ReLU",
-    "torch.nn.modules.activation.Tanh",
-    "torch.nn.modules.activation.ELU",
-    "torch.nn.modules.activation.SiLU",
+    *(f"torch.nn.modules.activation.{name}" for name in _ACTIVATIONS),
 )
-_ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh", "ELU": "elu", "SiLU": "silu"}
 # What a subclass may have of its own: how it is made and shown, and what Python gives to each class.
 _HARMLESS = {"__init__", "__init_subclass__", "__repr__", "extra_repr", "_abc_impl", "__annotate_func__"}
 
@@ -76,8 +82,9 @@ class Parts:
     def activation(self, path: str, module: Any) -> str:
         """The seqgap name of an activation."""
         name = self.name(path, module, *_ACTIVATIONS)
-        if getattr(module, "alpha", 1.0) != 1.0:
-            refuse(path, "ELU of alpha 1", repr(module))
+        for option, value in _OPTIONS.items():
+            if getattr(module, option, value) != value:
+                refuse(path, f"{name} of {option} {value}", repr(module))
         return _ACTIVATIONS[name]
 
 

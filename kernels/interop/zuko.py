@@ -35,10 +35,10 @@ def from_zuko(flow: Any, *, check: bool = True) -> Flow:
 
     zuko.flows.MAF, NSF, NICE and RealNVP, and any zuko Flow made of MaskedAutoregressiveTransform (any order
     or adjacency), GeneralCouplingTransform and ElementWiseTransform with MonotonicAffineTransform or
-    MonotonicRQSTransform (slope 1e-3), any hidden layers, ReLU, Tanh, ELU or SiLU, without context,
-    normalize and residual, over a standard normal base. log_prob and forward equal zuko's log_prob
-    and transform.inv to rounding. Parts are known by their classes; subclasses count where they override
-    nothing but how they are made and shown.
+    MonotonicRQSTransform (slope 1e-3), any hidden layers, ReLU, Tanh, ELU, SiLU, LeakyReLU (slope 0.01) or
+    GELU (exact), without context, normalize and residual, over a standard normal base. log_prob and forward
+    equal zuko's log_prob and transform.inv to rounding. Parts are known by their classes; subclasses count
+    where they override nothing but how they are made and shown.
 
     check: compare z and log_prob with those of zuko, of a copy in float64, at 192 points: the flow is
     refused where they differ by more than 1e-8, relative to the terms that they are sums of. It takes some
