@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqgap.kernels.interop import Flow, from_nflows, from_zuko
+from seqgap.kernels.interop import Flow, evaluation, from_nflows, from_zuko
 from seqgap.kernels.normal import standard_normal
 from torchflows import LIBRARIES, density, libraries, nflow, nflows_flows, resnet, sampled, zuko_flows
 
@@ -711,3 +711,18 @@ def test_a_flow_whose_copy_or_base_is_another_is_refused() -> None:
     base = zuko.lazy.UnconditionalDistribution(halved, torch.zeros(3), torch.ones(3), buffer=True)
     with pytest.raises(ValueError, match=r"^flow\.base: expected .* that overrides rsample"):
         from_zuko(zuko.flows.Flow(zuko.flows.MAF(3).transform, base))
+
+
+def test_float32_may_err_by_chance_and_not_twice_as_much() -> None:
+    """One steep point says nothing, of 6 or of 192; where the library overflows nothing is asked."""
+    library = evaluation.Library("nflows", lambda flow: flow, lambda flow, x: (x, x))
+    for count in (6, 192):
+        theirs = np.linspace(1e-6, 8e-6, count)
+        steep = np.append(theirs[:-1], 1e-3)
+        overflows = np.full(20, np.inf)
+        evaluation._check_float32(steep, theirs, library)
+        evaluation._check_float32(np.append(steep, overflows), np.append(theirs, overflows), library)
+        for ours in (4 * theirs, np.append(theirs[:-1], np.inf)):
+            with pytest.raises(ValueError, match=r"at most twice those of nflows.*, got .* times"):
+                evaluation._check_float32(ours, theirs, library)
+    evaluation._check_float32(overflows, overflows, library)
