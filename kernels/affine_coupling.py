@@ -16,6 +16,7 @@ from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels._core.family import OpenFamily
 from seqgap.kernels._core.jit import isolate, jit, jit_exact, jit_inline
 from seqgap.kernels._core.normals import standard_normal
+from seqgap.kernels._core.seeds import RNG, Seed
 from seqgap.kernels._core.simd import filled, fma, lanes, load, number, store, sum_lanes
 from seqgap.kernels._core.vecmath import clamp, exp_normal
 
@@ -42,10 +43,10 @@ class Params(NamedTuple):
         return check.real_dtype("params.a_s", self.a_s)
 
 
-def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Params:
+def random_params(dim: int, seed: Seed = None, *, rng: RNG = None, dtype: DTypeLike = np.float64) -> Params:
     """Well-conditioned parameters from normals of `seed`: s of size 0.5, t of size 1."""
     dim, real = check.count("dim", dim, 1), check.dtype(dtype)
-    a_s, b_s, a_t, b_t = standard_normal(4, dim, seed, stream=1)[:, : dim // 2].astype(real)
+    a_s, b_s, a_t, b_t = standard_normal(4, dim, seed, rng=rng, stream=1)[:, : dim // 2].astype(real)
     return Params(a_s * real.type(0.4), b_s * real.type(0.3), a_t.copy(), b_t.copy())
 
 

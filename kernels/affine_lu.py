@@ -17,6 +17,7 @@ from seqgap.kernels._core.family import Family
 from seqgap.kernels._core.jit import jit_inline
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.rows import WORTH_HEAVY
+from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._core.simd import lanes
 from seqgap.kernels._nets.blocks import block_rows, set_log_det
 from seqgap.kernels._nets.dense import address, read, write
@@ -50,13 +51,13 @@ class Params(NamedTuple):
         return check.real_dtype("params.upper", self.upper)
 
 
-def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Params:
+def random_params(dim: int, seed: Seed = None, *, rng: RNG = None, dtype: DTypeLike = np.float64) -> Params:
     """Well-conditioned factors from normals of `seed`: entries of size 1 / (2 sqrt(D)), any signs."""
-    dim, real = check.count("dim", dim, 1), check.dtype(dtype)
+    dim, real, key = check.count("dim", dim, 1), check.dtype(dtype), key_of(seed, rng)
     size = 0.5 / np.sqrt(dim)
-    lower = np.tril(size * standard_normal(dim, dim, seed, stream=1), -1)
-    upper = np.triu(size * standard_normal(dim, dim, seed, stream=2), 1)
-    signs, log_scale, keys, shift = standard_normal(4, dim, seed, stream=3)
+    lower = np.tril(size * standard_normal(dim, dim, key, stream=1), -1)
+    upper = np.triu(size * standard_normal(dim, dim, key, stream=2), 1)
+    signs, log_scale, keys, shift = standard_normal(4, dim, key, stream=3)
     diagonal = np.where(signs < 0, -1, 1) * np.exp(0.3 * log_scale)
     upper += np.diag(diagonal)
     return Params(np.argsort(keys), lower.astype(real), upper.astype(real), shift.astype(real))

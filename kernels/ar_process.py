@@ -21,6 +21,7 @@ from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
 from seqgap.kernels._core.family import OpenFamily, StrategicFamily
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.normals import standard_normal
+from seqgap.kernels._core.seeds import RNG, Seed
 from seqgap.kernels._core.simd import filled, fma, lanes, load, store
 from seqgap.kernels._nets.recurrence import ahead, look_ahead, no_history, recur_rows
 
@@ -43,15 +44,20 @@ class Params(NamedTuple):
         """float64 or float32."""
         return check.real_dtype("params.coefficients", self.coefficients)
 
+    @property
+    def layout(self) -> dict[str, int]:
+        """The number of coefficients."""
+        return {"order": check.shape("params.coefficients", self.coefficients, 1)[0]}
 
-def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Params:
+
+def random_params(dim: int, seed: Seed = None, *, rng: RNG = None, dtype: DTypeLike = np.float64) -> Params:
     """A stationary process of order 2, from partial autocorrelations tanh(z / 2) of normals of `seed`.
 
     `dim` is only checked: the parameters do not depend on the length of the series.
     """
     check.count("dim", dim, 1)
     real = check.dtype(dtype)
-    first, second, bias, log_scale = standard_normal(1, 4, seed, stream=1)[0]
+    first, second, bias, log_scale = standard_normal(1, 4, seed, rng=rng, stream=1)[0]
     first, second = np.tanh(first / 2), np.tanh(second / 2)
     coefficients = np.array([first * (1 - second), second]).astype(real)
     return Params(coefficients, float(0.1 * bias), float(np.exp(0.3 * log_scale)))

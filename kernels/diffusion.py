@@ -20,10 +20,11 @@ from seqgap.kernels._core.compiler import generated
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.philox import fill
 from seqgap.kernels._core.rows import WORTH_HEAVY, RowKernel
+from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._core.simd import fma, lanes, load, scratch, store
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Schedule:
     """The tables of a noise schedule, from betas (T,), each 0 < beta < 1; read-only float64.
 
@@ -34,8 +35,8 @@ class Schedule:
     alpha_bar: Array = field(init=False)  # (T + 1,)
     # For each dtype: (T, 2) of sqrt(1 - beta), sqrt(beta) and (T + 1, 2) of sqrt(alpha_bar),
     # sqrt(1 - alpha_bar).
-    _step: dict[np.dtype[Any], Array] = field(init=False, repr=False)
-    _closed: dict[np.dtype[Any], Array] = field(init=False, repr=False)
+    _step: dict[np.dtype[Any], Array] = field(init=False)
+    _closed: dict[np.dtype[Any], Array] = field(init=False)
 
     def __post_init__(self) -> None:
         betas: Array = np.array(check.floats("betas", self.betas, 1), FLOAT64)
@@ -55,6 +56,9 @@ class Schedule:
         for name, table in (("_step", step), ("_closed", closed)):
             tables = {d: _read_only(table.astype(d)) for d in (FLOAT64, FLOAT32)}
             object.__setattr__(self, name, tables)
+
+    def __repr__(self) -> str:
+        return f"diffusion.Schedule(T={self.betas.size})"
 
     def __reduce__(self) -> tuple[Any, ...]:  # copies and pickles are as read-only as this
         return Schedule, (self.betas,)
@@ -221,20 +225,22 @@ def sample_noisy(
     x0: ArrayLike,
     t: int | ArrayLike,
     schedule: Schedule,
-    seed: int,
+    seed: Seed = None,
     *,
+    rng: RNG = None,
     first_row: int = 0,
     out: Array | None = None,
     threads: int = 1,
 ) -> Array:
     """`noise` with the normals of `seed` for eps, drawn on the way: shape (N, D), dtype of x0.
 
-    Row i of x0 takes row first_row + i of the normals. Arguments and errors as in `noise`.
+    Row i of x0 takes row first_row + i of the normals. seed, rng: as in the `sample` of a family. Other
+    arguments and errors as in `noise`.
     """
     data, threads = _checked("x0", x0, schedule, threads)
     n, dim = data.shape
     times = _times(t, schedule, n)
-    key, row = check.seed(seed), check.first_row(first_row, n)
+    key, row = key_of(seed, rng), check.first_row(first_row, n)
     x, data = check.output_like(out, data, "x0", x0, t=t)
     _sample_noisy(threads, n, dim, data, times, schedule._closed[data.dtype], x, row, key)
     return x

@@ -10,6 +10,7 @@ from typing import Any
 from seqgap.kernels import maf
 from seqgap.kernels._core.family import Family
 from seqgap.kernels._core.rows import WORTH_HEAVY
+from seqgap.kernels._core.seeds import Seed
 from seqgap.kernels._nets.affine import ROWS, masked_arrays
 
 
@@ -19,7 +20,7 @@ class Params(maf.Params):
     __slots__ = ()
 
 
-def random_params(dim: int, seed: int, **options: Any) -> Params:
+def random_params(dim: int, seed: Seed = None, **options: Any) -> Params:
     """Those of maf.random_params, with its options."""
     return Params(*maf.random_params(dim, seed, **options))
 

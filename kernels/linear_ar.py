@@ -18,6 +18,7 @@ from seqgap.kernels._core.family import Family
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.rows import WORTH_HEAVY
+from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._core.simd import lanes, scratch
 from seqgap.kernels._core.tiles import from_tile, to_tile
 from seqgap.kernels._core.vecmath import exp
@@ -45,11 +46,11 @@ class Params(NamedTuple):
         return check.real_dtype("params.weight", self.weight)
 
 
-def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Params:
+def random_params(dim: int, seed: Seed = None, *, rng: RNG = None, dtype: DTypeLike = np.float64) -> Params:
     """Well-conditioned parameters from normals of `seed`: weights of size 1 / (2 sqrt(D))."""
-    dim, real = check.count("dim", dim, 1), check.dtype(dtype)
-    weight = np.tril(standard_normal(dim, dim, seed, stream=1), -1) * (0.5 / np.sqrt(dim))
-    bias, log_scale = standard_normal(2, dim, seed, stream=2)
+    dim, real, key = check.count("dim", dim, 1), check.dtype(dtype), key_of(seed, rng)
+    weight = np.tril(standard_normal(dim, dim, key, stream=1), -1) * (0.5 / np.sqrt(dim))
+    bias, log_scale = standard_normal(2, dim, key, stream=2)
     return Params(weight.astype(real), bias.astype(real), (0.3 * log_scale).astype(real))
 
 

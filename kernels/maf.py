@@ -18,9 +18,10 @@ from numpy.typing import DTypeLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets.affine import ROWS, masked_arrays, outputs_of
 from seqgap.kernels._nets.layers import LayerFamily
-from seqgap.kernels._nets.made import hide, random_network
+from seqgap.kernels._nets.made import hide, layout_of, random_network
 
 
 class Params(NamedTuple):
@@ -59,10 +60,15 @@ class Params(NamedTuple):
         """float64 or float32."""
         return check.real_dtype("params.bias_out", self.bias_out)
 
+    @property
+    def layout(self) -> dict[str, int]:
+        """Layers, hidden layers of each, and units of those, as `random_params` names them."""
+        return layout_of(self.bias_hidden)
+
 
 def random_params(
-    dim: int, seed: int, *, layers: int = 1, depth: int = 1, width: int = 128, activation: str = "relu",
-    scale: str = "softclip", residual: bool = False, dtype: DTypeLike = np.float64,
+    dim: int, seed: Seed = None, *, rng: RNG = None, layers: int = 1, depth: int = 1, width: int = 128,
+    activation: str = "relu", scale: str = "softclip", residual: bool = False, dtype: DTypeLike = np.float64,
 ) -> Params:  # fmt: skip
     """Well-conditioned layers of alternating order with cyclic degrees, weights from normals of `seed`."""
     dim, real = check.count("dim", dim, 1), check.dtype(dtype)
@@ -71,7 +77,8 @@ def random_params(
     order = np.array([range(dim)[:: 1 if layer % 2 == 0 else -1] for layer in range(layers)])
     cyclic = np.sort(np.arange(width) % max(1, dim - 1) + min(1, dim - 1))
     degrees = np.broadcast_to(cyclic, (layers, depth, width)).copy()
-    network = random_network((layers, depth, width), dim, dim, outputs_of(scale), seed, real)
+    key = key_of(seed, rng)
+    network = random_network((layers, depth, width), dim, dim, outputs_of(scale), key, real)
     return Params(order, degrees, *hide(degrees, network), activation, scale, residual)
 
 

@@ -16,6 +16,7 @@ from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.family import Family
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.normals import standard_normal
+from seqgap.kernels._core.seeds import RNG, Seed
 from seqgap.kernels._core.simd import filled, fma, lanes, load, scratch, store
 from seqgap.kernels._core.tiles import from_tile, to_tile
 from seqgap.kernels._core.vecmath import clamp, exp_normal
@@ -40,12 +41,17 @@ class Params(NamedTuple):
         """float64 or float32."""
         return check.real_dtype("params.theta", self.theta)
 
+    @property
+    def layout(self) -> dict[str, int]:
+        """The number of layers."""
+        return {"layers": check.shape("params.masks", self.masks, 2)[0]}
 
-def random_params(dim: int, seed: int, *, dtype: DTypeLike = np.float64) -> Params:
+
+def random_params(dim: int, seed: Seed = None, *, rng: RNG = None, dtype: DTypeLike = np.float64) -> Params:
     """Four layers of alternating masks, well-conditioned theta from normals of `seed`."""
     dim, real = check.count("dim", dim, 1), check.dtype(dtype)
     masks = (np.arange(dim) + np.arange(_LAYERS)[:, None]) % 2 == 0
-    theta = standard_normal(_LAYERS, 4, seed, stream=1) * [0.3, 0.2, 0.5, 0.5]
+    theta = standard_normal(_LAYERS, 4, seed, rng=rng, stream=1) * [0.3, 0.2, 0.5, 0.5]
     return Params(masks, theta.astype(real))
 
 

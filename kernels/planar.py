@@ -23,6 +23,7 @@ from seqgap.kernels._core.family import Family
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.rows import WORTH_HEAVY
+from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._core.simd import filled, fma, lanes, magnitude, number, select, sum_lanes
 from seqgap.kernels._core.vecmath import log, tanh
 from seqgap.kernels._nets.blocks import block_rows
@@ -48,13 +49,20 @@ class Params(NamedTuple):
         """float64 or float32."""
         return check.real_dtype("params.weight", self.weight)
 
+    @property
+    def layout(self) -> dict[str, int]:
+        """The number of layers."""
+        return {"layers": check.shape("params.weight", self.weight, 2)[0]}
 
-def random_params(dim: int, seed: int, *, layers: int = 16, dtype: DTypeLike = np.float64) -> Params:
+
+def random_params(
+    dim: int, seed: Seed = None, *, rng: RNG = None, layers: int = 16, dtype: DTypeLike = np.float64
+) -> Params:
     """Well-conditioned layers from normals of `seed`: w and u of length about 1 and 1/2."""
     dim, real = check.count("dim", dim, 1), check.dtype(dtype)
-    layers = check.count("layers", layers, 1)
-    weight, direction = (standard_normal(layers, dim, seed, stream=s) / np.sqrt(dim) for s in (1, 2))
-    bias = standard_normal(1, layers, seed, stream=3)[0]
+    layers, key = check.count("layers", layers, 1), key_of(seed, rng)
+    weight, direction = (standard_normal(layers, dim, key, stream=s) / np.sqrt(dim) for s in (1, 2))
+    bias = standard_normal(1, layers, key, stream=3)[0]
     return Params(weight.astype(real), (0.5 * direction).astype(real), bias.astype(real))
 
 

@@ -22,6 +22,7 @@ from seqgap.kernels._core.family import Family
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.rows import WORTH_HEAVY
+from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._core.simd import filled, fma, lanes, number, select, square_root
 from seqgap.kernels._core.vecmath import log
 from seqgap.kernels._nets.blocks import block_rows
@@ -45,13 +46,20 @@ class Params(NamedTuple):
         """float64 or float32."""
         return check.real_dtype("params.center", self.center)
 
+    @property
+    def layout(self) -> dict[str, int]:
+        """The number of layers."""
+        return {"layers": check.shape("params.center", self.center, 2)[0]}
 
-def random_params(dim: int, seed: int, *, layers: int = 16, dtype: DTypeLike = np.float64) -> Params:
+
+def random_params(
+    dim: int, seed: Seed = None, *, rng: RNG = None, layers: int = 16, dtype: DTypeLike = np.float64
+) -> Params:
     """Well-conditioned layers from normals of `seed`: centres among the data, alpha about sqrt(D)."""
     dim, real = check.count("dim", dim, 1), check.dtype(dtype)
-    layers = check.count("layers", layers, 1)
-    center = standard_normal(layers, dim, seed, stream=1)
-    log_alpha, beta = standard_normal(2, layers, seed, stream=2)
+    layers, key = check.count("layers", layers, 1), key_of(seed, rng)
+    center = standard_normal(layers, dim, key, stream=1)
+    log_alpha, beta = standard_normal(2, layers, key, stream=2)
     alpha = np.sqrt(dim) * np.exp(0.3 * log_alpha)
     return Params(center.astype(real), alpha.astype(real), (alpha + 0.3 * beta).astype(real))
 

@@ -14,8 +14,9 @@ from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.family import Family
 from seqgap.kernels._core.jit import jit_exact
 from seqgap.kernels._core.rows import WORTH_HEAVY
+from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets.affine import ROWS, SCALES, outputs_of
-from seqgap.kernels._nets.made import network, random_network, sizes
+from seqgap.kernels._nets.made import layout_of, network, random_network, sizes
 
 
 class Params(NamedTuple):
@@ -47,10 +48,15 @@ class Params(NamedTuple):
         """float64 or float32."""
         return check.real_dtype("params.bias_out", self.bias_out)
 
+    @property
+    def layout(self) -> dict[str, int]:
+        """Layers, hidden layers of each, and units of those, as `random_params` names them."""
+        return layout_of(self.bias_hidden)
+
 
 def random_params(
-    dim: int, seed: int, *, layers: int = 2, depth: int = 1, width: int = 128, activation: str = "relu",
-    scale: str = "softclip", residual: bool = False, dtype: DTypeLike = np.float64,
+    dim: int, seed: Seed = None, *, rng: RNG = None, layers: int = 2, depth: int = 1, width: int = 128,
+    activation: str = "relu", scale: str = "softclip", residual: bool = False, dtype: DTypeLike = np.float64,
 ) -> Params:  # fmt: skip
     """Well-conditioned layers with alternating masks, weights from normals of `seed`."""
     dim, real = check.count("dim", dim, 1), check.dtype(dtype)
@@ -58,7 +64,8 @@ def random_params(
     width = check.count("width", width, 1)
     masks = (np.arange(dim) + np.arange(layers)[:, None]) % 2 == 0
     columns, features = max(1, int(masks.sum(1).max())), int((~masks).sum(1).max())
-    weights = random_network((layers, depth, width), columns, features, outputs_of(scale), seed, real)
+    key = key_of(seed, rng)
+    weights = random_network((layers, depth, width), columns, features, outputs_of(scale), key, real)
     return Params(masks, *weights, activation, scale, residual)
 
 

@@ -12,8 +12,9 @@ from numpy.typing import DTypeLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets.layers import STRATEGIES, LayerFamily
-from seqgap.kernels._nets.made import hide, masked_network, orders, random_network
+from seqgap.kernels._nets.made import hide, layout_of, masked_network, orders, random_network
 from seqgap.kernels._nets.spline import MOST_SOFTPLUS_BINS, ROWS, SPLINES
 
 
@@ -54,10 +55,15 @@ class Params(NamedTuple):
         """float64 or float32."""
         return check.real_dtype("params.bias_out", self.bias_out)
 
+    @property
+    def layout(self) -> dict[str, int]:
+        """Layers, hidden layers of each, and units of those, as `random_params` names them."""
+        return layout_of(self.bias_hidden)
+
 
 def random_params(
-    dim: int, seed: int, *, coupling: bool = True, layers: int = 1, depth: int = 1, width: int = 128,
-    bins: int = 8, activation: str = "relu", spline: str = "softplus", bound: float = 5.0,
+    dim: int, seed: Seed = None, *, rng: RNG = None, coupling: bool = True, layers: int = 1, depth: int = 1,
+    width: int = 128, bins: int = 8, activation: str = "relu", spline: str = "softplus", bound: float = 5.0,
     residual: bool = False, dtype: DTypeLike = np.float64,
 ) -> Params:  # fmt: skip
     """Well-conditioned layers of alternating order, weights from normals of `seed`.
@@ -72,7 +78,8 @@ def random_params(
     cyclic = np.sort(np.arange(width) % max(1, dim - 1) + min(1, dim - 1))
     degrees = np.full((layers, depth, width), kept[0]) if coupling else np.tile(cyclic, (layers, depth, 1))
     columns = max(1, dim // 2) if coupling else dim
-    weights = random_network((layers, depth, width), columns, dim - int(kept[0]), 3 * bins - 1, seed, real)
+    key = key_of(seed, rng)
+    weights = random_network((layers, depth, width), columns, dim - int(kept[0]), 3 * bins - 1, key, real)
     weights = weights if coupling else hide(degrees, weights)
     return Params(order, kept, degrees, *weights, activation, spline, bound, residual)
 

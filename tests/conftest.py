@@ -42,8 +42,8 @@ ROWS = [(case, operation) for case, operation in OPERATIONS if operation.rows an
 BATCHES = [(case, operation) for case, operation in ROWS if operation.rows and operation.rows[0] == 0]
 
 
-def takes_out(case: Case, operation: Operation) -> bool:
-    return "out" in inspect.signature(case.kernel(operation.name)).parameters
+def takes(argument: str, case: Case, operation: Operation) -> bool:
+    return argument in inspect.signature(case.kernel(operation.name)).parameters
 
 
 def with_verbs(*verbs: str) -> list[Subject]:
@@ -55,11 +55,12 @@ def with_verbs(*verbs: str) -> list[Subject]:
 SUBJECTS = {  # what a test is about, by the argument that it takes
     "operation": OPERATIONS,
     "row_operation": ROWS,
-    "writing_operation": [(case, o) for case, o in ROWS if takes_out(case, o)],
-    "transform": [(case, o) for case, o in BATCHES if takes_out(case, o)],
+    "writing_operation": [(case, o) for case, o in ROWS if takes("out", case, o)],
+    "transform": [(case, o) for case, o in BATCHES if takes("out", case, o)],
     "mapping": [(case, o) for case, o in BATCHES if not o.noise],
     "float_operation": [(case, o) for case, o in BATCHES if o.dtypes == DTYPES],
     "drawing_operation": [(case, o) for case, o in ROWS if o.noise or COUNT in (o.rows or ())],
+    "seeded_operation": [(case, o) for case, o in OPERATIONS if takes("seed", case, o)],
     "numpy_drawing": [(case, o) for case, o in ROWS if o.noise and "numpy" in o.implementations],
     "flow": with_verbs("forward", "inverse", "log_prob", "sample"),
     "distribution": with_verbs("log_prob", "sample"),

@@ -157,25 +157,6 @@ def test_families_that_leave_the_dimension_open_take_it() -> None:
         Flow(process)
 
 
-def test_rng_is_what_spec_7_allows() -> None:
-    flow = example()
-    drawn = [flow.sample(3, rng=np.random.default_rng(5)).tobytes() for _ in range(2)]
-    assert drawn[0] == drawn[1] != flow.sample(3, 5).tobytes()
-    assert flow.sample(3, rng=np.random.SeedSequence(5)).tobytes() == drawn[0]
-    generator = np.random.default_rng(5)
-    assert flow.sample(3, rng=generator).tobytes() == drawn[0]
-    assert flow.sample(3, rng=generator).tobytes() != drawn[0]
-    assert flow.sample(3).tobytes() != flow.sample(3).tobytes()  # fresh entropy
-    for sample in (
-        lambda **rng: flow.sample(3, 1, **rng),
-        lambda **rng: maf.sample(3, flow.params[0], 1, **rng),
-    ):
-        with pytest.raises(TypeError, match="seed, rng: expected one of them, got both"):
-            sample(rng=np.random.default_rng(1))
-    with pytest.raises(TypeError, match="rng: expected None, a SeedSequence or a Generator, got str"):
-        flow.sample(3, rng="seed")
-
-
 def test_copies_and_pickles_are_the_same_flow() -> None:
     flow = example()
     for other in (pickle.loads(pickle.dumps(flow)), copy.deepcopy(flow)):
@@ -236,7 +217,7 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
 def test_wrong_arguments_are_named() -> None:
     flow, params = example(), maf.random_params(5, 1, width=8)
     for verb in (flow.forward, flow.inverse, flow.log_prob):
-        with pytest.raises(ValueError, match=r"^[zx]: expected 5 columns, got shape \(4, 6\)"):
+        with pytest.raises(ValueError, match=r"^[zx] has 6 columns, the flow is for D = 5$"):
             verb(np.zeros((4, 6)))
     for held in (flow, Flow(params)):
         with pytest.raises(ValueError, match=r"^strategy: expected one of"):
@@ -249,13 +230,13 @@ def test_wrong_arguments_are_named() -> None:
             (params, None),
             {},
             TypeError,
-            r"params\[1\]: expected Params of a family of flows, got builtins\.NoneType",
+            r"params\[1\]: expected Params of a family of flows, got NoneType",
         ),
-        (((("maf", params),),), {}, TypeError, r"params\[0\]: expected Params of a family"),
+        (((("maf", params),),), {}, TypeError, r"params\[0\]: .* got tuple; pass each by itself"),
         ((params, diffusion.Schedule([0.1])), {}, TypeError, r"params\[1\]: expected Params of a family"),
-        ((params, maf.random_params(4, 1)), {}, ValueError, "params: expected one dim, got 5 and 4"),
+        ((params, maf.random_params(4, 1)), {}, ValueError, r"got 5 \(params.0.\) and 4 \(params.1.\)"),
         ((params, maf.random_params(5, 1, dtype="float32")), {}, ValueError, "params: expected one dtype"),
-        ((params,), {"dim": 4}, ValueError, "params: expected one dim, got 4 and 5"),
+        ((params,), {"dim": 4}, ValueError, r"expected one dim, got 4 \(dim\) and 5 \(par"),
         (
             (params,),
             {"permutation": [0, 1, 2, 3]},
@@ -300,7 +281,7 @@ def test_the_old_plan_is_the_compiled_part_of_a_flow() -> None:
         ((diffusion, "forward", None, 4), TypeError, "family: expected a module"),
         ((affine_coupling, "sample", None, 4), ValueError, "verb: expected"),
         ((affine_coupling, "forward", None, 4), TypeError, "params: expected"),
-        ((affine_coupling, "forward", OF_FOUR, 9), ValueError, "params.a_s"),
+        ((affine_coupling, "forward", OF_FOUR, 9), ValueError, "dim is 9, params are for D = 4 or 5"),
         ((affine_coupling, "forward", OF_FOUR, 0), ValueError, "dim: expected"),
         ((affine_coupling, "forward", OF_FOUR, 4, "int8"), TypeError, "dtype"),
     ],

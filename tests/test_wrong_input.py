@@ -72,6 +72,28 @@ def test_batches(flow: Case, verb: str, dim: int) -> None:
 
 
 @pytest.mark.dims(3)
+@pytest.mark.parametrize(("verb", "name"), [("forward", "z"), ("inverse", "x"), ("log_prob", "x")])
+def test_what_is_no_batch_for_the_params(flow: Case, verb: str, name: str, dim: int) -> None:
+    function, (z, params) = flow.kernel(verb), flow.operation("forward").inputs(dim, 4, FLOAT64, 1).args
+    if params.dim is not None:
+        with pytest.raises(ValueError, match=f"^{name} has 6 columns, params are for D = (2 or )?3$"):
+            function(np.hstack([z, z]), params)
+    advice = rf"expected 2 dimensions \(N, D\), got shape \(3,\); for one row pass {name}\[None\]"
+    with pytest.raises(ValueError, match=f"^{name}: {advice}$"):
+        function(z[0], params)
+    with pytest.raises(TypeError, match=rf"^{name}: expected an array, got {flow.stem}\.Params\("):
+        function(params, z)
+    with pytest.raises(TypeError, match=rf"^params: .*, got list \[{flow.stem}\.Params\("):
+        function(z, [params])
+
+
+def test_wrong_params_are_named_before_the_columns() -> None:
+    params = linear_ar.random_params(3, 1)._replace(weight=np.ones((3, 3)))
+    for columns in (2, 3):
+        refused(ValueError, "weight", linear_ar.forward, np.zeros((4, columns)), params)
+
+
+@pytest.mark.dims(3)
 def test_out_of_flows(flow: Case, dim: int) -> None:
     forward, inverse = flow.kernel("forward"), flow.kernel("inverse")
     z, params = flow.operation("forward").inputs(dim, 4, FLOAT64, 1).args
@@ -100,7 +122,7 @@ def test_standard_normal() -> None:
     refused(ValueError, "n", draw, 2**62, 2**62, 0)
     for error, dim in ((ValueError, 0), (TypeError, "3")):
         refused(error, "dim", draw, 4, dim, 0)
-    for error, seed in ((ValueError, -1), (ValueError, 2**64), (TypeError, None)):
+    for error, seed in ((ValueError, -1), (ValueError, 2**64), (TypeError, "1")):
         refused(error, "seed", draw, 4, 3, seed)
     for row in (-1, 2**63 - 4):
         refused(ValueError, "first_row", draw, 4, 3, 0, first_row=row)
@@ -132,7 +154,6 @@ def test_linear_ar() -> None:
     refused_fields(TypeError, forward, params, "bias", "abc")
     refused_fields(ValueError, forward, params, "log_scale", np.zeros((3, 1)))
     refused_fields(TypeError, linear_ar.inverse, params, "log_scale", np.zeros(3, complex))
-    refused(ValueError, "weight", forward, np.zeros((4, 2)), params)
     for weight in (np.zeros(3), np.zeros((0, 0))):
         refused(ValueError, "weight", linear_ar.sample, 4, params._replace(weight=weight), 0)
     refused(ValueError, "out", forward, Z, params, out=params.weight)
@@ -193,8 +214,8 @@ def test_affine_coupling() -> None:
     refused_fields(ValueError, forward, params, "b_s", np.zeros((1, 1)))
     refused_fields(TypeError, inverse, params, "a_t", ["a"])
     refused_fields(TypeError, inverse, params, "b_t", None)
-    refused(ValueError, "a_s", forward, np.zeros((4, 6)), params)
-    refused(ValueError, "a_s", affine_coupling.sample, 4, params, 0, dim=5)
+    with pytest.raises(ValueError, match=r"^dim is 5, params are for D = 2 or 3$"):
+        affine_coupling.sample(4, params, 0, dim=5)
     refused(TypeError, "dim", affine_coupling.sample, 4, params, 0, dim=2.0)
     refused(ValueError, "x", affine_coupling.nll, np.zeros((0, 3)), params)
     refused(TypeError, "steps", affine_coupling.fit, Z, steps=1.5)
@@ -206,10 +227,10 @@ def test_affine_coupling() -> None:
 def test_mask_stack() -> None:
     forward, params = mask_stack.forward, mask_stack.random_params(3, 1)
     refused_fields(TypeError, forward, params, "masks", np.ones((4, 3)))
-    masks = np.ones((4, 2), bool), np.ones((0, 3), bool), np.ones(3, bool), [[True], [True, False]]
+    masks = np.ones((0, 3), bool), np.ones(3, bool), [[True], [True, False]]
     refused_fields(ValueError, forward, params, "masks", *masks)
     refused_fields(ValueError, mask_stack.inverse, params, "theta", np.zeros((3, 4)), np.zeros((4, 3)))
-    refused(ValueError, "masks", mask_stack.sample, 4, params._replace(masks=masks[2]), 0)
+    refused(ValueError, "masks", mask_stack.sample, 4, params._replace(masks=masks[1]), 0)
     refused(ValueError, "seed", mask_stack.random_params, 3, -1)
 
 

@@ -26,7 +26,7 @@ def integer(name: str, value: Any, low: int, high: int) -> int:
     """`value` as an int in [low, high]; bools and floats are refused."""
     if type(value) is not int:
         if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-            raise TypeError(f"{name}: expected an integer, got {_kind(value)}")
+            raise TypeError(f"{name}: expected an integer, got {described(value)}")
         value = int(value)
     if not low <= value <= high:
         raise ValueError(f"{name}: expected an integer from {low} to {high}, got {value}")
@@ -36,24 +36,6 @@ def integer(name: str, value: Any, low: int, high: int) -> int:
 def count(name: str, value: Any, low: int = 0) -> int:
     """`value` as a number of rows or columns."""
     return integer(name, value, low, _LARGEST_COUNT)
-
-
-def seed(value: Any) -> np.uint64:
-    """A seed, 0 <= seed < 2**64."""
-    return np.uint64(integer("seed", value, 0, 2**64 - 1))
-
-
-def key(value: Any, rng: Any) -> np.uint64:
-    """The key of a generator: a seed, or 64 bits drawn from `rng`, which is all that SPEC 7 allows."""
-    if rng is None and value is not None:
-        return seed(value)
-    if value is not None:
-        raise TypeError("seed, rng: expected one of them, got both")
-    try:
-        generator = np.random.default_rng(rng)
-    except (TypeError, ValueError):
-        raise TypeError(f"rng: expected None, a SeedSequence or a Generator, got {_kind(rng)}") from None
-    return np.uint64(generator.integers(0, 2**64, dtype=np.uint64))
 
 
 def first_row(value: Any, rows: int) -> np.int64:
@@ -81,12 +63,17 @@ def dtype(value: DTypeLike) -> np.dtype[Any]:
 
 def floats(name: str, value: Any, ndim: int) -> Array:
     """`value` as a C-contiguous array of float64 or float32 with `ndim` dimensions."""
+    array = _floats(name, value)
+    if array.ndim != ndim:
+        raise ValueError(f"{name}: expected {ndim} dimensions, got shape {array.shape}")
+    return array
+
+
+def _floats(name: str, value: Any) -> Array:
     array: Array = value
     real = real_dtype(name, value)
     if type(value) is not np.ndarray or value.dtype is not real or not value.flags.c_contiguous:
         array = np.array(_as_array(name, value), dtype=real, order="C", copy=None)
-    if array.ndim != ndim:
-        raise ValueError(f"{name}: expected {ndim} dimensions, got shape {array.shape}")
     return array
 
 
@@ -134,7 +121,10 @@ def batch(name: str, value: Any) -> Array:
         and value.shape[1]
     ):
         return value
-    array = floats(name, value, 2)
+    array = _floats(name, value)
+    if array.ndim != 2:
+        advice = f"; for one row pass {name}[None]" if array.ndim == 1 else ""
+        raise ValueError(f"{name}: expected 2 dimensions (N, D), got shape {array.shape}{advice}")
     if not array.shape[1]:
         raise ValueError(f"{name}: expected at least 1 column, got shape {array.shape}")
     return own(array)
@@ -190,7 +180,7 @@ def number(name: str, value: Any) -> float:
         return float(value)
     array = asarray(name, value)
     if array.ndim or array.dtype.kind not in "iuf":
-        raise TypeError(f"{name}: expected a number, got {_kind(value)}")
+        raise TypeError(f"{name}: expected a number, got {described(value)}")
     return float(array)
 
 
@@ -220,7 +210,7 @@ def instance(name: str, value: Any, cls: type) -> None:
     """Refuse anything but a `cls`."""
     if type(value) is not cls:
         owner = cls.__module__.rpartition(".")[2]
-        raise TypeError(f"{name}: expected {owner}.{cls.__name__}, got {_kind(value)}")
+        raise TypeError(f"{name}: expected {owner}.{cls.__name__}, got {described(value)}")
 
 
 def output(out: Any, dtype: np.dtype[Any], shape: tuple[int, ...], **inputs: Any) -> Array:
@@ -228,7 +218,7 @@ def output(out: Any, dtype: np.dtype[Any], shape: tuple[int, ...], **inputs: Any
     if out is None:
         return _empty(shape, dtype)
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
-        raise TypeError(f"out: expected a NumPy array, got {_kind(out)}")
+        raise TypeError(f"out: expected a NumPy array, got {described(out)}")
     if out.dtype != dtype:
         raise TypeError(f"out: expected dtype {dtype}, got {out.dtype}")
     if out.shape != shape:
@@ -299,13 +289,15 @@ def output_like(out: Any, source: Array, name: str, argument: Any, **inputs: Any
 def asarray(name: str, value: Any) -> Array:
     """np.asarray with errors that name the argument; a mask would be lost, so it is refused."""
     if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name}: expected an array without a mask, got {_kind(value)}")
+        raise TypeError(f"{name}: expected an array without a mask, got {described(value)}")
+    if isinstance(value, tuple) and hasattr(value, "_fields"):  # Params, which NumPy may take for rows
+        raise TypeError(f"{name}: expected an array, got {described(value)}")
     try:
         return np.asarray(value)
-    except ValueError as error:  # ragged lists
-        raise ValueError(f"{name}: expected a regular array of numbers, got {error}") from None
+    except ValueError:  # ragged lists
+        raise ValueError(f"{name}: expected a regular array of numbers, got {described(value)}") from None
     except (RuntimeError, TypeError) as error:  # tensors of PyTorch that require grad, or of another device
-        raise TypeError(f"{name}: expected an array of numbers, got {_kind(value)}: {error}") from None
+        raise TypeError(f"{name}: expected an array of numbers, got {described(value)}: {error}") from None
 
 
 def finite(name: str, array: Array) -> None:
@@ -319,11 +311,16 @@ def _as_array(name: str, value: Any) -> Array:
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     known = array.dtype.kind in "iu" or array.dtype in (FLOAT64, FLOAT32)
     if array.size and not known:  # an empty list has no dtype of its own
-        raise TypeError(f"{name}: expected float32, float64 or integers, got dtype {array.dtype}")
+        came = described(value) if array.dtype.kind in "OSU" else f"dtype {array.dtype}"
+        raise TypeError(f"{name}: expected float32, float64 or integers, got {came}")
     return array
 
 
-def _kind(value: Any) -> str:
+def described(value: Any) -> str:
+    """What a message says of an argument that came."""
+    if value is None:
+        return "None"
     if isinstance(value, np.ndarray):
         return f"an array of dtype {value.dtype} and shape {value.shape}"
-    return f"{type(value).__name__} {' '.join(repr(value).split()):.60}"
+    name, text = type(value).__name__, f"{' '.join(repr(value).split()):.60}"
+    return text if f"{name}(" in text else f"{name} {text}"

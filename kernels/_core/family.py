@@ -4,6 +4,7 @@ A module has `Params`, `random_params`, what checks a Params, two row kernels, a
 `_family = Family(Params, arrays, forward_rows, inverse_rows)`.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ from numpy.typing import ArrayLike
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.rows import WORTH_LIGHT, Step, draw, score, transform
+from seqgap.kernels._core.seeds import RNG, Seed, key_of
+from seqgap.kernels._core.summary import summary
 
 _FAMILIES: dict[type, "Family"] = {}  # by the exact type of their Params; each module adds its own
 
@@ -48,6 +51,7 @@ class Family:
         self._rows = forward_rows, inverse_rows
         self._worth = worth
         _FAMILIES[params] = self
+        params.__repr__ = summary  # type: ignore[assignment]  # mypy takes it for one that is bound
 
     def __reduce__(self) -> tuple[Any, ...]:
         return family_of, ("params", self.params)
@@ -87,7 +91,11 @@ class Family:
             target, source = check.output_like(out, source, name, argument, params=params)
         if type(params) is not self.params:
             check.instance("params", params, self.params)
-        arrays = self._arrays(params, source.dtype, source.shape[1], *options)
+        try:
+            arrays = self._arrays(params, source.dtype, source.shape[1], *options)
+        except ValueError as error:
+            came = f"{name} has {source.shape[1]} columns"
+            raise self._explained(error, came, params, source.dtype, options) from None
         log_det = np.empty(len(source), source.dtype)
         rows = self._kernel(direction, *options)
         if threads == 1:  # the shortest way: for one row most of the time is the call
@@ -103,7 +111,7 @@ class Family:
     def log_prob(self, x: ArrayLike, params: Any, *, threads: int = 1) -> Array:
         """log p(x) = log N(z; 0, I) + log_det of `inverse`, shape (N,), dtype of x; errors as `forward`."""
         source = check.batch("x", x)
-        step = self._step(1, params, source.dtype, source.shape[1])
+        step = self._step(1, params, source.dtype, source.shape[1], came="x has {} columns")
         density = np.empty(len(source), source.dtype)
         score((step,), source, density, check.threads(threads))
         return density
@@ -116,17 +124,17 @@ class Family:
         return -float(np.mean(density, dtype=np.float64))
 
     def sample(
-        self, n: int, params: Any, seed: int | None = None, *, rng: Any = None, first_row: int = 0,
+        self, n: int, params: Any, seed: Seed = None, *, rng: RNG = None, first_row: int = 0,
         out: Array | None = None, threads: int = 1,
     ) -> Array:  # fmt: skip
         """`forward` of the normals of `seed`: (n, D), the dtype of params.
 
-        Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. seed: 0 <= seed < 2**64;
-        or rng instead: None for fresh entropy, a SeedSequence or a Generator, of which 64 bits are drawn.
-        Errors as `forward`.
+        Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. seed: 0 <= seed < 2**64.
+        rng instead, as in SPEC 7: an integer, SeedSequence, BitGenerator or Generator, of which one seed is
+        drawn; with neither the sample is another one each time. Errors as `forward`.
         """
         check.instance("params", params, self.params)
-        return self._sample(n, params.dim, params, check.key(seed, rng), first_row, out, threads)
+        return self._sample(n, params.dim, params, key_of(seed, rng), first_row, out, threads)
 
     def _sample(
         self, n: int, dim: int, params: Any, key: np.uint64, first_row: int, out: Any, threads: int
@@ -146,10 +154,27 @@ class Family:
         forward, inverse = (self._step(i, params, dtype, dim, *options) for i in (0, 1))
         return Directions((forward,), (inverse,))
 
-    def _step(self, direction: int, params: Any, dtype: np.dtype[Any], dim: int, *options: Any) -> Step:
+    def _step(
+        self, direction: int, params: Any, dtype: np.dtype[Any], dim: int, *options: Any,
+        came: str = "dim is {}",
+    ) -> Step:  # fmt: skip
         check.instance("params", params, self.params)
-        arrays = self._arrays(params, dtype, dim, *options)
+        try:
+            arrays = self._arrays(params, dtype, dim, *options)
+        except ValueError as error:
+            raise self._explained(error, came.format(dim), params, dtype, options) from None
         return Step(self._kernel(direction, *options), arrays, self._worth)
+
+    def _explained(
+        self, error: ValueError, came: str, params: Any, dtype: np.dtype[Any], options: tuple[Any, ...]
+    ) -> ValueError:
+        """`error`; or one that says which D the parameters are right for, if it is another than what came."""
+        dims = []
+        with contextlib.suppress(TypeError, ValueError):  # the parameters themselves are wrong
+            for dim in (params.dim, params.dim + 1)[: 1 if self.fixes_dim else 2]:
+                self._arrays(params, dtype, dim, *options)
+                dims.append(str(dim))
+        return ValueError(f"{came}, params are for D = {' or '.join(dims)}") if dims else error
 
     def _strategy(self, name: str | None) -> str:
         if name is not None:
@@ -158,12 +183,12 @@ class Family:
 
 
 class OpenFamily(Family):
-    """A family whose Params leave D open; their `dim` is what `sample` draws unless told, or None."""
+    """A family whose Params leave D open, by one or altogether; `dim` is what `sample` draws, or None."""
 
     fixes_dim = False
 
     def sample(
-        self, n: int, params: Any, seed: int | None = None, *, dim: int | None = None, rng: Any = None,
+        self, n: int, params: Any, seed: Seed = None, *, dim: int | None = None, rng: RNG = None,
         first_row: int = 0, out: Array | None = None, threads: int = 1,
     ) -> Array:  # fmt: skip
         """`forward` of the normals of `seed`: (n, dim), the dtype of params.
@@ -173,7 +198,7 @@ class OpenFamily(Family):
         """
         check.instance("params", params, self.params)
         dim = check.count("dim", params.dim if dim is None else dim, 1)
-        return self._sample(n, dim, params, check.key(seed, rng), first_row, out, threads)
+        return self._sample(n, dim, params, key_of(seed, rng), first_row, out, threads)
 
 
 class StrategicFamily(Family):
@@ -198,7 +223,7 @@ class StrategicFamily(Family):
 def family_of(name: str, params: type) -> Family:
     """The family whose Params are of exactly this class; TypeError, naming the argument, if there is none."""
     if params not in _FAMILIES:
-        raise TypeError(
-            f"{name}: expected Params of a family of flows, got {params.__module__}.{params.__name__}"
-        )
+        advice = "; pass each by itself: Flow(*params)" if params in (list, tuple) else ""
+        came = f"{params.__module__}.{params.__name__}".removeprefix("builtins.")
+        raise TypeError(f"{name}: expected Params of a family of flows, got {came}{advice}")
     return _FAMILIES[params]

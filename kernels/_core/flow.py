@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import os
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.family import Directions, family_of
 from seqgap.kernels._core.jit import isolate, jit_exact
 from seqgap.kernels._core.rows import Step, draw, score, transform
+from seqgap.kernels._core.seeds import RNG, Seed, key_of
 
 _FORMAT = "seqgap flow 1"
 
@@ -35,7 +37,8 @@ class Flow:
         self._families = [family_of(f"params[{i}]", type(p)) for i, p in enumerate(params)]
         self.params = tuple(_copied(f"params[{i}]", p) for i, p in enumerate(params))
         self.dim = self._dim(dim)
-        self.dtype: np.dtype[Any] = _common("dtype", [p.dtype for p in self.params])
+        dtypes = {f"params[{i}]": p.dtype for i, p in enumerate(self.params)}
+        self.dtype: np.dtype[Any] = _common("dtype", dtypes)
         self.permutation: Array | None = None
         if permutation is not None:
             order = check.permutation("permutation", permutation, self.dim)
@@ -45,11 +48,16 @@ class Flow:
 
     def _dim(self, dim: int | None) -> int:
         """D: as asked for, as the Params fix it, or else as those that leave it open take it to be."""
-        dims: dict[bool, list[Any]] = {True: [dim], False: []}
-        for family, params in zip(self._families, self.params, strict=True):
-            dims[family.fixes_dim].append(params.dim)
-        known = dims[True] if any(dims[True]) else dims[False]
+        dims: dict[bool, dict[str, Any]] = {True: {"dim": dim}, False: {}}
+        for index, (family, params) in enumerate(zip(self._families, self.params, strict=True)):
+            dims[family.fixes_dim][f"params[{index}]"] = params.dim
+        known = dims[True] if any(dims[True].values()) else dims[False]
         return check.count("dim", _common("dim", known), 1)
+
+    def __repr__(self) -> str:
+        stems = textwrap.shorten(", ".join(family.stem for family in self._families), 70, placeholder=" ...")
+        order = "" if self.permutation is None else ", permuted"
+        return f"Flow({stems}, D={self.dim}, {self.dtype}{order})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (self.params, self.dim, self.permutation)
@@ -77,7 +85,7 @@ class Flow:
             source = check.batch(name, argument)
             target, source = check.output_like(out, source, name, argument)
         if source.shape[1] != self.dim:
-            raise ValueError(f"{name}: expected {self.dim} columns, got shape {source.shape}")
+            raise ValueError(f"{name} has {source.shape[1]} columns, the flow is for D = {self.dim}")
         usual = source.dtype is self.dtype and strategy is None
         steps = (self._own if usual else self._directions(source.dtype, strategy))[direction]
         log_det = np.empty(len(source), source.dtype)
@@ -96,16 +104,15 @@ class Flow:
         return density
 
     def sample(
-        self, n: int, seed: int | None = None, *, rng: Any = None, first_row: int = 0,
+        self, n: int, seed: Seed = None, *, rng: RNG = None, first_row: int = 0,
         strategy: str | None = None, out: Array | None = None, threads: int = 1,
     ) -> Array:  # fmt: skip
         """`forward` of the normals of `seed`: (n, D), dtype of the flow.
 
-        Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. seed: 0 <= seed < 2**64;
-        or rng instead: None for fresh entropy, a SeedSequence or a Generator, of which 64 bits are drawn.
-        Errors as `forward`.
+        Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. seed, rng: as in the
+        `sample` of a family. Errors as `forward`.
         """
-        n, key = check.count("n", n), check.key(seed, rng)
+        n, key = check.count("n", n), key_of(seed, rng)
         row, threads = check.first_row(first_row, n), check.threads(threads)
         x = check.output(out, self.dtype, (n, self.dim))
         draw(self._directions(self.dtype, strategy).forward, x, key, row, threads)
@@ -114,7 +121,7 @@ class Flow:
     def _batch(self, name: str, value: Any) -> Array:
         source = check.batch(name, value)
         if source.shape[1] != self.dim:
-            raise ValueError(f"{name}: expected {self.dim} columns, got shape {source.shape}")
+            raise ValueError(f"{name} has {source.shape[1]} columns, the flow is for D = {self.dim}")
         return source
 
     def _directions(self, dtype: np.dtype[Any], strategy: str | None) -> Directions:
@@ -209,14 +216,18 @@ def _read_only(name: str, value: Any) -> Any:
     return array
 
 
-def _common(name: str, values: list[Any]) -> Any:
-    """What all Params agree on, those apart that leave it open."""
-    known = [value for value in dict.fromkeys(values) if value is not None]
+def _common(name: str, values: dict[str, Any]) -> Any:
+    """What all arguments agree on, those apart that leave it open."""
+    known: dict[Any, str] = {}
+    for argument, value in values.items():
+        if value is not None:
+            known.setdefault(value, argument)
     if not known:
         raise ValueError(f"{name}: expected one, since no Params fix it, got none")
     if len(known) > 1:
-        raise ValueError(f"params: expected one {name}, got {' and '.join(map(str, known))}")
-    return known[0]
+        came = " and ".join(f"{value} ({argument})" for value, argument in known.items())
+        raise ValueError(f"params: expected one {name}, got {came}")
+    return next(iter(known))
 
 
 def _restored(params: tuple[Any, ...], dim: int, permutation: Array | None) -> Flow:

@@ -16,6 +16,7 @@ from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.jit import jit_exact
 from seqgap.kernels._core.normals import standard_normal
+from seqgap.kernels._core.seeds import Seed
 from seqgap.kernels._nets.mlp import ACTIVATIONS
 
 # weight_in, weight_hidden, weight_out, bias_hidden, bias_out
@@ -63,6 +64,12 @@ def sizes(params: Any, layers: int) -> tuple[int, ...]:
     return shape
 
 
+def layout_of(bias_hidden: Any) -> dict[str, int]:
+    """The `layout` of Params of networks."""
+    shape = check.shape("params.bias_hidden", bias_hidden, 3)
+    return dict(zip(("layers", "depth", "width"), shape, strict=True))
+
+
 def _residual(params: Any) -> bool:
     if not isinstance(params.residual, bool | np.bool_):
         raise TypeError(f"params.residual: expected True or False, got {type(params.residual).__name__}")
@@ -70,14 +77,14 @@ def _residual(params: Any) -> bool:
 
 
 def random_network(
-    shape: tuple[int, int, int], columns: int, features: int, outputs: int, seed: int, dtype: np.dtype[Any]
+    shape: tuple[int, int, int], columns: int, features: int, outputs: int, key: Seed, dtype: np.dtype[Any]
 ) -> Weights:
-    """Weights and biases for shape (L, K, H) from normals of `seed`, so small that layers invert well."""
+    """Weights and biases for shape (L, K, H) from normals of a key, so small that layers invert well."""
     layers, depth, width = shape
 
     def draw(stream: int, size: float, *sizes: int) -> Array:
         rows = int(np.prod(sizes[:-1]))
-        return (size * standard_normal(rows, sizes[-1], seed, stream=stream)).reshape(sizes).astype(dtype)
+        return (size * standard_normal(rows, sizes[-1], key, stream=stream)).reshape(sizes).astype(dtype)
 
     inner = 1 / np.sqrt(width)
     return (
