@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from seqgap import kernels as kernels
-    from seqgap.bench.analysis.run import read_run as load
+    from seqgap.bench.report.loaded import load as load
     from seqgap.kernels._core.flow import Flow as Flow
 
 # In a checkout Python sees this folder before the installed package: kernels, bench and reference are there.
 __path__ = pkgutil.extend_path(__path__, __name__)
 __all__ = ["Flow", "kernels", "load"]
 __version__ = importlib.metadata.version("seqgap")
-_SOURCES = {"Flow": ("seqgap.kernels._core.flow", "Flow"), "load": ("seqgap.bench.analysis.run", "read_run")}
+_SOURCES = {"Flow": ("seqgap.kernels._core.flow", "Flow"), "load": ("seqgap.bench.report.loaded", "load")}
 
 
 def __getattr__(name: str) -> object:
