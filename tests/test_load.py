@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import invoke
 from synthetic import write_run
 
 import seqgap
@@ -51,6 +52,10 @@ def test_figures_are_data_frames(folder: Path) -> None:
         assert len(frame) == len(lines)
     assert run.cells["seconds_per_sample"].dtype == np.float64
     assert (run.gap["ratio_low"] <= run.gap["ratio_high"]).all()
+
+
+def test_the_verdict_is_that_of_the_command(folder: Path) -> None:
+    assert f"{seqgap.load(folder).verdict()}\n" == invoke("show", folder).stdout
 
 
 def test_runs_show_themselves_in_a_line(folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from seqgap.bench.analysis import gap
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.model.cell import COLUMNS
+from seqgap.bench.report.verdict import verdict_lines
 from seqgap.bench.results.tables import Value
 
 
@@ -21,6 +22,10 @@ class LoadedRun(Run):
 
     def __repr__(self) -> str:
         return f"<seqgap run {str(self.path)!r}: {len(self.timed)} cells, {self.processes} processes>"
+
+    def verdict(self) -> str:
+        """The screen of `seqgap show`: lines of at most 80 characters."""
+        return "\n".join(verdict_lines(self))
 
     @property
     def cells(self) -> Any:
