@@ -248,7 +248,7 @@ def ranked(rows: list[Row]) -> list[Ranking]:
 
 
 def shown(found: list[Ranking]) -> str:
-    console = Console(width=180)
+    console = Console(width=80)
     with console.capture() as captured:
         print_peers(console, found)
     return captured.get()
@@ -264,8 +264,9 @@ def test_the_table_says_that_a_peer_wins() -> None:
     assert "torch-compile wins, 1.5x" in text
     assert "A peer wins in 1 of 1 rows." in text
     assert "python" not in text
-    for time in ("8 ms", "2 ms", "3 ms"):
-        assert time in text
+    for seconds in ("2 ms", "3 ms"):  # of the fastest peer, and of numba
+        assert seconds in text
+    assert "8 ms" not in text
 
 
 def test_the_table_says_that_numba_wins() -> None:
@@ -295,7 +296,7 @@ def test_only_equal_sizes_are_compared_and_only_with_numba_beside_peers() -> Non
     assert shown([]) == ""
 
 
-def test_the_widest_table_fits_a_pipe() -> None:
+def test_the_widest_table_fits_80_columns() -> None:
     names = [name for name in implementation_names() if name != "python"]
     rows = [
         row
@@ -304,7 +305,7 @@ def test_the_widest_table_fits_a_pipe() -> None:
     ]
     text = shown(ranked([*rows[1:], rows[0]]))
     assert "…" not in text
-    assert max(map(len, text.splitlines())) <= 180
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_the_table_has_a_column_for_each_implementation() -> None:

@@ -1,31 +1,33 @@
 """The figures of a run as tables for the terminal."""
 
-import itertools
 from collections.abc import Sequence
 
 from rich.console import Console
 
+from seqgap.bench.analysis import gap as gaps_of
+from seqgap.bench.analysis import ranking as rankings_of
+from seqgap.bench.analysis import scaling
 from seqgap.bench.analysis.gap import Gap
-from seqgap.bench.analysis.ladder import Ladder
+from seqgap.bench.analysis.ladder import Ladder, ladders
 from seqgap.bench.analysis.ranking import Ranking, peers_of
-from seqgap.bench.analysis.run import Measured, Run
-from seqgap.bench.analysis.scaling import Crossing
-from seqgap.bench.analysis.statistics import METHOD
+from seqgap.bench.analysis.run import Run
+from seqgap.bench.analysis.statistics import METHOD, Interval
+from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.rungs import BEST
-from seqgap.bench.report.text import (
-    ends,
-    grid,
-    heading,
-    print_rows,
-    show,
-    si,
-    threads_text,
-    times,
-    total_line,
-)
+from seqgap.bench.report import shapes
+from seqgap.bench.report.text import ends, grid, heading, in_groups, show, si, threads_text, times, total_line
 
 _MATCHED = "Matched pairs: the same weights and the same arithmetic, in either direction"
 _OWN_PAIRS = "Own samplers: what their authors compare"
+
+
+def print_all(console: Console, run: Run) -> None:
+    """Every table of a run."""
+    print_gaps(console, gaps_of.gaps(run))
+    print_peers(console, rankings_of.rankings(run))
+    print_ladders(console, ladders(run))
+    shapes.print_crossings(console, scaling.crossings(run))
+    shapes.print_fractions(console, run)
 
 
 def print_gaps(console: Console, gaps: Sequence[Gap]) -> None:
@@ -48,63 +50,75 @@ def print_gaps(console: Console, gaps: Sequence[Gap]) -> None:
 
 
 def _print_matched(console: Console, text: str, gaps: Sequence[Gap], impl: str) -> None:
+    """Each pair at every size. The seconds of a call are N times those of a sample."""
     if not gaps:
         return
-    console.print(f"\n[bold]{text}[/bold] ({impl})")
-    heads = (">N", ">D", ">seq.\n/sample", ">par.\n/sample", ">seq.\n/call", ">par.\n/call")
-    for (names, dtype, threads), group in itertools.groupby(
-        gaps, key=lambda gap: (gap.names, gap.cell.dtype, gap.cell.threads)
+    console.print(f"\n[bold]{text}[/bold] ({impl}, seconds for one sample)")
+    for ((sequential, parallel), dtype, threads), group in in_groups(
+        gaps, lambda gap: (gap.names, *_setting(gap.cell))
     ):
-        title = f"seq. {names[0]}, par. {names[1]} ({dtype}, {threads_text(threads)})"
-        table = grid(*heads, ">ratio", ">95%", "seq. is", title=title)
+        title = f"seq. {sequential}, par. {parallel} ({dtype}, {threads_text(threads)})"
+        table = grid(">N", ">D", ">seq.", ">par.", ">ratio", ">95%", "seq. is")
         for gap in group:
-            per_call = (si(gap.sequential.seconds), si(gap.parallel.seconds))
-            table.add_row(
-                *map(str, gap.cell.columns("batch", "dim")), *_per_sample(gap), *per_call, *_ratio(gap)
-            )
-        show(console, table)
+            table.add_row(*map(str, gap.cell.columns("batch", "dim")), *_figures(gap), gap.verdict)
+        show(console, table, title)
 
 
 def _print_families(console: Console, gaps: Sequence[Gap], impl: str) -> None:
     """Each pair and N at its largest D."""
-    text = "[bold]Families: different models at equal D; their work differs, not only their structure[/bold]"
-    size = ("dtype", "threads", "batch", "dim")
-    largest = {(gap.names, gap.cell.columns(*size[:-1])): gap for gap in gaps}
-    heads = (">dtype", ">thr.", ">N", ">D", ">seq.\n/sample", ">par.\n/sample", ">ratio", ">95%", "seq. is")
-    rows = [
-        (", ".join(gap.names), *map(str, gap.cell.columns(*size)), *_per_sample(gap), *_ratio(gap))
-        for gap in largest.values()
-    ]
-    print_rows(console, f"{text} ({impl}, largest D)", ("sequential, parallel", *heads), rows)
+    if not gaps:
+        return
+    console.print(
+        "[bold]Families: different models at equal D; their work differs, not only their structure[/bold]"
+        f" ({impl}, largest D, seconds for one sample; a ratio above 1: seq. is slower)"
+    )
+    largest = {(gap.names, gap.cell.columns("dtype", "threads", "batch")): gap for gap in gaps}
+    for (sequential, dtype, threads), group in in_groups(
+        largest.values(), lambda gap: (gap.names[0], *_setting(gap.cell))
+    ):
+        title = f"seq. {sequential} ({dtype}, {threads_text(threads)})"
+        table = grid("par.", ">N", ">D", ">seq.", ">par.", ">ratio", ">95%")
+        for gap in group:
+            table.add_row(gap.names[1], *map(str, gap.cell.columns("batch", "dim")), *_figures(gap))
+        show(console, table, title)
 
 
-def _per_sample(gap: Gap) -> tuple[str, str]:
-    return si(gap.sequential.per_sample.middle), si(gap.parallel.per_sample.middle)
+def _setting(cell: Cell) -> tuple[str, int]:
+    return cell.dtype, cell.threads
 
 
-def _ratio(gap: Gap) -> tuple[str, str, str]:
-    ratio = gap.ratio
-    return f"{ratio.middle:.3g}", f"{ratio.low:.3g}-{ratio.high:.3g}" if ratio.known else "", gap.verdict
+def _figures(gap: Gap) -> tuple[str, ...]:
+    """Seconds of a sample in either direction, their ratio, and its interval."""
+    per_sample = (si(side.per_sample.middle) for side in (gap.sequential, gap.parallel))
+    return (*per_sample, *_ratio(gap.ratio))
+
+
+def _ratio(ratio: Interval) -> tuple[str, str]:
+    """A ratio and its interval."""
+    return f"{ratio.middle:.3g}", f"{ratio.low:.3g}-{ratio.high:.3g}" if ratio.known else ""
 
 
 def print_peers(console: Console, rankings: Sequence[Ranking]) -> None:
-    """Numba against its peers: median times of one call, and who wins; NumPy alone gets one line."""
+    """Numba against the fastest of its peers: seconds of one call, who wins; NumPy alone gets one line."""
     if not rankings:
         return
-    names = peers_of(rankings)
     won = sum(ranking.verdict.startswith(ranking.peer) for ranking in rankings)
-    if names == ["numba", "numpy"]:
+    if peers_of(rankings) == ["numba", "numpy"]:
         console.print(f"numpy is faster than numba in {won} of {len(rankings)} cells: peers.csv.")
         return
-    columns = [">" + name.replace("-", "-\n") for name in names]
-    title = "Median time of one call; ratio: fastest peer over numba, below 1 where the peer is faster"
-    heads = ("operation", ">dtype", ">thr.", ">N", ">D", *columns, ">fastest\npeer", ">ratio", "who wins")
-    table = grid(*heads, title=title)
-    for ranking in rankings:
-        size = map(str, ranking.cell.columns("operation", "dtype", "threads", "batch", "dim"))
-        medians = (si(ranking.medians[name]) if name in ranking.medians else "" for name in names)
-        table.add_row(*size, *medians, ranking.peer, f"{ranking.ratio.middle:.3g}", ranking.verdict)
-    console.print(table)
+    console.print(
+        "[bold]Median time of one call: numba and the fastest of its peers[/bold]; ratio: peer over numba,"
+        " below 1 where the peer is faster; all peers: peers.csv"
+    )
+    for (operation, dtype, threads), group in in_groups(
+        rankings, lambda ranking: (ranking.cell.name, *_setting(ranking.cell))
+    ):
+        table = grid(">N", ">D", ">numba", ">peer", "which", ">ratio", ">95%", "who wins")
+        for ranking in group:
+            size = map(str, ranking.cell.columns("batch", "dim"))
+            seconds = (si(ranking.medians[impl]) for impl in ("numba", ranking.peer))
+            table.add_row(*size, *seconds, ranking.peer, *_ratio(ranking.ratio), ranking.verdict)
+        show(console, table, f"{operation} ({dtype}, {threads_text(threads)})")
     console.print(f"A peer wins in {won} of {len(rankings)} rows.\n")
 
 
@@ -113,51 +127,19 @@ def print_ladders(console: Console, ladders: Sequence[Ladder]) -> None:
     for ladder in ladders:
         console.print(f"\n[bold]{heading(ladder)}[/bold]")
         table = grid("rung", ">/sample", ">factor", ">95% interval", "cause")
-        table.columns[-1].no_wrap = False
         for name, cause, measured, factor in ladder.rungs:
             of_rung = (times(factor), ends(factor)) if factor else ("", "")
             table.add_row(name, si(measured.per_sample.middle), *of_rung, cause)
         console.print(table)
-        console.print(total_line(ladder), soft_wrap=True)
+        console.print(total_line(ladder))
     if ladders:
         console.print(
             "\nfactor: time of the rung before over this one, below 1 where the step made it slower;"
-            " cause: what the step changes.",
-            soft_wrap=True,
+            " cause: what the step changes."
         )
         if not all(ladder.cell.own for ladder in ladders):
             console.print(
                 "The best compiled function checks its arguments, the plain loops do not: about 2 us a call,"
-                " which counts at N = 1.",
-                soft_wrap=True,
+                " which counts at N = 1."
             )
-        console.print(f"{METHOD}.", soft_wrap=True)
-
-
-def print_crossings(console: Console, crossings: Sequence[Crossing]) -> None:
-    """The crossover dimension of the comparisons whose interval ends within the measured range."""
-    text = "\n[bold]Crossover dimension D*[/bold]: where sequential and parallel take equally long"
-    heads = ("sequential, parallel", "", ">dtype", ">thr.", ">N", ">D* (95%)")
-    rows = []
-    for crossing in crossings:
-        (name, *curve), at = crossing.sequential, crossing.at
-        if at is not None and crossing.certain:
-            rows.append((f"{name}, {crossing.parallel}", *map(str, curve), f"{at.middle:.3g} {ends(at)}"))
-    print_rows(console, text, heads, rows)
-
-
-def print_fractions(console: Console, run: Run) -> None:
-    """How near the compiled operations come to the machine's ceilings, each at its largest size."""
-    largest: dict[str, Measured] = {}
-    for cell in run.bounds:
-        if cell.impl == "numba":
-            measured = run.measured[cell]
-            known = largest.setdefault(cell.name, measured)
-            largest[cell.name] = max(known, measured, key=lambda m: m.cell.dim * m.cell.batch)
-    rows = []
-    for _, measured in sorted(largest.items()):
-        seconds, ceiling = run.bounds[measured.cell]
-        size = map(str, measured.cell.columns("operation", "batch", "dim"))
-        rows.append((*size, si(measured.seconds), f"{seconds / measured.seconds:.0%}", ceiling))
-    text = "\n[bold]How near the ceilings[/bold] (numba, largest size timed)"
-    print_rows(console, text, ("operation", ">N", ">D", ">/call", ">of the\nceiling", "which is"), rows)
+        console.print(f"{METHOD}.")

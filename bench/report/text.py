@@ -1,6 +1,7 @@
 """Words and figures as every report has them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import click
 from rich import box
@@ -11,6 +12,8 @@ from seqgap.bench.analysis.ladder import Ladder
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.statistics import Interval
 
+Item = TypeVar("Item")
+Key = TypeVar("Key")
 _FEW = 3
 
 
@@ -31,15 +34,16 @@ def threads_text(count: int) -> str:
 
 def times(factor: Interval) -> str:
     """A factor, three digits: 1.02x, 1234x."""
-    return f"{_digits(factor.middle)}x"
+    return f"{digits(factor.middle)}x"
 
 
 def ends(factor: Interval) -> str:
     """(low to high); nothing where one process alone was measured."""
-    return f"({_digits(factor.low)} to {_digits(factor.high)})" if factor.known else ""
+    return f"({digits(factor.low)} to {digits(factor.high)})" if factor.known else ""
 
 
-def _digits(value: float) -> str:
+def digits(value: float) -> str:
+    """Three digits, and all of those before the point."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -58,32 +62,31 @@ def total_line(ladder: Ladder) -> str:
     return f"{whole}; of it {last.cause} {times(last.factor)} {ends(last.factor)}".rstrip()
 
 
-def grid(*heads: str, title: str | None = None) -> Table:
-    """A table narrow enough for 80 characters; heads that begin with > are of right-aligned columns."""
-    table = Table(
-        title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0),
-        show_edge=False,
-    )  # fmt: skip
+def grid(*heads: str) -> Table:
+    """A table; heads that begin with > are of figures, aligned right and never cut: the others give way."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for head in heads:
         right = head.startswith(">")
-        table.add_column(head.removeprefix(">"), justify="right" if right else "left", no_wrap=True)
+        table.add_column(
+            head.removeprefix(">"), justify="right" if right else "left", no_wrap=right, overflow="fold"
+        )
     return table
 
 
-def show(console: Console, table: Table) -> None:
-    """Print a table, and an empty line below it."""
+def show(console: Console, table: Table, title: str = "") -> None:
+    """Print a table below its title, and an empty line."""
+    if title:
+        console.print(title)
     console.print(table)
     console.print()
 
 
-def print_rows(console: Console, text: str, heads: Iterable[str], rows: Collection[Sequence[str]]) -> None:
-    """A table below what it shows, as `grid` and `show`; nothing where there are no rows."""
-    if rows:
-        console.print(text)
-        table = grid(*heads)
-        for row in rows:
-            table.add_row(*row)
-        show(console, table)
+def in_groups(items: Iterable[Item], key: Callable[[Item], Key]) -> list[tuple[Key, list[Item]]]:
+    """The items in groups of the same key, the groups in the order of their first items."""
+    groups: dict[Key, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.items())
 
 
 def tell_damaged(run: Run) -> bool:
