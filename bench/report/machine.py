@@ -6,6 +6,9 @@ from rich.console import Console
 
 from seqgap.bench.machine.ceilings import Bandwidth, Ceilings
 from seqgap.bench.report.text import grid, show, si
+from seqgap.bench.results.tables import Table, Value
+
+_PATTERNS = ("read", "write", "copy", "triad")
 
 
 def print_ceilings(console: Console, ceilings: Ceilings) -> None:
@@ -13,7 +16,7 @@ def print_ceilings(console: Console, ceilings: Ceilings) -> None:
     _print_bandwidth(console, "Bandwidth of one core, GB/s", ceilings.bandwidth)
     if ceilings.shared:
         _print_bandwidth(console, f"Bandwidth of {ceilings.threads} threads together, GB/s", ceilings.shared)
-    table = grid("", ">float64", ">float32", "", title="Arithmetic of one core")
+    table = grid("", ">float64", ">float32", "")
     for name, values, scale, unit in (
         ("fused multiply-add, latency", ceilings.fma_latency, 1e-9, "ns for each dependent step"),
         ("fused multiply-add, throughput", ceilings.fma_flops, 1e9, "Gflop/s, a multiply-add is 2"),
@@ -21,8 +24,8 @@ def print_ceilings(console: Console, ceilings: Ceilings) -> None:
         ("normals", ceilings.normal, 1e-9, "ns for each, into L1"),
     ):
         table.add_row(name, *(f"{values[dtype] / scale:.3g}" for dtype in ("float64", "float32")), unit)
-    console.print(table)
-    table = grid("", ">", "", title="\nOverheads")
+    show(console, table, "Arithmetic of one core")
+    table = grid("", ">time", "")
     region = ceilings.parallel_region
     for name, value, note in (
         ("timer", si(ceilings.timer), "smallest step of time.perf_counter"),
@@ -31,17 +34,41 @@ def print_ceilings(console: Console, ceilings: Ceilings) -> None:
         ("empty parallel region", "-" if region is None else si(region), f"{ceilings.threads} threads"),
     ):
         table.add_row(name, value, note)
-    console.print(table)
+    show(console, table, "Overheads")
+
+
+def ceilings_table(ceilings: Ceilings) -> Table:
+    """A line for each figure, in seconds, bytes/s and flop/s."""
+    lines: list[tuple[Value, ...]] = []
+    for threads, levels in ((1, ceilings.bandwidth), (ceilings.threads, ceilings.shared)):
+        for level in levels:
+            rates = zip(_PATTERNS, (level.read, level.write, level.copy, level.triad), strict=True)
+            lines += [
+                (f"bandwidth, {name}", level.level, "", threads, rate, "bytes/s") for name, rate in rates
+            ]
+    for name, values, unit in (
+        ("fused multiply-add, latency", ceilings.fma_latency, "s"),
+        ("fused multiply-add, throughput", ceilings.fma_flops, "flop/s"),
+        ("exp", ceilings.exp, "s"),
+        ("normal", ceilings.normal, "s"),
+    ):
+        lines += [(name, "", dtype, 1, value, unit) for dtype, value in values.items()]
+    lines += [
+        ("timer", "", "", 1, ceilings.timer, "s"),
+        ("empty call", "", "", 1, ceilings.call_empty, "s"),
+        ("empty call, 7 arrays", "", "", 1, ceilings.call_arrays, "s"),
+        ("empty parallel region", "", "", ceilings.threads, ceilings.parallel_region, "s"),
+    ]
+    return Table("ceilings", ["figure", "level", "dtype", "threads", "value", "unit"], lines)
 
 
 def _print_bandwidth(console: Console, title: str, levels: Iterable[Bandwidth]) -> None:
-    heads = (">size", ">measured\nwith", ">read", ">write", ">copy", ">triad")
-    table = grid("level", *heads, title=title)
+    table = grid("level", ">size", ">measured\nwith", *(f">{pattern}" for pattern in _PATTERNS))
     for level in levels:
         rates = (level.read, level.write, level.copy, level.triad)
         sizes = (_bytes(size) if size else "-" for size in (level.capacity, level.working_set))
         table.add_row(level.level, *sizes, *(f"{rate / 1e9:.3g}" for rate in rates))
-    show(console, table)
+    show(console, table, title)
 
 
 def _bytes(size: int) -> str:
