@@ -33,7 +33,7 @@ _PAGE = 4096
 _WIDTH, _PART = 4096, 64  # elements of a row in a parallel pass, and rows that a thread takes a multiple of
 _ROUNDS, _FEWEST_ROUNDS, _LONGEST = 15, 3, 0.5  # repetitions; fewer of them after so many seconds
 
-MEASURING = "Measuring the ceilings of this machine, about 5 s ..."
+MEASURING = "Measuring the ceilings of this machine, about 10 s ..."
 
 
 class MachineError(click.ClickException):
@@ -55,7 +55,7 @@ class Machine(NamedTuple):
 
 
 def measure_machine(*, parallel: bool) -> Machine:
-    """Look at this machine, in about 5 seconds; with `parallel` the ceilings of all threads together too."""
+    """Look at this machine, in about 10 seconds; with `parallel` the ceilings of all threads together too."""
     command = [sys.executable, "-P", "-m", "seqgap.bench.machine.probe", *(["parallel"] if parallel else [])]
     done = subprocess.run(
         command, capture_output=True, encoding="utf-8", errors="replace", check=False, env=measuring()

@@ -6,20 +6,22 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from seqgap.bench.machine.environment import environment
 from seqgap.bench.machine.probe import MEASURING, MachineError, measure_machine
 from seqgap.bench.machine.variables import measuring, removed
+from seqgap.bench.measure.progress import progress
+from seqgap.bench.measure.stop import nothing_measured
 from seqgap.bench.model import outside
 from seqgap.bench.plan.cells import expected_seconds, planned, too_slow
+from seqgap.bench.plan.estimate import expectation
 from seqgap.bench.plan.options import Options
 from seqgap.bench.results.folder import RunFolder, make_empty
 from seqgap.bench.results.lock import held
@@ -33,17 +35,20 @@ class WorkerError(click.ClickException):
 
 
 @contextmanager
-def started(options: Options, path: Path) -> Iterator[RunFolder]:
-    """A new result folder with all that is known before the first timing; the ceilings take 5 seconds."""
-    make_empty(path)
-    with held(path):
-        click.echo(MEASURING)
-        ceilings, blas = measure_machine(parallel=any(cell.threads > 1 for cell in planned(options)))
-        _refuse_if_wrong(blas)
-        if gone := removed():
-            click.echo(f"Measured without what slows libraries down: {', '.join(gone)}")
-        known = environment(blas) | {"ceilings": ceilings.to_json()}
-        yield RunFolder.create(path, known, options)
+def started(options: Options, path: Path, notes: Console) -> Iterator[RunFolder]:
+    """A new result folder with all that is known before the first timing; none is left by a stop."""
+    with ExitStack() as stack:
+        with nothing_measured(path):
+            make_empty(path)
+            stack.enter_context(held(path))
+            notes.print(MEASURING)
+            ceilings, blas = measure_machine(parallel=any(cell.threads > 1 for cell in planned(options)))
+            _refuse_if_wrong(blas)
+            if gone := removed():
+                notes.print(f"Measured without what slows libraries down: {', '.join(gone)}")
+            known = environment(blas) | {"ceilings": ceilings.to_json()}
+            folder = RunFolder.create(path, known, options)
+        yield folder
 
 
 def _refuse_if_wrong(blas: list[dict[str, Any]]) -> None:
@@ -54,47 +59,29 @@ def _refuse_if_wrong(blas: list[dict[str, Any]]) -> None:
             raise MachineError(f"the BLAS of {b['library']} computes wrong results ({name}): install another")
 
 
-@contextmanager
-def stoppable(folder: RunFolder) -> Iterator[None]:
-    """Ctrl-C says how to go on and ends with code 130."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo(f"Stopped. Go on with: seqgap run --resume {folder.path}")
-        sys.exit(130)
+def measure_run(notes: Console, folder: RunFolder) -> None:
+    """Measure what is left to do in a folder; KeyboardInterrupt leaves it ready to go on with.
 
-
-def measure_run(console: Console, folder: RunFolder) -> None:
-    """Measure what is left to do in a folder; KeyboardInterrupt leaves it ready to go on with."""
+    notes: where to say how far it is.
+    """
     options, done = folder.state(folder.path)
     reasons = {cell: too_slow(cell, options) for cell in planned(options)}
     for cell, reason in reasons.items():
         if reason and (cell, 0) not in done:
             folder.append(Row(cell, "skipped", reason=reason, expected=expected_seconds(cell)))
     cells = [cell for cell, reason in reasons.items() if not reason]
-    left = {p: sum((cell, p) not in done for cell in cells) for p in range(options.processes)}
-    if not any(left.values()):
+    todo = {p: [cell for cell in cells if (cell, p) not in done] for p in range(options.processes)}
+    todo = {process: left for process, left in todo.items() if left}
+    if not todo:
         return
-    click.echo(f"{len(cells)} cells in {options.processes} processes each, results in {folder.path}")
-    with _progress(console, sum(left.values())) as advance:
-        for process in (p for p, count in left.items() if count):
-            with closing(_worker(folder, process, left[process])) as items:
+    notes.print(f"{expectation(todo, options)}; results in {folder.path}")
+    with progress(notes, sum(map(len, todo.values()))) as advance:
+        for process, left in todo.items():
+            with closing(_worker(folder, process, len(left))) as items:
                 for item in items:
                     folder.append(item)
                     if isinstance(item, Row):
                         advance(f"process {process + 1} of {options.processes}: {item.cell}")
-
-
-@contextmanager
-def _progress(console: Console, total: int) -> Iterator[Callable[[str], None]]:
-    columns = [
-        BarColumn(30), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    ]  # fmt: skip
-    # No refresh thread: it would take time from what is measured.
-    with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
-        task = progress.add_task("starting", total=total)
-        yield lambda text: progress.update(task, advance=1, description=text, refresh=True)
 
 
 def _worker(folder: RunFolder, process: int, count: int) -> Generator[Row | Probe]:

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
+import click
 from rich.console import Console
-from rich.markup import escape
 
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.report.text import si
@@ -26,11 +26,14 @@ def print_other_rows(console: Console, run: Run) -> None:
     if skipped:
         counts = ", ".join(f"{impl} {count}" for impl, count in skipped.items())
         console.print(f"Left out as too slow or too large: {sum(skipped.values())} cells ({counts}).")
-    for row in run.left_out:
-        if row.status == "failed":
-            console.print(
-                f"[bold]Wrong, not timed[/bold] {row.cell}: {escape(printable(row.reason))}", soft_wrap=True
-            )
+
+
+def tell_wrong(run: Run) -> bool:
+    """Name the cells whose results were wrong, on standard error; whether there were any."""
+    failed = [row for row in run.left_out if row.status == "failed"]
+    for row in failed:
+        click.echo(f"Wrong, not timed: {row.cell}: {printable(row.reason)}", err=True)
+    return bool(failed)
 
 
 def _print_host(console: Console, run: Run) -> None:

@@ -42,6 +42,12 @@ def enable(dispatcher: Any) -> None:
         dispatcher._cache = _Cache(dispatcher)
 
 
+def begun() -> bool:
+    """Whether kernels of these files and versions are on disk: a process compiles some of them no more."""
+    folder = _folder()
+    return folder is not None and folder.is_dir()
+
+
 class _Cache(NullCache):  # type: ignore[misc]  # numba is not followed for types
     def __init__(self, dispatcher: Any) -> None:
         self._dispatcher = dispatcher
