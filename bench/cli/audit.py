@@ -7,17 +7,31 @@ from typing import TYPE_CHECKING
 import click
 
 from seqgap.bench.cli.console import make_console
+from seqgap.bench.cli.folders import complete_folder, to_folder
+from seqgap.bench.cli.options import examples
+from seqgap.bench.cli.tables import TABLE, format_option, print_tables
 
 if TYPE_CHECKING:
     from seqgap.bench.audit import Finding
+    from seqgap.bench.results.tables import Table
 
 _COLOURS = {"pass": "green", "fail": "red", "not applicable": "dim"}
 
 
-@click.command()
-@click.argument("results", type=click.Path(path_type=Path))
-def audit(results: Path) -> None:
-    """Check a result folder against the twelve rules of Hoefler and Belli (SC15).
+@click.command(
+    short_help="Check a run against rules for benchmark reports.",
+    epilog=examples(
+        "seqgap audit                    the newest run, about ten seconds",
+        "seqgap audit latest~1           the one before",
+        "seqgap audit DIR --format markdown",
+    ),
+)
+@click.argument(
+    "results", callback=to_folder, shell_complete=complete_folder, metavar="[DIR]", default="latest"
+)
+@format_option
+def audit(results: Path, style: str) -> None:
+    """Check a result folder, by default the newest, against the twelve rules of Hoefler and Belli (SC15).
 
     Every verdict is computed from the files of the folder. Exit code 1 if a rule fails.
     """
@@ -28,9 +42,19 @@ def audit(results: Path) -> None:
     run = timed_run(results)
     findings = audited(run)
     tell_damaged(run)
-    _show(findings)
+    if style == TABLE:
+        _show(findings)
+    else:
+        print_tables([_table(findings)], style)
     if any(finding.verdict == "fail" for finding in findings):
         sys.exit(1)
+
+
+def _table(findings: "list[Finding]") -> "Table":
+    from seqgap.bench.audit import Finding
+    from seqgap.bench.results.tables import Table
+
+    return Table("audit", Finding._fields, findings)
 
 
 def _show(findings: "list[Finding]") -> None:

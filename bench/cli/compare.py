@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqgap.bench.cli.console import make_console
+from seqgap.bench.cli.folders import complete_folder, to_folder
+from seqgap.bench.cli.options import examples
+from seqgap.bench.cli.tables import TABLE, format_option, json_option, print_tables
+from seqgap.bench.cli.values import OneOf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seqgap.bench.analysis.compare import Change
     from seqgap.bench.analysis.run import Run
+    from seqgap.bench.results.tables import Table
 
 
 def _margin(context: Any, parameter: Any, value: float) -> float:
@@ -21,23 +26,33 @@ def _margin(context: Any, parameter: Any, value: float) -> float:
     return value
 
 
-@click.command()
-@click.argument("old", type=click.Path(path_type=Path))
-@click.argument("new", type=click.Path(path_type=Path))
+@click.command(
+    short_help="Say which cells got slower or faster.",
+    epilog=examples(
+        "seqgap compare                  the newest with the one before, two seconds",
+        "seqgap compare OLD NEW --fail-on slower     for CI",
+        "seqgap compare latest~3 --format markdown   the newest with an older one",
+    ),
+)
+@click.argument(
+    "old", callback=to_folder, shell_complete=complete_folder, metavar="[OLD]", default="latest~1"
+)
+@click.argument("new", callback=to_folder, shell_complete=complete_folder, metavar="[NEW]", default="latest")
 @click.option(
-    "--margin", type=float, default=0.03, show_default=True, callback=_margin,
+    "--margin", type=float, default=0.03, show_default=True, metavar="RATIO", callback=_margin,
     help="Relative difference that does not matter.",
 )  # fmt: skip
 @click.option(
-    "--fail-on", type=click.Choice(["slower", "faster"]), multiple=True,
+    "--fail-on", type=OneOf(["slower", "faster"]), multiple=True,
     help="Exit code 1 when there is such a cell; repeatable.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print a list of objects, and nothing else.")
-def compare(old: Path, new: Path, margin: float, fail_on: tuple[str, ...], as_json: bool) -> None:
+@format_option
+@json_option
+def compare(old: Path, new: Path, margin: float, fail_on: tuple[str, ...], style: str, as_json: bool) -> None:
     """Compare two result folders: which cells got slower or faster, are the same, or undecided.
 
-    Ratios are NEW over OLD, above 1 is slower. Exit code 2 when lines of the files were damaged; all other
-    lines are compared.
+    By default the newest run with the one before. Ratios are NEW over OLD, above 1 is slower. Exit code 2
+    when lines of the files were damaged; all other lines are compared.
     """
     from seqgap.bench.analysis.compare import changes, machine_differences
     from seqgap.bench.analysis.run import timed_run
@@ -45,8 +60,8 @@ def compare(old: Path, new: Path, margin: float, fail_on: tuple[str, ...], as_js
 
     before, after = timed_run(old), timed_run(new)
     decided = changes(before, after, margin)
-    if as_json:
-        _print_json(decided)
+    if as_json or style != TABLE:
+        print_tables([_data(decided)], "json" if as_json else style)
     else:
         _print_text(before, after, decided, margin)
     for line in machine_differences(before, after):
@@ -58,44 +73,36 @@ def compare(old: Path, new: Path, margin: float, fail_on: tuple[str, ...], as_js
         sys.exit(1)
 
 
-def _print_json(decided: "Sequence[Change]") -> None:
-    import json
+def _data(decided: "Sequence[Change]") -> "Table":
+    from seqgap.bench.results.tables import Table
 
-    objects = [
-        {
-            "cell": str(change.cell),
-            "verdict": change.verdict,
-            "ratio": change.ratio.middle,
-            "low": change.ratio.low if change.ratio.known else None,
-            "high": change.ratio.high if change.ratio.known else None,
-        }
-        for change in decided
-    ]
-    click.echo(json.dumps(objects, indent=1, allow_nan=False))
+    head = ["cell", "verdict", "ratio", "low", "high"]
+    return Table("changes", head, [(str(c.cell), c.verdict, *c.ratio.columns) for c in decided])
 
 
 def _print_text(old: "Run", new: "Run", decided: "Sequence[Change]", margin: float) -> None:
     from collections import Counter
 
     from seqgap.bench.analysis.compare import CORRECTION, VERDICTS
+    from seqgap.bench.report.text import show
 
     changed = [change for change in decided if change.verdict in ("slower", "faster")]
+    console = make_console()
     if changed:
-        make_console().print(_table(old, new, changed))
+        show(console, _table(old, new, changed))
     counts = Counter(change.verdict for change in decided)
-    click.echo(f"{len(decided)} cells: {', '.join(f'{counts[name]} {name}' for name in VERDICTS)}")
-    click.echo(f"same: the 95% interval within {margin:.3g} of 1; slower, faster: {CORRECTION}")
+    console.print(f"{len(decided)} cells: {', '.join(f'{counts[name]} {name}' for name in VERDICTS)}")
+    console.print(f"same: the 95% interval within {margin:.3g} of 1; slower, faster: {CORRECTION}")
     for run, others in ((old, new), (new, old)):
         alone = len(run.measured.keys() - others.measured.keys())
         if alone:
-            click.echo(f"Only in {run.path}, not compared: {alone} cells")
+            console.print(f"Only in {run.path}, not compared: {alone} cells", markup=False, soft_wrap=True)
 
 
 def _table(old: "Run", new: "Run", changed: "Sequence[Change]") -> Any:
     from seqgap.bench.report.text import grid, si
 
     table = grid("cell", ">old", ">new", ">ratio", ">interval", "is")
-    table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"
     for change in sorted(changed, key=lambda change: change.ratio.middle, reverse=True):
         seconds = (si(run.measured[change.cell].seconds) for run in (old, new))
         ratio, low, high = change.ratio.columns

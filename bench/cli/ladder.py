@@ -2,65 +2,84 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqgap.bench.cli.console import make_console
-from seqgap.bench.cli.options import dated, numbers, validated
+from seqgap.bench.cli.console import make_console, make_notes
+from seqgap.bench.cli.folders import enlist, new_folder
+from seqgap.bench.cli.options import (
+    case_option,
+    detail_options,
+    examples,
+    numbers_option,
+    out_option,
+    validated,
+)
 from seqgap.bench.cli.own import loaded
+from seqgap.bench.cli.tables import TABLE, format_option, print_tables
+from seqgap.bench.cli.values import completed, dtype_names, suggestion
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
+    from seqgap.bench.model.registry import Comparison
     from seqgap.bench.plan.options import Options
 
 _LONGEST = 1.0  # expected seconds of one call above which a rung is left out
 
 
-@click.command()
-@click.option(
-    "--case", metavar="STEM|FILE.py", help="Only the matched pair of this case, or of a file. [default: all]"
+@click.command(
+    short_help="Split the gap into its causes.",
+    epilog=examples(
+        "seqgap ladder                   a minute",
+        "seqgap ladder --case maf --dim 16 --batch 1,64,4096",
+        "seqgap ladder --format csv      the factors for a program",
+    ),
 )
+@case_option("Only the matched pairs of these cases. [default: all]")
 @click.option("--dim", type=int, default=64, show_default=True, metavar="D", help="Dimension.")
+@numbers_option("--batch", "N,...", "Batch sizes.", default="1,1024")
 @click.option(
-    "--batch", callback=numbers, default="1,1024", show_default=True, metavar="N,...", help="Batch sizes."
-)
-@click.option("--dtype", default="float64", show_default=True, metavar="NAME", help="float64 or float32.")
+    "--dtype", default="float64", show_default=True, metavar="NAME", shell_complete=completed(dtype_names),
+    help="float64 or float32.",
+)  # fmt: skip
 @click.option(
     "--processes", type=int, default=3, show_default=True, metavar="P", help="Fresh processes that measure."
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Result folder. [default: seqgap-results/DATE]")
-def ladder(
-    case: str | None, dim: int, batch: tuple[int, ...], dtype: str, processes: int, out: Path | None
-) -> None:
-    """Split the sequential-vs-parallel gap into its causes.
+@out_option
+@format_option
+@detail_options
+def ladder(out: Path | None, style: str, quiet: bool, verbose: bool, **choices: Any) -> None:
+    """Split the sequential-vs-parallel gap into its causes, in about a minute.
 
     From plain Python over NumPy and compiled code to the parallel direction with the same weights: every
     rung removes one cause, and its factor is what that cause costs. N = 1 is about latency, a large N about
     throughput. Writes a result folder, with the table as ladder.csv and a picture of it.
     """
-    from seqgap.bench.measure.parent import measure_run, started, stoppable
+    from seqgap.bench.measure.parent import measure_run, started
+    from seqgap.bench.measure.stop import stoppable
 
-    options = _options(case, dim, batch, dtype, processes)
-    console = make_console()
-    with started(options, out or dated()) as folder, stoppable(folder):
-        measure_run(console, folder)
-        _report(console, folder.path)
+    options, notes = _options(**choices), make_notes(quiet=quiet)
+    with started(options, out or new_folder(), notes) as folder, stoppable(folder.path):
+        enlist(folder.path)
+        measure_run(notes, folder)
+        complete = _report(folder.path, notes, style, verbose)
+    if not complete:
+        sys.exit(1)
 
 
-def _options(case: str | None, dim: int, batch: tuple[int, ...], dtype: str, processes: int) -> "Options":
+def _options(
+    case: tuple[str, ...] | None, dim: int, batch: tuple[int, ...], dtype: str, processes: int
+) -> "Options":
     """The options of a run that has the ladders' cells; UsageError where there can be none."""
-    from seqgap.bench.model.registry import matched_pairs
     from seqgap.bench.plan import rungs
     from seqgap.bench.plan.options import LADDER, Options
     from seqgap.kernels._core.jit import threads_available
 
-    case = next(iter(loaded([case] if case else [])), None)
-    pairs = [pair for pair in matched_pairs() if case in (None, pair.sequential.split(".")[0])]
-    if not pairs:
-        known = ", ".join(pair.sequential.split(".")[0] for pair in matched_pairs())
-        raise click.UsageError(f"--case: expected one of {known}, got {case!r}")
+    pairs = _pairs(loaded(case or ()))
     options = Options(
         profile=LADDER,
         case=tuple(name for pair in pairs for name in (pair.sequential, pair.parallel)),
@@ -76,20 +95,37 @@ def _options(case: str | None, dim: int, batch: tuple[int, ...], dtype: str, pro
     return validated(options)
 
 
-def _report(console: "Console", path: Path) -> None:
-    """Table, ladder.csv and picture of a measured folder; exit code 1 where a result was wrong."""
-    from seqgap.bench.analysis.ladder import ladders
+def _pairs(stems: "Sequence[str]") -> "Sequence[Comparison]":
+    """The matched pairs of the cases, of all by default; UsageError for a case that has none."""
+    from seqgap.bench.model.registry import matched_pairs
+
+    of_case = {pair: pair.sequential.split(".")[0] for pair in matched_pairs()}
+    for stem in stems:
+        if stem not in of_case.values():
+            known = list(dict.fromkeys(of_case.values()))
+            expected = f"expected some of {', '.join(known)}, got {stem!r}"
+            raise click.UsageError(f"--case: {expected}{suggestion(stem, known)}")
+    return [pair for pair, stem in of_case.items() if stem in stems or not stems]
+
+
+def _report(path: Path, notes: "Console", style: str, verbose: bool) -> bool:
+    """Tables, ladder.csv and picture of a measured folder; False where a result was wrong."""
+    from seqgap.bench.analysis.ladder import ladders, table
     from seqgap.bench.analysis.run import timed_run
-    from seqgap.bench.report.notes import print_other_rows
+    from seqgap.bench.report.notes import print_other_rows, tell_wrong
     from seqgap.bench.report.plots import draw_ladder
-    from seqgap.bench.report.tables import print_ladders
+    from seqgap.bench.report.tables import print_all, print_ladders
 
     run = timed_run(path)
-    print_ladders(console, ladders(run))
-    if not ladders(run):
-        console.print("No ladder: too few of its rungs were timed.")
-    print_other_rows(console, run)
     names = ["rows.jsonl", "environment.json", "operations.json", *(p.name for p in draw_ladder(run, path))]
-    click.echo(f"Written to {path}: {', '.join(names)}")
-    if any(row.status == "failed" for row in run.left_out):
-        sys.exit(1)
+    if style != TABLE:
+        print_tables([table(run)], style)
+    elif verbose:
+        print_all(make_console(), run)
+    else:
+        print_ladders(make_console(), ladders(run))
+    if not ladders(run):
+        notes.print("No ladder: too few of its rungs were timed.")
+    print_other_rows(notes, run)
+    notes.print(f"Written to {path}: {', '.join(names)}")
+    return not tell_wrong(run)

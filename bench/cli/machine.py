@@ -4,22 +4,34 @@ import json
 
 import click
 
-from seqgap.bench.cli.console import make_console
+from seqgap.bench.cli.console import make_console, make_notes
+from seqgap.bench.cli.options import examples
+from seqgap.bench.cli.tables import TABLE, format_option, json_option, print_tables
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object, in seconds, bytes/s and flop/s.")
-def machine(as_json: bool) -> None:
-    """Measure this machine's ceilings: bandwidths, arithmetic, call overheads. About 5 seconds.
+@click.command(
+    short_help="Measure what this machine can do at best.",
+    epilog=examples(
+        "seqgap machine                  ten seconds",
+        "seqgap machine --format csv     a line for each figure",
+    ),
+)
+@format_option
+@json_option
+def machine(style: str, as_json: bool) -> None:
+    """Measure this machine's ceilings: bandwidths, arithmetic, call overheads. About 10 seconds.
 
-    Each is the best of several repetitions, on one core unless said.
+    Each is the best of several repetitions, on one core unless said. In JSON they are one object, as in the
+    environment.json of a run; in seconds, bytes/s and flop/s.
     """
     from seqgap.bench.machine.probe import MEASURING, measure_machine
-    from seqgap.bench.report.machine import print_ceilings
+    from seqgap.bench.report.machine import ceilings_table, print_ceilings
 
-    click.echo(MEASURING, err=True)
+    make_notes().print(MEASURING)
     ceilings = measure_machine(parallel=True).ceilings
-    if as_json:
+    if as_json or style == "json":
         click.echo(json.dumps(ceilings.to_json(), indent=1))
-    else:
+    elif style == TABLE:
         print_ceilings(make_console(), ceilings)
+    else:
+        print_tables([ceilings_table(ceilings)], style)

@@ -7,10 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from seqgap.bench.cli.console import make_console
-from seqgap.bench.cli.options import dated, installed, numbers, validated, words
+from seqgap.bench.cli.console import make_console, make_notes
+from seqgap.bench.cli.folders import complete_folder, enlist, new_folder, to_folder
+from seqgap.bench.cli.options import (
+    case_option,
+    detail_options,
+    examples,
+    installed,
+    numbers_option,
+    out_option,
+    refuse_idle,
+    validated,
+)
 from seqgap.bench.cli.own import with_own_cases
+from seqgap.bench.cli.values import OneOf, completed, dtype_names, public_implementations, seconds, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,61 +30,116 @@ if TYPE_CHECKING:
     from seqgap.bench.plan.options import Options
     from seqgap.bench.results.folder import RunFolder
 
+_BESIDE_RESUME = ("resume", "quiet", "verbose")
 
-@click.command()
+
+@click.command(
+    short_help="Time the cases, print the gap, draw the curves.",
+    epilog=examples(
+        "seqgap run                      about 3 minutes on 2 cores",
+        "seqgap run --profile smoke      half a minute, to try it out",
+        "seqgap run --case maf,linear_ar --dim 2..1024 --budget 10m",
+        "seqgap run --resume latest      go on with what was stopped",
+    ),
+)
 @click.option(
     "--profile",
-    type=click.Choice(["smoke", "quick", "full"]),
-    help="Which sizes; full has all operations. [default: quick]",
+    type=OneOf(["smoke", "quick", "full"]),
+    help="Which sizes, and how long: half a minute, 3 minutes, an hour. Only full has all operations."
+    " [default: quick]",
+)
+@case_option("Only matching stems or stem.operations, globs too; repeatable. [default: all]")
+@click.option(
+    "--impl", callback=words, metavar="NAME,...", shell_complete=completed(public_implementations),
+    help="Implementations. [default: python,numpy,numba]",
+)  # fmt: skip
+@numbers_option(
+    "--dim", "D,...", "Dimensions; 2..1024 has the powers of two between. [default: of the profile]"
+)
+@numbers_option("--batch", "N,...", "Batch sizes. [default: of the profile]")
+@numbers_option("--threads", "T,...", "Thread counts. [default: 1; full: 1 and all]")
+@click.option(
+    "--processes", type=int, metavar="P",
+    help="Fresh processes that each measure every cell. [default: of the profile]",
+)  # fmt: skip
+@click.option(
+    "--dtype", callback=words, metavar="NAME,...", shell_complete=completed(dtype_names),
+    help="float64, float32. [default: float64; full: both]",
+)  # fmt: skip
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**64 - 1),
+    metavar="SEED",
+    help="Of inputs and parameters. [default: 25]",
 )
 @click.option(
-    "--case",
-    multiple=True,
-    metavar="GLOB|FILE.py",
-    help="Only matching stems or stem.operations; the case of a file, docs/own_sampler.md; repeatable.",
-)
-@click.option("--impl", callback=words, metavar="NAMES", help="Implementations, such as python,numpy,numba.")
-@click.option("--dim", callback=numbers, metavar="D,...", help="Dimensions.")
-@click.option("--batch", callback=numbers, metavar="N,...", help="Batch sizes.")
-@click.option("--threads", callback=numbers, metavar="T,...", help="Thread counts.")
-@click.option("--processes", type=int, metavar="P", help="Fresh processes that each measure every cell.")
-@click.option("--dtype", callback=words, metavar="NAMES", help="float64,float32 or one of them.")
+    "--budget", callback=seconds, metavar="TIME",
+    help="Take about so long, such as 10m or 1h30m: each cell is timed for longer than the profile has it.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would be measured and how long it takes, and end.")
+@out_option
 @click.option(
-    "--seed", type=click.IntRange(0, 2**64 - 1), help="Seed of inputs and parameters. [default: 25]"
+    "--resume",
+    callback=to_folder,
+    shell_complete=complete_folder,
+    metavar="DIR",
+    help="Finish the run in DIR, `latest` for the newest.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Result folder. [default: seqgap-results/DATE]")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Finish the run in DIR.")
-def run(out: Path | None, resume: Path | None, **choices: Any) -> None:
-    """Time the cases, print the gap table, draw the curves.
+@detail_options
+def run(
+    out: Path | None,
+    resume: Path | None,
+    dry_run: bool,
+    quiet: bool,
+    verbose: bool,
+    **choices: Any,
+) -> None:
+    """Time the cases, print the gap and its causes, draw the curves.
 
-    Every finished cell is on disk at once; --resume DIR goes on where a run was stopped.
+    Every finished cell is on disk at once: after Ctrl-C, a kill or a full disk --resume goes on.
     """
-    from seqgap.bench.measure.parent import measure_run, started, stoppable
+    from seqgap.bench.measure.parent import measure_run, started
+    from seqgap.bench.measure.stop import stoppable
     from seqgap.bench.report.summary import report
 
-    chosen = {key: value for key, value in choices.items() if value not in (None, ())}
-    console = make_console()
+    notes = make_notes(quiet=quiet)
     if resume is not None:
-        named = [f"--{key}" for key in [*chosen, *(["out"] if out else [])]]
-        if named:
-            raise click.UsageError(f"--resume takes its options from DIR; drop {', '.join(named)}")
+        _refuse_typed_options(click.get_current_context())
         begun = _resumed(resume)
     else:
-        begun = started(_options(chosen), out or dated())
-    with begun as folder, stoppable(folder):
-        measure_run(console, folder)
-        complete = report(folder.path)
+        options = _options({key: value for key, value in choices.items() if value is not None})
+        if dry_run:
+            _print_plan(options)
+            return
+        begun = started(options, out or new_folder(), notes)
+    with begun as folder, stoppable(folder.path):
+        if resume is None:
+            enlist(folder.path)
+        measure_run(notes, folder)
+        complete = report(folder.path, notes, make_console() if verbose else None)
     if not complete:
         sys.exit(1)
 
 
+def _refuse_typed_options(context: click.Context) -> None:
+    """UsageError for options beside --resume; those from a file or a variable do not count."""
+    typed = [
+        option.opts[-1]
+        for option in context.command.params
+        if context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        and option.name not in _BESIDE_RESUME
+    ]
+    if typed:
+        raise click.UsageError(f"--resume takes its options from DIR; drop {', '.join(typed)}")
+
+
 def _options(chosen: dict[str, Any]) -> "Options":
     """The options of a new run; UsageError where nothing can be measured, or a pattern fits nothing."""
-    from seqgap.bench.model.registry import implementation_names
-    from seqgap.bench.plan.cells import plan
+    from seqgap.bench.plan.estimate import within
     from seqgap.bench.plan.options import profile
     from seqgap.kernels._core.jit import threads_available
 
+    budget = chosen.pop("budget", None)
     chosen = with_own_cases(chosen)
     if "batch" in chosen:
         chosen["map"] = ()
@@ -80,13 +147,34 @@ def _options(chosen: dict[str, Any]) -> "Options":
         chosen["ladder_threads"] = max(chosen["threads"])
     options = validated(replace(profile(chosen.pop("profile", "quick"), threads_available()), **chosen))
     options = replace(options, impl=installed(options.impl))
-    named = chosen.get("case", ())
-    idle = [name for name in named if not plan(replace(options, case=(name,), impl=implementation_names()))]
-    if idle:
-        raise click.UsageError(f"--case: nothing matches {' '.join(idle)}; see seqgap list")
-    if not plan(options):
-        raise click.UsageError("--impl: python runs on one thread; choose another or --threads 1")
-    return options
+    refuse_idle(options, chosen.get("case", ()), chosen.get("impl", ()))
+    try:
+        return options if budget is None else within(options, budget)
+    except ValueError as error:
+        raise click.UsageError(
+            f"--budget: {error}; fewer --case, --dim, --batch or --processes take less"
+        ) from None
+
+
+def _print_plan(options: "Options") -> None:
+    """What a run with these options would measure."""
+    from collections import Counter
+
+    from seqgap.bench.plan.cells import planned
+    from seqgap.bench.plan.estimate import expectation, todo_of
+    from seqgap.bench.report.text import grid, show
+
+    todo = todo_of(options)
+    cells = todo[0]
+    table = grid("operation", ">cells", "implementations", "D")
+    for name, count in Counter(cell.name for cell in cells).items():
+        own = [cell for cell in cells if cell.name == name]
+        dims = ", ".join(map(str, sorted({cell.dim for cell in own})))
+        table.add_row(name, str(count), ", ".join(dict.fromkeys(cell.impl for cell in own)), dims)
+    console = make_console()
+    show(console, table)
+    console.print(f"Left out as too slow or too large: {len(planned(options)) - len(cells)} cells.")
+    console.print(f"{expectation(todo, options)}. Nothing was measured or written.")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from seqgap.bench.analysis.run import Run
 from seqgap.bench.report.text import si
 from seqgap.bench.results.printable import printable
 
+_UNCHECKED = "no reference; what was timed had n rows of finite numbers, no more is known of it"
 _ONE_CORE = 1.3  # cores kept busy: more are more than one thread
 
 
@@ -21,7 +22,7 @@ def print_other_rows(console: Console, run: Run) -> None:
         spent = f"compiling took {si(compiling)}" if compiling else loaded
         console.print(f"Kernels: {spent}; loading took {si(loading)}, all processes together.")
     _print_host(console, run)
-    _print_checked(console, run)
+    print_checked(console, run)
     skipped = Counter(row.cell.impl for row in run.left_out if row.status == "skipped")
     if skipped:
         counts = ", ".join(f"{impl} {count}" for impl, count in skipped.items())
@@ -57,14 +58,10 @@ def _print_host(console: Console, run: Run) -> None:
         console.print(f"Threads: {len(busy)} cells asked to run on one used more, such as {busy[0].cell}.")
 
 
-def _print_checked(console: Console, run: Run) -> None:
+def print_checked(console: Console, run: Run) -> None:
     """What is known of the results of samplers from outside."""
     stored = run.environment.get("own_cases")
     for name, known in stored.items() if isinstance(stored, dict) else ():
         checked = isinstance(known, dict) and known.get("checked")
-        text = (
-            "what was timed equalled its reference"
-            if checked
-            else ("no reference; what was timed had n rows of finite numbers, no more is known of it")
-        )
-        console.print(f"{escape(name)}: {text}.", soft_wrap=True)
+        text = "what was timed equalled its reference" if checked else _UNCHECKED
+        console.print(f"{name}: {text}.", markup=False)

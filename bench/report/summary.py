@@ -8,7 +8,7 @@ from rich.console import Console
 from seqgap.bench.analysis.run import Run, read_run
 from seqgap.bench.analysis.tables import REPORTED
 from seqgap.bench.report import tables
-from seqgap.bench.report.notes import print_other_rows, tell_wrong
+from seqgap.bench.report.notes import print_checked, print_other_rows, tell_wrong
 from seqgap.bench.report.plots import draw
 from seqgap.bench.report.text import tell_damaged
 from seqgap.bench.report.verdict import verdict_lines
@@ -18,8 +18,8 @@ from seqgap.bench.results.tables import write_table
 def report(path: Path, notes: Console, tables_on: Console | None = None) -> bool:
     """The files of a run, then its verdict; False if a cell was wrong or a line damaged.
 
-    All files are written before anything is printed: the reader of the output may go away. notes: where to say
-    what goes on. tables_on: where to print every table first.
+    All files are written before anything is printed: the reader of the output may go away.
+    notes: where to say what goes on. tables_on: where to print every table first.
     """
     run = read_run(path)
     notes.print("Drawing the pictures ...")
@@ -28,6 +28,7 @@ def report(path: Path, notes: Console, tables_on: Console | None = None) -> bool
     if run.measured:
         draw([run], path)
     wrong, damaged = tell_wrong(run), tell_damaged(run)
+    print_checked(notes, run)
     notes.print(f"Pictures and tables in {run.path}")
     if tables_on:
         print_tables(tables_on, run)
