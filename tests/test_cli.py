@@ -15,14 +15,13 @@ import pytest
 from command import CASES, HANGS, HEED_CTRL_C, SEQGAP, completed, invoke, seqgap
 
 from seqgap.bench.analysis.run import read_run
-from seqgap.bench.cli import main
+from seqgap.bench.cli import cli
 from seqgap.bench.model import registry
 from seqgap.bench.plan.cells import plan, too_slow
 from seqgap.bench.plan.options import Options, profile
 from seqgap.bench.report import summary
 from seqgap.bench.results.folder import read_environment
 from seqgap.kernels import diffusion
-from seqgap.kernels._core.jit import threads_available
 
 
 def test_help_imports_nothing_heavy(fresh_python: Callable[..., str]) -> None:
@@ -30,12 +29,33 @@ def test_help_imports_nothing_heavy(fresh_python: Callable[..., str]) -> None:
 import sys
 from click.testing import CliRunner
 from seqgap.bench.cli import cli, main
-for command in ("", "run", "machine", "plot", "compare"):
+for command in ("", *cli.commands):
     assert CliRunner().invoke(cli, [*command.split(), "--help"]).exit_code == 0
 assert CliRunner().invoke(cli, ["--version"]).exit_code == 0
 print([name for name in ("numba", "matplotlib", "numpy", "scipy", "pytest", "rich") if name in sys.modules])
 """
     assert fresh_python(program) == "[]\n"
+
+
+def test_the_help_of_the_group_is_not_cut() -> None:
+    _, _, text = invoke("--help").stdout.partition("Commands:")
+    assert "..." not in text
+    for name in cli.commands:
+        assert re.search(rf"^  {name} +[A-Z].*\.$", text, re.MULTILINE)
+    for code in ("0 ", "1 ", "2 ", "130", "143", "141"):
+        assert code in text.partition("Exit codes")[2]
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_every_help_text_has_examples_of_what_there_is(name: str) -> None:
+    text = invoke(name, "--help").stdout
+    examples = text.partition("Examples:")[2].splitlines()[1:]
+    assert len(examples) >= 2
+    options = {option for parameter in cli.commands[name].params for option in parameter.opts}
+    for example in examples:
+        assert example.split()[:2] == ["seqgap", name]
+        assert {word for word in example.split() if word.startswith("-")} <= options
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_version_is_that_of_the_package(tmp_path: Path) -> None:
@@ -47,7 +67,7 @@ def test_version_is_that_of_the_package(tmp_path: Path) -> None:
 def start(*arguments: str, rows: int, cwd: Path) -> subprocess.Popen[str]:
     """`seqgap run`, once there are so many rows in the folder that the last argument names."""
     command = [*HEED_CTRL_C, SEQGAP, "run", *arguments]
-    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=cwd, stderr=subprocess.PIPE, text=True)
     file = Path(arguments[-1]) / "rows.jsonl"
     while not file.exists() or file.read_bytes().count(b"\n") < rows:
         assert process.poll() is None, "ended before it could be stopped"
@@ -62,7 +82,7 @@ def test_a_run_stopped_twice_is_finished(monkeypatch: pytest.MonkeyPatch, tmp_pa
     choices = ["--profile", "smoke", "--impl", "numpy", "--dim", "2,3,4", *CASES]
     stopped = start(*choices, "--out", str(folder), rows=7, cwd=tmp_path)
     stopped.send_signal(signal.SIGINT)
-    printed, _ = stopped.communicate(timeout=HANGS)
+    _, printed = stopped.communicate(timeout=HANGS)
     assert stopped.returncode == 130
     assert f"seqgap run --resume {folder}" in printed.replace("\n", "")
     first = file.read_bytes()
@@ -87,80 +107,6 @@ def test_a_run_stopped_twice_is_finished(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert {(row.cell, row.process) for row in rows} == {*itertools.product(cells, (0, 1))}
     assert len({row.started for row in rows if row.status == "ok"}) == sum(row.status == "ok" for row in rows)
     assert "How much slower is one at a time?" in done.stdout
-
-
-WRONG_OPTIONS = [
-    (["run", "--impl", "python", "--threads", "2"], "--impl" if threads_available() > 1 else "--threads"),
-    (["run", "--case", "a\nb"], "--case"),
-    (["run", "--dim", str(2**24 + 1)], "--dim"),
-    (["run", "--profile", "huge"], "--profile"),
-    (["run", "--case", "no_such"], "--case"),
-    (["run", "--case", "normal", "--case", "no_such*"], "no_such*"),
-    (["run", "--case", "normal.*", "--case", "ar_process.no_such", "--case", "maf"], "ar_process.no_such"),
-    (["run", "--impl", "fortran"], "--impl"),
-    (["run", "--dim", "2,x"], "--dim"),
-    (["run", "--dim", "0"], "--dim"),
-    (["run", "--dim", ""], "--dim"),
-    (["run", "--batch", "-1"], "--batch"),
-    (["run", "--threads", str(threads_available() + 1)], "--threads"),
-    (["run", "--threads", "0"], "--threads"),
-    (["run", "--dtype", "float16"], "--dtype"),
-    (["run", "--seed", "-1"], "--seed"),
-    (["run", "--seed", str(2**64)], "--seed"),
-    (["run", "--seed", "x"], "--seed"),
-    (["run", "--processes", "0"], "--processes"),
-    (["run", "--processes", "two"], "--processes"),
-    (["run", "--no-such-option"], "--no-such-option"),
-    (["run", "--resume", "nowhere"], "nowhere"),
-    (["run", "--resume", "nowhere", "--dim", "2"], "--dim"),
-    (["run", "--out", "file/below"], "file"),
-    (["run", "--out", "full"], "full"),
-    (["plot"], "RESULTS"),
-    (["plot", "nowhere"], "nowhere"),
-    (["plot", "empty"], "empty"),
-    (["plot", "file"], "file"),
-    (["list", "--dim", "0"], "--dim"),
-    (["no-such-command"], "no-such-command"),
-]
-
-
-@pytest.fixture(scope="module")
-def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wrong")
-    (folder / "file").write_text("not a folder")
-    (folder / "empty").mkdir()
-    (folder / "full").mkdir()
-    (folder / "full" / "something").touch()
-    return folder
-
-
-@pytest.mark.parametrize(("arguments", "named"), WRONG_OPTIONS, ids=lambda v: " ".join(v) if v else v)
-def test_wrong_options_give_one_line_and_code_2(
-    surroundings: Path,
-    arguments: list[str],
-    named: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(surroundings)
-    monkeypatch.setattr(sys, "argv", ["seqgap", *arguments])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    assert caught.value.code == 2
-    assert_one_line(capsys.readouterr().err, named)
-    assert not (surroundings / "seqgap-results").exists()
-
-
-def test_the_line_comes_alone_from_a_process_of_its_own(surroundings: Path) -> None:
-    done = seqgap("run", "--case", "no_such", cwd=surroundings)
-    assert done.returncode == 2, done.stdout
-    assert_one_line(done.stderr, "--case")
-
-
-def assert_one_line(printed: str, named: str) -> None:
-    assert printed.count("\n") == 1
-    assert printed.startswith("seqgap: ")
-    assert named in printed
 
 
 def test_list_names_every_operation() -> None:

@@ -353,11 +353,11 @@ def test_csv_has_a_line_for_each_rung(tmp_path: Path) -> None:
 def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
     """The command in an empty folder, with made-up times."""
 
-    def measured(options: Options, path: Path) -> Any:
+    def measured(options: Options, path: Path, notes: Console) -> Any:
         return nullcontext(RunFolder(write_run(path, options, seconds=level, noise=0.001)))
 
     monkeypatch.setattr(running, "started", measured)
-    monkeypatch.setattr(running, "measure_run", lambda console, folder: None)
+    monkeypatch.setattr(running, "measure_run", lambda notes, folder: None)
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: CliRunner().invoke(cli, ["ladder", *arguments])
 
@@ -379,7 +379,7 @@ def test_the_command_prints_and_stores_the_ladders(invoke: Callable[..., Any], t
     [
         (("--case", "normal"), "linear_ar, maf, got 'normal'"),
         (("--dim", "0"), "--dim: expected integers"),
-        (("--batch", "1,x"), "expected integers separated by commas"),
+        (("--batch", "1,x"), "expected integers and ranges"),
         (("--batch", "0"), "--batch: expected integers"),
         (("--dtype", "float16"), "--dtype: expected"),
         (("--processes", "0"), "--processes: expected"),
@@ -398,7 +398,7 @@ def test_nothing_timed_is_an_error(
     invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
 
-    def begun(options: Options, path: Path) -> Any:
+    def begun(options: Options, path: Path, notes: Console) -> Any:
         return nullcontext(RunFolder.create(path, any_environment(), options))
 
     monkeypatch.setattr(running, "started", begun)

@@ -88,7 +88,7 @@ def test_every_table_is_written(
 ) -> None:
     path = write_run(tmp_path / "run", SMALL)
     monkeypatch.setattr(summary, "draw", lambda *_: [path / "made.png"])
-    assert summary.report(Console(width=160), path)
+    assert summary.report(Console(width=160), path, verbose=True)
     first = capsys.readouterr()
     for name in ("gap.csv", "peers.csv", "shapes.csv"):
         assert (path / name).exists()
