@@ -83,6 +83,12 @@ def changes(old: Run, new: Run, margin: float = CHANGE_MARGIN) -> list[Change]:
     return [decided.get(cell) or _from_one_process(old, new, cell) for cell in both]
 
 
+def visible(changed: Sequence[Change]) -> float:
+    """The relative change that is seen in half of the cells: half the width of the interval in the middle."""
+    widths = [np.sqrt(c.ratio.high / c.ratio.low) - 1 for c in changed if c.ratio.known]
+    return float(np.median(widths)) if widths else np.inf
+
+
 def _differences(old: Run, new: Run, cells: Sequence[Cell]) -> Iterator[_Differences]:
     """The cells in groups with as many processes in either run; none with one alone."""
 

@@ -22,7 +22,7 @@ from seqgap.bench.measure.stop import Stopped, heeding_signals
 
 _EPILOG = (
     examples(
-        "seqgap run                     measure this machine, about 3 minutes",
+        "seqgap run                     measure this machine, about 2 minutes",
         "seqgap run --profile smoke     the same in half a minute, to try it out",
         "seqgap compare                 the newest run with the one before",
     )

@@ -49,7 +49,7 @@ def _margin(context: Any, parameter: Any, value: float) -> float:
 @format_option
 @json_option
 def compare(old: Path, new: Path, margin: float, fail_on: tuple[str, ...], style: str, as_json: bool) -> None:
-    """Compare two result folders: which cells got slower or faster, are the same, or undecided.
+    """Compare two result folders: which cells got slower or faster, are the same, or cannot be told.
 
     By default the newest run with the one before. Ratios are NEW over OLD, above 1 is slower. Exit code 2
     when lines of the files were damaged; all other lines are compared.
@@ -83,7 +83,7 @@ def _data(decided: "Sequence[Change]") -> "Table":
 def _print_text(old: "Run", new: "Run", decided: "Sequence[Change]", margin: float) -> None:
     from collections import Counter
 
-    from seqgap.bench.analysis.compare import CORRECTION, VERDICTS
+    from seqgap.bench.analysis.compare import CORRECTION, visible
     from seqgap.bench.report.text import show
 
     changed = [change for change in decided if change.verdict in ("slower", "faster")]
@@ -91,8 +91,15 @@ def _print_text(old: "Run", new: "Run", decided: "Sequence[Change]", margin: flo
     if changed:
         show(console, _table(old, new, changed))
     counts = Counter(change.verdict for change in decided)
-    console.print(f"{len(decided)} cells: {', '.join(f'{counts[name]} {name}' for name in VERDICTS)}")
-    console.print(f"same: the 95% interval within {margin:.3g} of 1; slower, faster: {CORRECTION}")
+    told = (
+        f"{counts['slower']} slower, {counts['faster']} faster, {counts['same']} the same within {margin:.3g}"
+    )
+    console.print(f"{len(decided)} cells: {told}, {counts['undecided']} cannot be told.")
+    console.print(
+        f"In half of the cells a change of less than {visible(decided):.1%} is not seen; more processes and"
+        " longer timing (--processes, --budget) see smaller ones."
+    )
+    console.print(f"same: the whole 95% interval lies within; slower, faster: {CORRECTION}")
     for run, others in ((old, new), (new, old)):
         alone = len(run.measured.keys() - others.measured.keys())
         if alone:

@@ -36,7 +36,7 @@ _BESIDE_RESUME = ("resume", "quiet", "verbose")
 @click.command(
     short_help="Time the cases, print the gap, draw the curves.",
     epilog=examples(
-        "seqgap run                      about 3 minutes on 2 cores",
+        "seqgap run                      about 2 minutes on 2 cores",
         "seqgap run --profile smoke      half a minute, to try it out",
         "seqgap run --case maf,linear_ar --dim 2..1024 --budget 10m",
         "seqgap run --resume latest      go on with what was stopped",
@@ -45,7 +45,7 @@ _BESIDE_RESUME = ("resume", "quiet", "verbose")
 @click.option(
     "--profile",
     type=OneOf(["smoke", "quick", "full"]),
-    help="Which sizes, and how long: half a minute, 3 minutes, an hour. Only full has all operations."
+    help="Which sizes, and how long: half a minute, 2 minutes, an hour. Only full has all operations."
     " [default: quick]",
 )
 @case_option("Only matching stems or stem.operations, globs too; repeatable. [default: all]")
