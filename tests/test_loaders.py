@@ -718,7 +718,7 @@ def test_float32_may_err_by_chance_and_not_twice_as_much() -> None:
     library = evaluation.Library("nflows", lambda flow: flow, lambda flow, x: (x, x))
     for count in (6, 192):
         theirs = np.linspace(1e-6, 8e-6, count)
-        steep = np.append(theirs[:-1], 1e-3)
+        steep = np.append(theirs[:-1], 1e-4)
         overflows = np.full(20, np.inf)
         evaluation._check_float32(steep, theirs, library)
         evaluation._check_float32(np.append(steep, overflows), np.append(theirs, overflows), library)
