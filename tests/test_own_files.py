@@ -19,6 +19,8 @@ WRONG = {  # what a file holds -> the line that is named, and what is said of it
     "x = 1\n\ndef f():\n    1 / 0\nf()": (4, "ZeroDivisionError: division by zero"),
     "import no_such_module": (1, "No module named 'no_such_module'"),
     "import sys\nsys.exit('no more')": (2, "SystemExit: no more"),
+    "import pytest\npytest.skip('not today', allow_module_level=True)": (2, "Skipped: not today"),
+    "import sys\nsys.path.clear()\n1 / 0": (3, "ZeroDivisionError"),
     "def f(): f()\nf()": (1, "RecursionError"),
     "x = 1": (1, "no CASE; expected CASE = seqgap.bench.pair(...)"),
     "x = 1\nCASE = None": (2, "no CASE"),

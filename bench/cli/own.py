@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqgap.bench.model.case import Operation
+    from seqgap.bench.model.outside import Outside
+
+_FILE = ".py"
 
 
 def loaded(patterns: Iterable[str], own: Sequence[str] = ("dim", "batch")) -> tuple[str, ...]:
@@ -13,8 +16,6 @@ def loaded(patterns: Iterable[str], own: Sequence[str] = ("dim", "batch")) -> tu
     own: which of their own sizes hold. CaseError where a file or an entry point has no case.
     """
     from dataclasses import replace
-    from fnmatch import fnmatchcase
-    from pathlib import Path
 
     from seqgap.bench.model import outside
     from seqgap.bench.model.script import CaseError
@@ -22,14 +23,8 @@ def loaded(patterns: Iterable[str], own: Sequence[str] = ("dim", "batch")) -> tu
     known: dict[str, outside.Outside] = {}
     names = []
     for pattern in patterns:
-        if pattern.endswith(".py"):
-            sources = [outside.from_file(Path(pattern))]
-            names.append(sources[0].case.stem)
-        else:
-            stem = pattern.split(".")[0]
-            wanted = [name for name in outside.installed() if fnmatchcase(name, stem)]
-            sources = [outside.from_entry_point(name) for name in wanted if stem.startswith(outside.PREFIX)]
-            names.append(pattern)
+        sources = _sources(pattern)
+        names.append(sources[0].case.stem if pattern.endswith(_FILE) else pattern)
         for source in sources:
             other = known.setdefault(source.case.stem, source)
             if other.origin != source.origin:
@@ -39,12 +34,29 @@ def loaded(patterns: Iterable[str], own: Sequence[str] = ("dim", "batch")) -> tu
     return tuple(dict.fromkeys(names))
 
 
+def _sources(pattern: str) -> "list[Outside]":
+    """The cases of a file, or of the entry points that a pattern names."""
+    from fnmatch import fnmatchcase
+    from pathlib import Path
+
+    from seqgap.bench.model import outside
+    from seqgap.bench.model.case import OUTSIDE
+
+    if pattern.endswith(_FILE):
+        return [outside.from_file(Path(pattern))]
+    stem = pattern.split(".")[0]
+    if not stem.startswith(OUTSIDE):  # `*` means the shipped ones
+        return []
+    return [outside.from_entry_point(name) for name in outside.installed() if fnmatchcase(name, stem)]
+
+
 def with_own_cases(chosen: dict[str, Any]) -> dict[str, Any]:
     """The choices of a run, with the cases from outside among them loaded.
 
     Where no other case was chosen, theirs are all implementations; `own` is one of them in any case.
     """
     from seqgap.bench.model import outside
+    from seqgap.bench.model.case import OUTSIDE
     from seqgap.bench.model.implementation import OWN
     from seqgap.bench.plan.options import Options
 
@@ -53,7 +65,7 @@ def with_own_cases(chosen: dict[str, Any]) -> dict[str, Any]:
     if not operations:
         return chosen
     names = [name for operation in operations for name in operation.implementation_names]
-    alone = all(pattern.startswith(outside.PREFIX) for pattern in patterns)
+    alone = all(pattern.startswith(OUTSIDE) for pattern in patterns)
     wanted = chosen.get("impl", names if alone else [*Options().impl, *names])
     impl = dict.fromkeys([*wanted, *(name for name in names if name == OWN)])
     sizes = _sizes(operations) if alone else {}

@@ -19,6 +19,7 @@ Dtype: TypeAlias = np.dtype[Any]
 Thunk: TypeAlias = Callable[[], Any]
 
 DTYPES = ("float64", "float32")
+OUTSIDE = "own-"  # begins the stems of cases from outside, and no other
 COUNT = -1  # row axis of an argument that is itself the number of rows
 
 # Floating-point operations, counted from the polynomials of kernels/_core/vecmath.py in float64; a fused

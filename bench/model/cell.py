@@ -4,8 +4,7 @@ import fnmatch
 from dataclasses import dataclass
 
 from seqgap.bench.model.case import DTYPES as DTYPES
-from seqgap.bench.model.case import Case, Cost, Operation
-from seqgap.bench.model.implementation import OWN
+from seqgap.bench.model.case import OUTSIDE, Case, Cost, Operation
 from seqgap.bench.model.registry import cases
 
 COLUMNS = ("operation", "impl", "dtype", "threads", "batch", "dim")  # of tables; operation: stem.operation
@@ -37,7 +36,7 @@ class Cell:
     @property
     def own(self) -> bool:
         """Whether it is of a sampler from outside, see `model/outside.py`."""
-        return self.case.startswith(f"{OWN}-")
+        return self.case.startswith(OUTSIDE)
 
     def columns(self, *names: str) -> tuple[str | int, ...]:
         """What a table has in these of its COLUMNS, in all of them by default."""

@@ -4,24 +4,20 @@ In a run and in its results they are called `own-NAME`, as no shipped case can b
 """
 
 import hashlib
-import math
 import os
-import re
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from seqgap.bench.model import registry, script
-from seqgap.bench.model.case import Case, Cost, Operation
-from seqgap.bench.model.implementation import OWN
-from seqgap.bench.model.pair import named, whole
+from seqgap.bench.model.adopted import adopted
+from seqgap.bench.model.case import OUTSIDE, Case
 from seqgap.bench.model.script import CaseError
 
 GROUP = "seqgap.cases"
-PREFIX = f"{OWN}-"
 _BENCH = Path(__file__).parents[1]
 
 _used: list["Outside"] = []
@@ -84,7 +80,7 @@ def from_file(path: Path, sha256: str | None = None) -> Outside:
         )
     module = script.execute(path, text, f"seqgap_case_{digest[:16]}")
     where = f"{path}:{script.line_of_assignment('CASE', text)}"
-    case = _adopted(getattr(module, "CASE", None), where)
+    case = adopted(getattr(module, "CASE", None), where)
     if case.stem in installed():
         raise CaseError(f"{where}: {case.stem} is the name of an installed case; choose another")
     return Outside(case, {"file": str(path), "sha256": digest}, text)
@@ -93,24 +89,26 @@ def from_file(path: Path, sha256: str | None = None) -> Outside:
 def installed() -> dict[str, str]:
     """What the cases of entry points are called in a run -> distribution and version; none is loaded."""
     points = entry_points(group=GROUP)
-    return {f"{PREFIX}{point.name}": " ".join(_distribution(point)) for point in points}
+    return {f"{OUTSIDE}{point.name}": " ".join(_distribution(point)) for point in points}
 
 
 def from_entry_point(stem: str) -> Outside:
     """The case of an entry point, by what it is called in a run; CaseError where it has none."""
-    point, *more = (point for point in entry_points(group=GROUP) if f"{PREFIX}{point.name}" == stem)
+    point, *more = (point for point in entry_points(group=GROUP) if f"{OUTSIDE}{point.name}" == stem)
     distribution, version = _distribution(point)
     where = f"entry point {point.name} of {distribution} {version}"
     if more:
         raise CaseError(f"{where}: {_distribution(more[0])[0]} has one of that name, too")
     try:
         loaded = point.load()
-    except (Exception, SystemExit) as error:  # whatever it does, but Ctrl-C
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise CaseError(f"{where}: {script.said(error)}{script.innermost(error)}") from None
-    case = _adopted(getattr(loaded, "CASE", loaded), where)
+    case = adopted(getattr(loaded, "CASE", loaded), where)
     if case.stem != stem:
         raise CaseError(
-            f"{where}: its case is called {case.stem.removeprefix(PREFIX)!r}; expected the same name"
+            f"{where}: its case is called {case.stem.removeprefix(OUTSIDE)!r}; expected the same name"
         )
     return Outside(case, {"entry_point": point.name, "distribution": distribution, "version": version})
 
@@ -136,10 +134,10 @@ def stored() -> dict[str, Any]:
     return {source.case.stem: source.stored for source in _used}
 
 
-def restored(stored: Any) -> list[Outside]:
+def restored(known: Any) -> list[Outside]:
     """The cases of a run, for a process that measures them; CaseError where one is not what it was."""
     try:
-        return [_restored(stem, known) for stem, known in stored.items()]
+        return [_restored(stem, source) for stem, source in known.items()]
     except (KeyError, TypeError, AttributeError):
         raise CaseError("environment.json: the cases from outside are not those of a run") from None
 
@@ -156,61 +154,3 @@ def _restored(stem: str, known: Mapping[str, Any]) -> Outside:
                 f"{stem}: measured with {known['distribution']} {known['version']}; start a new run"
             )
     return replace(source, own=tuple(known["own"]))
-
-
-def _adopted(case: Any, where: str) -> Case:
-    """The case as one from outside; CaseError where it cannot be measured."""
-    expected = "expected CASE = seqgap.bench.pair(...)"
-    if case is None:
-        raise CaseError(f"{where}: no CASE; {expected}")
-    if not isinstance(case, Case):
-        raise CaseError(f"{where}: {expected}, got {type(case).__name__}")
-    try:
-        stem = f"{PREFIX}{named(case.stem)}"
-        operations = tuple(_operation(operation, f"{where}: cost") for operation in case.operations)
-        _refuse_unknown_pairs(case)
-    except (TypeError, ValueError) as error:
-        raise CaseError(f"{where}: {error}") from None
-    return replace(case, stem=stem, operations=operations)
-
-
-def _operation(operation: Operation, where: str) -> Operation:
-    """The operation as one that is not shipped; TypeError or ValueError where it cannot be."""
-    if not isinstance(operation, Operation):
-        raise TypeError(f"operations: expected a tuple of Operation, got one {type(operation).__name__}")
-    if not re.fullmatch(r"[A-Za-z0-9_]{1,60}", operation.name):
-        raise ValueError(f"operation: expected a name of letters, digits and _, got {operation.name!r}")
-    if not operation.implementations or not all(map(callable, operation.implementations.values())):
-        raise TypeError(f"{operation.name}: expected implementations, got {operation.implementations!r}")
-    cost, sizes = _checked(operation.cost, where), whole("sizes", operation.sizes)
-    for size in sizes or (1, 2):
-        cost(size)  # before anything is measured
-    batches = whole("batches", operation.batches)
-    return replace(operation, shipped=False, cost=cost, sizes=sizes, batches=batches)
-
-
-def _checked(cost: Callable[[int], Cost], where: str) -> Callable[[int], Cost]:
-    """The cost, which is asked for while a run is planned; CaseError where it has none of a size."""
-
-    def checked(size: int) -> Cost:
-        try:
-            figures = Cost(*(float(figure) for figure in cost(size)))
-        except (Exception, SystemExit) as error:
-            raise CaseError(f"{where}({size}): {script.said(error)}") from None
-        if not all(0 <= figure < math.inf for figure in figures):
-            raise CaseError(f"{where}({size}): expected figures of 0 or more, got {figures}")
-        return figures
-
-    return checked
-
-
-def _refuse_unknown_pairs(case: Case) -> None:
-    names = [operation.name for operation in case.operations]
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"operations: expected one or more of different names, got {names}")
-    for name in (
-        *(name for pair in case.matched for name in pair),
-        *([case.sampler] if case.sampler else []),
-    ):
-        if name not in names:
-            raise ValueError(f"matched, sampler: expected some of {', '.join(names)}, got {name!r}")

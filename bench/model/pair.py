@@ -96,7 +96,7 @@ def named(name: str) -> str:
 
 
 def whole(argument: str, sizes: Sequence[int]) -> tuple[int, ...]:
-    """The sizes in their order, each once; TypeError or ValueError where they are none."""
+    """The sizes from small to large, each once; TypeError or ValueError where they are none."""
     expected = f"{argument}: expected integers from 1 to {_LARGEST_SIZE}"
     try:
         integers = {operator.index(size) for size in sizes}

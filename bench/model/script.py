@@ -38,7 +38,9 @@ def execute(path: Path, text: bytes, name: str) -> ModuleType:
             exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
         except SyntaxError as error:
             raise CaseError(f"{error.filename or path}:{error.lineno or 1}: {said(error)}") from None
-        except (Exception, SystemExit) as error:  # whatever it does, but Ctrl-C
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # an exit too, or a test that is skipped
             raise CaseError(f"{path}:{line_of(error, path)}: {said(error)}") from None
     return module
 
@@ -82,6 +84,7 @@ def _first(folder: str) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.path.remove(folder)
+        with contextlib.suppress(ValueError):  # it may have been taken out
+            sys.path.remove(folder)
         if folder not in sys.path:
             sys.path.append(folder)
