@@ -25,7 +25,7 @@ FEW = Options(
 
 @pytest.fixture(autouse=True)
 def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimate.cache, "begun", lambda: True)
+    monkeypatch.setattr(estimate.cache, "count", lambda: 1000)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_expectation_counts_cells_and_processes(monkeypatch: pytest.MonkeyPa
     text = f"{count} cells x 3 processes, about {duration(seconds_of(todo, FEW))}"
     assert expectation(todo, FEW) == text
     assert expectation({2: todo[0]}, FEW).startswith(f"{count} cells x 1 process, about ")
-    monkeypatch.setattr(estimate.cache, "begun", lambda: False)
+    monkeypatch.setattr(estimate.cache, "count", lambda: 0)
     compiling = re.fullmatch(
         rf"{text}; the first run compiles for about (\d+) s more", expectation(todo, FEW)
     )
@@ -86,7 +86,7 @@ def test_a_budget_is_filled_and_kept() -> None:
 def test_a_budget_counts_what_is_to_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     budget = seconds_of(todo_of(FEW), FEW) + 1
     assert within(FEW, budget).seconds > FEW.seconds
-    monkeypatch.setattr(estimate.cache, "begun", lambda: False)
+    monkeypatch.setattr(estimate.cache, "count", lambda: 0)
     with pytest.raises(ValueError, match="at least"):
         within(FEW, budget)
 
@@ -135,9 +135,9 @@ def test_a_line_now_and_then_where_there_is_no_terminal(monkeypatch: pytest.Monk
     notes = Console(file=io.StringIO(), width=200)
     with progress.progress(notes, 100) as advance:
         for number in range(9):
-            advance(f"cell {number}")
+            advance(f"cell {number}", once=3.0)  # to compile
     assert notes.file.getvalue() == (  # type: ignore[attr-defined]
-        "4 of 100 (4%), about 6 min left; cell 3\n8 of 100 (8%), about 6 min left; cell 7\n"
+        "4 of 100 (4%), about 96 s left; cell 3\n8 of 100 (8%), about 92 s left; cell 7\n"
     )
 
 

@@ -81,7 +81,7 @@ def measure_run(notes: Console, folder: RunFolder) -> None:
                 for item in items:
                     folder.append(item)
                     if isinstance(item, Row):
-                        advance(f"process {process + 1} of {options.processes}: {item.cell}")
+                        advance(f"process {process + 1} of {options.processes}: {item.cell}", item.compile)
 
 
 def _worker(folder: RunFolder, process: int, count: int) -> Generator[Row | Probe]:

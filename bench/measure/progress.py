@@ -1,8 +1,9 @@
 """How far a run is: a bar with the time left on a terminal, elsewhere a line now and then."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -11,7 +12,12 @@ from seqgap.bench.plan.estimate import duration
 
 _SILENCE = 15.0  # seconds, at least, between two lines
 
-Advance = Callable[[str], None]  # one more is done; the text says what
+
+class Advance(Protocol):
+    """What to call after each cell."""
+
+    def __call__(self, text: str, once: float = 0.0) -> object:
+        """text: which cell; once: seconds of it that no later one takes, of compiling say."""
 
 
 @contextmanager
@@ -27,20 +33,20 @@ def progress(notes: Console, total: int) -> Iterator[Advance]:
     # No refresh thread: it would take time from what is measured.
     with Progress(*columns, console=notes, auto_refresh=False, transient=True) as bar:
         task = bar.add_task("starting", total=total)
-        yield lambda text: bar.update(task, advance=1, description=text, refresh=True)
+        yield lambda text, once=0.0: bar.update(task, advance=1, description=text, refresh=True)
 
 
 def _lines(notes: Console, total: int) -> Advance:
-    started = told = time.monotonic()
-    done = 0
+    told, done, usual = time.monotonic(), 0, 0.0
+    last = told
 
-    def advance(text: str) -> None:
-        nonlocal told, done
-        done += 1
+    def advance(text: str, once: float = 0.0) -> None:
+        nonlocal told, done, usual, last
         now = time.monotonic()
+        done, usual, last = done + 1, usual + now - last - once, now
         if now - told >= _SILENCE:
             told = now
-            left = duration((now - started) / done * (total - done))
+            left = duration(usual / done * (total - done))
             notes.print(f"{done} of {total} ({done / total:.0%}), about {left} left; {text}")
 
     return advance

@@ -17,6 +17,7 @@ _TIMING = 1.6  # times `seconds`, for each cell: warm-up, calibration, timing
 _SLOW_CALLS = 4  # of what takes longer than `seconds`: the first, one to warm up, two rounds
 _LONGEST_TIMING = 20  # times the timing of the profile, of what a budget has room for
 _COMPILING = 4.0  # seconds for each compiled operation and dtype
+_KERNELS = 6  # on disk, for each compiled operation and dtype
 
 
 def seconds_of(todo: Mapping[int, Collection[Cell]], options: Options) -> float:
@@ -52,11 +53,11 @@ def todo_of(options: Options) -> dict[int, list[Cell]]:
 
 
 def seconds_of_compiling(todo: Mapping[int, Collection[Cell]]) -> float:
-    """Estimated seconds of compiling; 0 where kernels are on disk already."""
-    if cache.begun():
-        return 0.0
+    """Estimated seconds of compiling what is not on disk yet."""
     compiled = (cell for cells in todo.values() for cell in cells if cell.impl.startswith("numba"))
-    return _COMPILING * len({(cell.name, cell.impl, cell.dtype) for cell in compiled})
+    operations = len({(cell.name, cell.impl, cell.dtype) for cell in compiled})
+    seconds = _COMPILING * max(0.0, operations - cache.count() / _KERNELS)
+    return seconds if seconds > _COMPILING else 0.0
 
 
 def expectation(todo: Mapping[int, Collection[Cell]], options: Options) -> str:

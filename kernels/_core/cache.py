@@ -42,10 +42,10 @@ def enable(dispatcher: Any) -> None:
         dispatcher._cache = _Cache(dispatcher)
 
 
-def begun() -> bool:
-    """Whether kernels of these files and versions are on disk: a process compiles some of them no more."""
+def count() -> int:
+    """How many kernels of these files and versions are on disk, so that no process compiles them again."""
     folder = _folder()
-    return folder is not None and folder.is_dir()
+    return len(list(folder.iterdir())) if folder is not None and folder.is_dir() else 0
 
 
 class _Cache(NullCache):  # type: ignore[misc]  # numba is not followed for types
