@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from scipy.signal import lfilter, lfiltic
+import scipy  # its parts load when they are used: scipy.signal alone takes a second
 
 from seqgap.bench.model.case import Cost
 from seqgap.bench.model.flow import Direction, flow
@@ -94,11 +94,13 @@ def tables(params: ar_process.Params, dim: int) -> Tables:
     dtype, block = params.coefficients.dtype, min(_BLOCK, dim)
     blocks, order = -(-dim // block), min(len(params.coefficients), block)
     denominator = np.concatenate([[1.0], -params.coefficients])
-    impulse = lfilter([1.0], denominator, np.eye(1, block)[0])
+    impulse = scipy.signal.lfilter([1.0], denominator, np.eye(1, block)[0])
     response = np.array([np.concatenate([np.zeros(i), impulse[: block - i]]) for i in range(block)])
     unit = np.eye(order)[:, ::-1]
-    states = [lfiltic([1.0], denominator, recent) for recent in unit]
-    before = np.array([lfilter([1.0], denominator, np.zeros(block), zi=state)[0] for state in states])
+    states = [scipy.signal.lfiltic([1.0], denominator, recent) for recent in unit]
+    before = np.array(
+        [scipy.signal.lfilter([1.0], denominator, np.zeros(block), zi=state)[0] for state in states]
+    )
     exact = Tables(
         params.scale * response,
         params.bias * np.cumsum(impulse),

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from seqgap.bench.model.case import Call, Case, Dtype, Noise, Operation
 
@@ -135,13 +135,13 @@ def _numbers(value: Any, batch: int, name: str) -> Any:
 
 def _p_value(noise: Noise, values: Any) -> float:
     """Of Kolmogorov and Smirnov's test of one sample; for integers, where F jumps, it is on the safe side."""
-    law = getattr(stats, noise.law)(*noise.parameters)
+    law = getattr(scipy.stats, noise.law)(*noise.parameters)
     if not hasattr(law, "pmf"):
-        return float(stats.kstest(values.astype(np.float64), law.cdf).pvalue)
+        return float(scipy.stats.kstest(values.astype(np.float64), law.cdf).pvalue)
     drawn, counts = np.unique(values, return_counts=True)
     cumulative = np.cumsum(counts) / values.size
     at, below = cumulative - law.cdf(drawn), cumulative - counts / values.size - law.cdf(drawn - 1)
-    return float(stats.kstwo.sf(max(np.abs(at).max(), np.abs(below).max()), values.size))
+    return float(scipy.stats.kstwo.sf(max(np.abs(at).max(), np.abs(below).max()), values.size))
 
 
 def _arrays(output: Any) -> Any:

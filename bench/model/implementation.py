@@ -47,7 +47,7 @@ _TABLE = {
     row.name: row
     for row in (
         # The random words behind a normal are products of Python's integers.
-        Implementation("python", 2e-8, threads=False, peer=False, normal=2e-6),
+        Implementation("python", 6e-8, threads=False, peer=False, normal=2e-6),
         Implementation("numpy", 1.5e-10),
         Implementation("numpy-passes", 1.5e-10, full_passes="always", peer=False),
         Implementation("numba", 2.5e-11, peer=False),

@@ -18,7 +18,7 @@ class Options:
     profile: str = "quick"
     case: tuple[str, ...] = ("*",)
     impl: tuple[str, ...] = ("python", "numpy", "numba")
-    dim: tuple[int, ...] = (4, 16, 64, 256)
+    dim: tuple[int, ...] = (4, 64, 256)
     batch: tuple[int, ...] = (1, 1024)
     map: tuple[int, ...] = ()  # further batch sizes, of the matched pairs alone: for the map of the gap
     threads: tuple[int, ...] = (1,)
@@ -28,7 +28,7 @@ class Options:
     processes: int = 5  # fresh ones, each measuring every cell
     seconds: float = 0.01  # of timing for each cell in each process
     longest: float = 0.1  # expected seconds of one call above which a cell is left out
-    longest_rung: float = 2.0  # the same of a rung of a ladder
+    longest_rung: float = 0.5  # the same of a rung of a ladder
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""

@@ -15,7 +15,7 @@ from seqgap.bench.report.text import si, threads_text
 
 LINES, WIDTH = 23, 80  # of a terminal of 24 lines, whose last has the prompt
 _INDENT = " " * 3
-_NAME, _COLUMN = 24, 25  # characters
+_NAME, _COLUMN = 23, 28  # characters
 _NAMES = {"python": "plain Python", "numpy": "NumPy", "numba": "compiled (Numba)", "own": "yours"}
 _SHORT = {
     "interpreter": "interpreter",
