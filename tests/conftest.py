@@ -36,6 +36,13 @@ _PROCESSES = 4  # at most: each compiles
 settings.register_profile("seqgap", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("seqgap")
 
+
+@pytest.fixture(autouse=True)
+def no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are as wide as where nobody has set a width; workers of pytest-xdist may be given one."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 Subject = tuple[Case, Operation]
 OPERATIONS = [(case, operation) for case in cases().values() for operation in case.operations]
 ROWS = [(case, operation) for case, operation in OPERATIONS if operation.rows and operation.timed]

@@ -56,9 +56,9 @@ def test_quick_and_smoke_have_the_pairs_whose_cases_say_so_and_full_has_everythi
 
 def test_a_rung_of_a_ladder_may_take_longer_than_other_cells() -> None:
     options = profile("quick", 2)
-    rung = Cell("maf", "forward", "python", "float64", 64, 1024, 1)
+    rung = Cell("linear_ar", "forward", "python", "float64", 64, 1024, 1)
     assert too_slow(rung, options) is None
-    assert too_slow(replace(rung, dim=16), options) is not None
+    assert too_slow(replace(rung, operation="inverse"), options) is not None
     assert too_slow(rung, replace(options, longest_rung=options.longest)) is not None
 
 

@@ -194,7 +194,7 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
         {**fields, "more": np.zeros(1)},
         {**fields, "permutation": np.array([0, 0, 1, 2, 3])},
         {**fields, "0.weight_in": np.zeros((2, 8, 4))},
-        {**fields, "0.activation": np.array("gelu")},
+        {**fields, "0.activation": np.array("mish")},
         *(
             {**fields, "families": np.array(["maf", "realnvp", s])}
             for s in ("nosuch", "diffusion", "_core.jit", "os")

@@ -39,10 +39,8 @@ def test_run_writes_what_it_says(finished: tuple[Path, str]) -> None:
     folder, printed = finished
     names = {path.name for path in folder.iterdir()}
     assert names >= {"rows.jsonl", "probes.jsonl", "environment.json", "gap.csv", "peers.csv", "curves.png"}
-    assert all(name in printed for name in names)
     assert str(folder) in printed
-    assert "Matched pairs" in printed
-    assert "Families" in printed
+    assert "How much slower is one at a time?" in printed
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (folder / "curves.svg").read_text()
 
@@ -144,7 +142,7 @@ def test_folders_may_have_any_name_and_overlay(
     monkeypatch.setattr(summary, "draw", lambda *_: [])  # by the command that resumes
     again = invoke("run", "--resume", folder)
     assert again.exit_code == 0, again.output
-    assert f"Written to {folder}:" in again.output
+    assert f"Pictures and tables in {folder}\n" in again.output
     assert (folder / "rows.jsonl").read_bytes() == (finished[0] / "rows.jsonl").read_bytes()
     result = invoke("plot", finished[0], folder, "--out", both)
     assert result.exit_code == 0, result.output

@@ -204,7 +204,7 @@ def test_missing_libraries_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert done.exit_code == 0, done.output
     expected = "Not installed, left out: torch, torch-compile, jax (pip install 'seqgap[peers]')\n"
     assert done.output.startswith(expected)
-    assert done.output.count("left out") == 1
+    assert done.output.count("Not installed, left out") == 1
     assert {row.cell.impl for row in read_run(folder).rows} == {"numpy", "numba"}
     assert (folder / "peers.csv").exists()
 

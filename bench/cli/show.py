@@ -17,7 +17,7 @@ from seqgap.bench.cli.tables import print_tables as print_formatted
     epilog=examples(
         "seqgap show                     the verdict of the newest run, two seconds",
         "seqgap show --tables            every table of it",
-        "seqgap show latest~1 --format json     all tables of the one before, for a program",
+        "seqgap show latest~1 --format json     all tables, for a program",
     ),
 )
 @click.argument(
