@@ -37,9 +37,10 @@ def test_it_is_reported_and_audited(folders: tuple[Path, Path], fresh_python: Ca
     program = f"""
 import sys
 from pathlib import Path
+from rich.console import Console
 from seqgap.bench.audit.rules import audit
 from seqgap.bench.report.summary import report
-assert report(Path({str(old)!r}))
+assert report(Path({str(old)!r}), Console(stderr=True))
 print(*(finding.rule for finding in audit(Path({str(old)!r})) if finding.verdict == "fail"))
 print([name for name in sys.modules if name.startswith(("numba", "seqgap.kernels.", "seqgap.bench.cases."))])
 """

@@ -76,7 +76,7 @@ def test_a_worker_without_a_parent_ends(tmp_path: Path) -> None:
 
 
 def test_a_finished_run_starts_no_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    folder = RunFolder(write_run(tmp_path / "run", SMALL))
+    folder = RunFolder(write_run(tmp_path / "run", SMALL, processes=SMALL.processes))
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("started"))
     before = (folder.path / "rows.jsonl").read_bytes()
     running.measure_run(Console(), folder)
@@ -88,17 +88,13 @@ def test_every_table_is_written(
 ) -> None:
     path = write_run(tmp_path / "run", SMALL)
     monkeypatch.setattr(summary, "draw", lambda *_: [path / "made.png"])
-    assert summary.report(Console(width=160), path, verbose=True)
+    assert summary.report(path, Console(width=160), Console(width=160))
     first = capsys.readouterr()
-    for name in ("gap.csv", "peers.csv", "shapes.csv"):
-        assert (path / name).exists()
-        assert name in first.out
-    assert "made.png" in first.out
+    assert all((path / name).exists() for name in ("gap.csv", "peers.csv", "shapes.csv"))
     for heading in (
         "Matched pairs",
         "Families",
         "Crossover dimension",
-        "a call, a dependent step and a flop",
     ):
         assert heading in first.out
     assert first.err == ""
@@ -111,5 +107,5 @@ def test_a_report_of_damaged_rows_says_so(
     with open(path / "rows.jsonl", "a", encoding="utf-8") as file:
         file.write("{}\n")
     monkeypatch.setattr(summary, "draw", lambda *_: [])
-    assert not summary.report(Console(width=160), path)
+    assert not summary.report(path, Console(width=160))
     assert "rows.jsonl:" in capsys.readouterr().err

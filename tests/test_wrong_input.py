@@ -250,7 +250,7 @@ def test_maf() -> None:
     refused_fields(ValueError, forward, params, "bias_hidden", params.bias_hidden[:, :0], np.zeros(4))
     refused_fields(ValueError, forward, params, "bias_out", np.zeros((1, 3, 3)))
     refused_fields(TypeError, forward, params, "bias_out", np.zeros((1, 3, 2), complex))
-    refused_fields(ValueError, forward, params, "activation", "gelu")
+    refused_fields(ValueError, forward, params, "activation", "mish")
     refused_fields(TypeError, forward, params, "activation", 1)
     refused_fields(ValueError, forward, params, "scale", "exp")
     refused(ValueError, "weight_out", forward, Z, params._replace(scale="additive"))
