@@ -9,7 +9,8 @@ from seqgap.bench.analysis.run import Run
 from seqgap.bench.report.text import si
 from seqgap.bench.results.printable import printable
 
-_UNCHECKED = "no reference; what was timed had n rows of finite numbers, no more is known of it"
+_CHECKED = "results equalled the reference."
+_UNCHECKED = "no reference; results had n rows of finite numbers, more is not known of them."
 _ONE_CORE = 1.3  # cores kept busy: more are more than one thread
 
 
@@ -61,7 +62,13 @@ def _print_host(console: Console, run: Run) -> None:
 def print_checked(console: Console, run: Run) -> None:
     """What is known of the results of samplers from outside."""
     stored = run.environment.get("own_cases")
-    for name, known in stored.items() if isinstance(stored, dict) else ():
-        checked = isinstance(known, dict) and known.get("checked")
-        text = "what was timed equalled its reference" if checked else _UNCHECKED
-        console.print(f"{name}: {text}.", markup=False)
+    for stem, known in stored.items() if isinstance(stored, dict) else ():
+        checked = known.get("checked") if isinstance(known, dict) else ()
+        right = [f"{stem}.{name}" for name in checked] if isinstance(checked, list) else []
+        operations = [name for name in run.operations.operations if name.startswith(f"{stem}.")]
+        for names, text in (
+            ([name for name in operations if name in right], _CHECKED),
+            ([name for name in operations if name not in right], _UNCHECKED),
+        ):
+            if names:
+                console.print(f"{', '.join(names)}: {text}", markup=False, soft_wrap=True)
