@@ -25,5 +25,5 @@ def random_params(dim: int, seed: Seed = None, **options: Any) -> Params:
     return Params(*maf.random_params(dim, seed, **options))
 
 
-_family = Family(Params, masked_arrays, ROWS.at_once, ROWS.by_feature, WORTH_HEAVY)
+_family = Family(Params, masked_arrays, ROWS.at_once, ROWS.by_feature, WORTH_HEAVY, ROWS.few.swapped())
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

@@ -20,8 +20,8 @@ from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets.affine import ROWS, masked_arrays, outputs_of
-from seqgap.kernels._nets.layers import LayerFamily
 from seqgap.kernels._nets.made import hide, layout_of, random_network
+from seqgap.kernels._nets.stacks import LayerFamily
 
 
 class Params(NamedTuple):

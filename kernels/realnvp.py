@@ -95,5 +95,5 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
     return (order, identity, 0, (variant, 0.0)), networks
 
 
-_family = Family(Params, _arrays, ROWS.by_feature, ROWS.at_once, WORTH_HEAVY)
+_family = Family(Params, _arrays, ROWS.by_feature, ROWS.at_once, WORTH_HEAVY, ROWS.few)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

@@ -13,9 +13,10 @@ from numpy.typing import DTypeLike
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
-from seqgap.kernels._nets.layers import STRATEGIES, LayerFamily
+from seqgap.kernels._nets.layers import STRATEGIES
 from seqgap.kernels._nets.made import hide, layout_of, masked_network, orders, random_network
 from seqgap.kernels._nets.spline import MOST_SOFTPLUS_BINS, ROWS, SPLINES
+from seqgap.kernels._nets.stacks import LayerFamily
 
 
 class Params(NamedTuple):

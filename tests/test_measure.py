@@ -16,7 +16,7 @@ from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.options import Options
 from seqgap.bench.plan.order import blocks
 from seqgap.bench.results.rows import Probe, Row
-from seqgap.kernels import linear_ar
+from seqgap.kernels._core.flow import Flow
 
 CELL = Cell("linear_ar", "forward", "numba", "float64", 6, 9, 1)
 SEED = Options(seed=3, longest=1e9)  # nothing is too slow
@@ -96,8 +96,8 @@ def wrong_in_last_row(result: tuple[Any, Any]) -> tuple[Any, Any]:
     ],
 )
 def test_a_wrong_result_is_never_timed(monkeypatch: pytest.MonkeyPatch, spoil: Any, reason: str) -> None:
-    forward = linear_ar.forward
-    monkeypatch.setattr(linear_ar, "forward", lambda *a, **k: spoil(forward(*a, **k)))
+    forward = Flow.forward
+    monkeypatch.setattr(Flow, "forward", lambda *a, **k: spoil(forward(*a, **k)))
     row = measure(CELL, SEED, never)
     assert row.status == "failed"
     assert reason in row.reason
@@ -115,7 +115,7 @@ def too_many(*_: Any, **__: Any) -> Any:
 def test_a_call_that_memory_is_too_small_for_is_skipped_with_the_bytes(
     monkeypatch: pytest.MonkeyPatch, raising: Any
 ) -> None:
-    monkeypatch.setattr(linear_ar, "forward", raising)
+    monkeypatch.setattr(Flow, "forward", raising)
     row = measure(CELL, SEED, never)
     assert (row.status, row.rounds) == ("skipped", ())
     assert re.search(r"\d bytes of data", row.reason), row.reason
@@ -150,7 +150,7 @@ def test_the_reason_of_a_failure_is_one_line_that_can_be_printed(monkeypatch: py
     def failing(*_: Any, **__: Any) -> Any:
         raise RuntimeError(text)
 
-    monkeypatch.setattr(linear_ar, "forward", failing)
+    monkeypatch.setattr(Flow, "forward", failing)
     row = measure(CELL, SEED, never)
     assert row.status == "failed"
     assert row.reason.startswith("RuntimeError: half a pair \ufffd, a colour \ufffd[31m, lines, xxx")

@@ -123,6 +123,7 @@ class Operation:
     shipped: bool = True  # in `seqgap.kernels` and `seqgap.reference`; the rest is for those that are not
     reference: Callable[..., Any] | None = None  # makes the right result of the arguments of a call
     batches: tuple[int, ...] = ()  # all that it is measured with; none: those of the run
+    compiled: Callable[..., Setup] | None = None  # of (threads=, strategy=) where not the public function
 
     @property
     def implementation_names(self) -> list[str]:
@@ -209,12 +210,18 @@ class Case:
             return self.operation(name).implementations[implementation]
         if implementation == "python":
             return lambda call, dim, dtype: self.plain(name, call, dtype).of(self.reference(name))
-        kernel, strategy = self.kernel(name), implementation.removeprefix("numba-")
+        operation, strategy = self.operation(name), implementation.removeprefix("numba-")
+        compiled = operation.compiled or functools.partial(_public, self.kernel(name))
         if implementation == "numba":
-            return direct(functools.partial(kernel, threads=threads))
-        if strategy in self.operation(name).strategies:
-            return direct(functools.partial(kernel, threads=threads, strategy=strategy))
-        return self.operation(name).implementations[implementation]
+            return compiled(threads=threads)
+        if strategy in operation.strategies:
+            return compiled(threads=threads, strategy=strategy)
+        return operation.implementations[implementation]
+
+
+def _public(kernel: Callable[..., Any], **options: Any) -> Setup:
+    """The set-up of a public function."""
+    return direct(functools.partial(kernel, **options))
 
 
 def plain_value(value: Any) -> Any:

@@ -26,6 +26,7 @@ from seqgap.bench.model.case import (
     rounding,
 )
 from seqgap.bench.model.implementation import implementation
+from seqgap.kernels._core.flow import Flow
 from seqgap.kernels.normal import standard_normal
 
 _LOG_2_PI = float(np.log(2 * np.pi))
@@ -36,11 +37,12 @@ Library: TypeAlias = Callable[[Any, Any, Any], tuple[Any, Any]]  # (library, bat
 
 
 class Verb(NamedTuple):
-    """log_prob or sample of a distribution; implementations and noise: as in `Operation`."""
+    """log_prob or sample of a distribution; all but the cost as in `Operation`."""
 
     cost: Callable[[int], Cost]
     implementations: Mapping[str, Setup] = {}
     noise: Noise | None = None
+    compiled: Callable[..., Setup] | None = None
 
 
 def distribution(
@@ -179,16 +181,20 @@ def flow(
 
     transforms = (
         transform(
-            "forward", batch, forward.whole, implementations=_transforms(forward), strategies=strategies
+            "forward", batch, forward.whole,
+            implementations=_transforms(forward), strategies=strategies, compiled=_held("forward"),
         ),
-        transform("inverse", batch, inverse.whole, implementations=_transforms(inverse)),
-    )
+        transform(
+            "inverse", batch, inverse.whole,
+            implementations=_transforms(inverse), compiled=_held("inverse"),
+        ),
+    )  # fmt: skip
     case = distribution(
         stem,
         random_params,
         normals,
-        Verb(density_cost, _densities(inverse)),
-        Verb(sample_cost, _samplers(forward), Noise(noise)),
+        Verb(density_cost, _densities(inverse), compiled=_held("log_prob")),
+        Verb(sample_cost, _samplers(forward), Noise(noise), _held("sample")),
         tolerance=tolerance,
         sizes=sizes,
         fit_steps=fit_steps,
@@ -198,6 +204,21 @@ def flow(
         matched=(matched,) if matched else (),
     )
     return case
+
+
+def _held(verb: str) -> Callable[..., Setup]:
+    """A verb of a `Flow`, which is made in the set-up as the models of the peers are."""
+
+    def compiled(**options: Any) -> Setup:
+        def setup(call: Call, dim: int, dtype: Dtype) -> Thunk:
+            first, params, *more = call.args
+            method = getattr(Flow(params, dim=dim), verb)
+            kwargs = {key: value for key, value in call.kwargs.items() if key != "dim"}
+            return functools.partial(method, first, *more, **kwargs, **options)
+
+        return setup
+
+    return compiled
 
 
 # (library's name, what transforms in it) -> what the operation does with the result

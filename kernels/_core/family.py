@@ -13,10 +13,11 @@ from numpy.typing import ArrayLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
-from seqgap.kernels._core.rows import WORTH_LIGHT, Step, draw, score, transform
+from seqgap.kernels._core.rows import WORTH_LIGHT, FewRows, Step, draw, score, transform
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._core.summary import summary
 
+_MOST = 4
 _FAMILIES: dict[type, "Family"] = {}  # by the exact type of their Params; each module adds its own
 
 
@@ -45,11 +46,13 @@ class Family:
         forward_rows: Callable[..., Any],
         inverse_rows: Callable[..., Any],
         worth: int = WORTH_LIGHT,
+        few: FewRows | None = None,
     ) -> None:
         self.params = params
         self._arrays = arrays
         self._rows = forward_rows, inverse_rows
         self._worth = worth
+        self._few = few
         _FAMILIES[params] = self
         params.__repr__ = summary  # type: ignore[assignment]  # mypy takes it for one that is bound
 
@@ -152,6 +155,12 @@ class Family:
         """The row kernels of a Params, checked for batches of this dtype and D."""
         options = (self._strategy(strategy),) if self.strategies else ()
         forward, inverse = (self._step(i, params, dtype, dim, *options) for i in (0, 1))
+        if self._few is not None:
+            few = self._few.packed(*forward.arrays)
+            most = _MOST
+            inverse = inverse._replace(most=most, few=(self._few.inverse, few))
+            if options == self.strategies[:1]:
+                forward = forward._replace(most=most, few=(self._few.forward, few))
         return Directions((forward,), (inverse,))
 
     def _step(

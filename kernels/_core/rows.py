@@ -91,16 +91,38 @@ class RowKernel:
             in_parts(lambda lo, hi: self.rows(lo, hi, *arrays), threads, (count, dim), self._worth)
 
 
+class FewRows(NamedTuple):
+    """Row kernels for batches smaller than the lanes of a vector, which do their rows one by one.
+
+    packed(*arrays): their arrays, from those of the usual kernels. A row has the same bits by either.
+    """
+
+    packed: Callable[..., tuple[Any, ...]]
+    forward: Callable[..., Any]
+    inverse: Callable[..., Any]
+
+    def swapped(self) -> "FewRows":
+        """Those of the inverse."""
+        return FewRows(self.packed, self.inverse, self.forward)
+
+
 class Step(NamedTuple):
-    """A row kernel of a flow with its checked arrays."""
+    """A row kernel of a flow with its checked arrays, and that for few rows where there is one."""
 
     rows: Callable[..., Any]
     arrays: tuple[Any, ...]
     worth: int = WORTH_LIGHT
+    most: int = -1  # rows that `few` takes
+    few: tuple[Any, ...] = ()  # (row kernel, its arrays)
 
     def __call__(self, source: Array, target: Array, log_det: Array) -> None:
         """Write target and log_det."""
-        self.rows(0, len(source), source, target, log_det, *self.arrays)
+        count = len(source)
+        if count <= self.most:
+            rows, arrays = self.few
+            rows(0, count, source, target, log_det, *arrays)
+        else:
+            self.rows(0, count, source, target, log_det, *self.arrays)
 
 
 def transform(steps: Sequence[Step], source: Array, target: Array, log_det: Array, threads: int) -> None:
@@ -124,7 +146,12 @@ def score(steps: Sequence[Step], x: Array, density: Array, threads: int) -> None
 
 
 def _score(steps: Sequence[Step], x: Array, density: Array) -> None:
-    z = np.empty((_chunk_rows(x), x.shape[1]), x.dtype)
+    size = _chunk_rows(x)
+    z = np.empty((size, x.shape[1]), x.dtype)
+    if size == len(x):  # views of everything would take longer than the kernel does for one row
+        _run(steps, x, z, density)
+        add_base(z, density)
+        return
     for lo, hi, latent in _chunks(len(x), z):
         total = density[lo:hi]
         _run(steps, x[lo:hi], latent, total)
@@ -140,8 +167,9 @@ def draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64, t
 
 
 def _draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64) -> None:
-    z = np.empty((_chunk_rows(x), x.shape[1]), x.dtype)
-    log_det = np.empty(len(z), x.dtype)
+    size = _chunk_rows(x)
+    z = np.empty((size, x.shape[1]), x.dtype)
+    log_det = np.empty(size, x.dtype)
     for lo, hi, latent in _chunks(len(x), z):
         normal_rows(0, hi - lo, latent, first_row + lo, key, _STREAM)
         _run(steps, latent, x[lo:hi], log_det)
@@ -150,8 +178,7 @@ def _draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64) 
 def _run(steps: Sequence[Step], source: Array, target: Array, log_det: Array) -> None:
     """On this thread; several steps take a chunk through all of them while it is in the cache."""
     if len(steps) == 1:
-        rows, arrays, _ = steps[0]
-        rows(0, len(source), source, target, log_det, *arrays)
+        steps[0](source, target, log_det)
         return
     size = _chunk_rows(source)
     scratch, added = np.empty((2, size, source.shape[1]), source.dtype), np.empty(size, source.dtype)

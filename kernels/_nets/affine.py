@@ -18,8 +18,9 @@ from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.simd import fma, lanes, magnitude, number
 from seqgap.kernels._core.vecmath import exp_normal, log, sigmoid, softplus
 from seqgap.kernels._nets.dense import read, write
-from seqgap.kernels._nets.layers import STRATEGIES, stack_rows
+from seqgap.kernels._nets.layers import STRATEGIES
 from seqgap.kernels._nets.made import masked_network, orders
+from seqgap.kernels._nets.stacks import stack_rows
 
 SCALES = ("softclip", "softplus", "sigmoid", "additive")
 _SOFTCLIP, _SOFTPLUS, _SIGMOID, ADDITIVE = range(4)

@@ -48,26 +48,38 @@ def entry(typing_context: Any, base: Any, index: Any) -> Any:
     return base.dtype(base, types.intp), codegen
 
 
+@intrinsic
+def put(typing_context: Any, base: Any, index: Any, value: Any) -> Any:
+    """Write the number `index` entries after an address."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[2], builder.gep(arguments[0], [arguments[1]]))
+        return context.get_dummy_value()
+
+    return types.void(base, types.intp, base.dtype), codegen
+
+
 def _vector_at(builder: Any, base: Any, index: Any, vector: Any) -> Any:
     return builder.bitcast(builder.gep(base, [index]), vector.as_pointer())
 
 
 @intrinsic
 def read(typing_context: Any, base: Any, index: Any) -> Any:
-    """The vector of a tile that starts `index` entries after an address."""
+    """The vector that starts `index` entries after an address."""
     result = vector_of(base.dtype)
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         start, offset = arguments
         vector = context.get_value_type(result)
-        return builder.load(_vector_at(builder, start, offset, vector), align=VECTOR_BYTES, typ=vector)
+        align = base.dtype.bitwidth // 8
+        return builder.load(_vector_at(builder, start, offset, vector), align=align, typ=vector)
 
     return result(base, types.intp), codegen
 
 
 @intrinsic
 def write(typing_context: Any, base: Any, index: Any, value: Any) -> Any:
-    """Undo `read`."""
+    """Undo `read`, where a vector of a tile starts."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         start, offset, vector = arguments

@@ -10,14 +10,11 @@ an autoregressive conditioner knows a feature only after those before it:
 All three do the same arithmetic for the values that count, so their results have the same bits.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgap.kernels._core.family import StrategicFamily
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
-from seqgap.kernels._core.rows import WORTH_HEAVY
 from seqgap.kernels._core.simd import bits_of, filled, lanes, number, scratch
 from seqgap.kernels._nets.blocks import tile_rows
 from seqgap.kernels._nets.dense import address, entry, read, write
@@ -98,7 +95,7 @@ def _workspace(arrays: Any, pitch: Any, source: Any) -> Any:
     )
 
 
-def _incremental(transform: Any) -> Any:
+def incremental_layer(transform: Any) -> Any:
     """A layer, latent to data, feature by feature."""
 
     @jit_inline
@@ -153,7 +150,7 @@ def _one_pass(visit: Any) -> Any:
     return one_pass
 
 
-def _sweeps(transform: Any) -> Any:
+def sweeping_layer(transform: Any) -> Any:
     """A layer, latent to data, by passes of the whole network."""
 
     @jit_inline
@@ -188,7 +185,7 @@ def _sweeps(transform: Any) -> Any:
     return sweeps
 
 
-def _at_once(transform: Any) -> Any:
+def parallel_layer(transform: Any) -> Any:
     """A layer, data to latent; the last one comes first."""
 
     @jit_inline
@@ -219,47 +216,13 @@ def _order(layer: Any, count: Any, layers: Any, work: Any) -> None:
         _copy(feature, address(work.ordered, i * pitch), pitch)
 
 
-def _rows(layer: Any) -> Any:
+def stack(layer: Any) -> Any:
     """The row kernel that runs every layer on a tile."""
 
     @jit_inline
-    def stack(work: Any, arrays: Any) -> None:
+    def layers_of_block(work: Any, arrays: Any) -> None:
         layers, network = Layers(*arrays[0]), Network(*arrays[1])
         for index in range(layers.order.shape[0]):
             layer(index, layers, network, work)
 
-    return tile_rows(stack, _workspace)
-
-
-class StackRows(NamedTuple):
-    """The row kernels of stacks with one transform: rows(lo, hi, source, target, log_det, layers, network).
-
-    layers and network are plain tuples in the order of `Layers` and `Network`: Numba unpacks those faster.
-    """
-
-    by_feature: Any  # latent to data
-    by_passes: Any  # latent to data, naive and jacobi
-    at_once: Any  # data to latent
-
-
-def stack_rows(to_data: Any, to_latent: Any) -> StackRows:
-    """Row kernels made of transform(form, parameters, outputs, pitch, feature, result, log_det).
-
-    It transforms one feature of a tile. parameters: address of the `outputs` rows of `pitch` for it; log_det:
-    address of the sum.
-    """
-    return StackRows(*map(_rows, (_incremental(to_data), _sweeps(to_data), _at_once(to_latent))))
-
-
-class LayerFamily(StrategicFamily):
-    """Stacks of layers, latent to data feature by feature; arrays(params, dtype, dim, strategy)."""
-
-    strategies = STRATEGIES
-
-    def __init__(self, params: type[Any], arrays: Callable[..., tuple[Any, ...]], rows: StackRows) -> None:
-        super().__init__(params, arrays, rows.by_feature, rows.at_once, WORTH_HEAVY)
-        self._by_passes = rows.by_passes
-
-    def _kernel(self, direction: int, *options: Any) -> Callable[..., Any]:
-        passes = direction == 0 and options not in ((), STRATEGIES[:1])
-        return self._by_passes if passes else super()._kernel(direction)
+    return tile_rows(layers_of_block, _workspace)

@@ -55,8 +55,8 @@ def ends_of(degrees: Any) -> Any:
 
 
 @jit_exact
-def _activate(code: Any, start: Any, count: Any) -> None:
-    """So many numbers from an address on, in place. NaN stays NaN."""
+def activate(code: Any, start: Any, result: Any, count: Any) -> None:
+    """So many numbers from an address on, to another or the same one. NaN stays NaN."""
     isolate()
     zero = number(start, 0)
     for at in range(0, count, lanes(start)):
@@ -73,7 +73,7 @@ def _activate(code: Any, start: Any, count: Any) -> None:
             y = select(x < zero, number(start, LEAK) * x, x)
         else:
             y = gelu(x)
-        write(start, at, y)
+        write(result, at, y)
 
 
 @jit_inline
@@ -116,7 +116,7 @@ def advance(layer: Any, limit: Any, network: Any, work: Any) -> None:
         if residual and k % 2 == 0:
             _carry(address(raw, first * pitch), units, count * pitch, k == 0)
         if not (residual and k == depth - 1):
-            _activate(activation, units, count * pitch)
+            activate(activation, units, units, count * pitch)
 
 
 @jit_inline

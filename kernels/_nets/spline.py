@@ -15,7 +15,7 @@ from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.simd import filled, fma, lanes, magnitude, number, select, square_root
 from seqgap.kernels._core.vecmath import exp, exp_normal, log, softplus
 from seqgap.kernels._nets.dense import moved, read, write
-from seqgap.kernels._nets.layers import stack_rows
+from seqgap.kernels._nets.stacks import stack_rows
 
 SPLINES = ("softclip", "softplus")
 _SOFTCLIP = 0
