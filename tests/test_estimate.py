@@ -141,6 +141,21 @@ def test_a_line_now_and_then_where_there_is_no_terminal(monkeypatch: pytest.Monk
     )
 
 
+def test_cells_measured_again_are_not_counted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(0.0, 9.0)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    notes = Console(file=io.StringIO(), width=200)
+    with progress.progress(notes, 2) as advance:
+        for number in range(6):
+            advance(f"cell {number % 2}", again=number > 1)
+    lines = notes.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert lines == [
+        "2 of 2 (100%), about 1 s left; cell 1",
+        "2 of 2 (100%), once more, since other load was met; cell 1",
+        "2 of 2 (100%), once more, since other load was met; cell 1",
+    ]
+
+
 def test_quiet_notes_say_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     make_notes(quiet=True).print("told")
     make_notes().print("told, [bold]as it is[/bold]")

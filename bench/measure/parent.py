@@ -20,6 +20,7 @@ from seqgap.bench.machine.variables import measuring, removed
 from seqgap.bench.measure.progress import progress
 from seqgap.bench.measure.stop import nothing_measured
 from seqgap.bench.model import outside
+from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.cells import expected_seconds, planned, too_slow
 from seqgap.bench.plan.estimate import expectation
 from seqgap.bench.plan.options import Options
@@ -75,13 +76,16 @@ def measure_run(notes: Console, folder: RunFolder) -> None:
     if not todo:
         return
     notes.print(f"{expectation(todo, options)}; results in {folder.path}")
+    counted: set[tuple[Cell, int]] = set()
     with progress(notes, sum(map(len, todo.values()))) as advance:
         for process, left in todo.items():
             with closing(_worker(folder, process, len(left))) as items:
                 for item in items:
                     folder.append(item)
                     if isinstance(item, Row):
-                        advance(f"process {process + 1} of {options.processes}: {item.cell}", item.compile)
+                        text = f"process {process + 1} of {options.processes}: {item.cell}"
+                        advance(text, item.compile, (item.cell, process) in counted)
+                        counted.add((item.cell, process))
 
 
 def _worker(folder: RunFolder, process: int, count: int) -> Generator[Row | Probe]:

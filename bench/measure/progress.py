@@ -16,8 +16,8 @@ _SILENCE = 15.0  # seconds, at least, between two lines
 class Advance(Protocol):
     """What to call after each cell."""
 
-    def __call__(self, text: str, once: float = 0.0) -> object:
-        """text: which cell; once: seconds of it that no later one takes, of compiling say."""
+    def __call__(self, text: str, once: float = 0.0, again: bool = False) -> object:
+        """text: which cell; once: seconds of it that no later one takes, of compiling say; again: not new."""
 
 
 @contextmanager
@@ -33,20 +33,25 @@ def progress(notes: Console, total: int) -> Iterator[Advance]:
     # No refresh thread: it would take time from what is measured.
     with Progress(*columns, console=notes, auto_refresh=False, transient=True) as bar:
         task = bar.add_task("starting", total=total)
-        yield lambda text, once=0.0: bar.update(task, advance=1, description=text, refresh=True)
+
+        def advance(text: str, once: float = 0.0, again: bool = False) -> None:
+            bar.update(task, advance=not again, description=text, refresh=True)
+
+        yield advance
 
 
 def _lines(notes: Console, total: int) -> Advance:
     told, done, usual = time.monotonic(), 0, 0.0
     last = told
 
-    def advance(text: str, once: float = 0.0) -> None:
+    def advance(text: str, once: float = 0.0, again: bool = False) -> None:
         nonlocal told, done, usual, last
         now = time.monotonic()
-        done, usual, last = done + 1, usual + now - last - once, now
+        done, usual, last = done + (not again), usual + now - last - once, now
         if now - told >= _SILENCE:
             told = now
-            left = duration(usual / done * (total - done))
-            notes.print(f"{done} of {total} ({done / total:.0%}), about {left} left; {text}")
+            left = duration(usual / max(1, done) * (total - done))
+            ahead = "once more, since other load was met" if again else f"about {left} left"
+            notes.print(f"{done} of {total} ({done / total:.0%}), {ahead}; {text}")
 
     return advance
