@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from command import SEQGAP, completed, invoke, seqgap
-from synthetic import SMALL, write_run
+from synthetic import write_run
 
 from seqgap.bench.analysis.run import read_run
 from seqgap.bench.plan.cells import planned
@@ -21,6 +21,8 @@ FULL = Path("/dev/full")
 OPTIONS = Options(
     case=("diffusion.noise", "normal"), impl=("numpy",), dim=(2, 3, 4, 5), batch=(1,), map=(), processes=1
 )
+# Few curves, since each picture is drawn until the full disk stops it.
+DRAWN = Options(case=("linear_ar",), impl=("numpy", "numba"), dim=(2, 8), batch=(1,), map=(), processes=2)
 # Before the command and its arguments: no file grows beyond so many bytes.
 LIMITED = """
 import os, resource, sys
@@ -78,7 +80,7 @@ def test_a_row_that_finds_no_room_is_an_error_that_names_the_file(tmp_path: Path
 def test_a_picture_that_finds_no_room_is_an_error_that_names_the_file(tmp_path: Path, name: str) -> None:
     if not FULL.exists():
         pytest.skip("no device that is always full")
-    folder = write_run(tmp_path / "run", SMALL, processes=2)
+    folder = write_run(tmp_path / "run", DRAWN, processes=2)
     (folder / name).symlink_to(FULL)
     result = invoke("plot", folder)
     assert result.output == f"Error: {folder / name}: cannot be written ({os.strerror(errno.ENOSPC)})\n"
