@@ -27,7 +27,10 @@ def random_params(dim: int, seed: int, *, layers: int = 16, dtype: str = "float6
 def _log_det(alpha: float, s: float, r: float, dim: int) -> float:
     """(D - 1) log(1 + beta h) + log(1 + beta h - beta r h^2) with beta = s - alpha, where nothing cancels."""
     h = 1 / (alpha + r)
-    return (dim - 1) * log((r + s) * h) + log(r * h * ((r + 2 * alpha) * h) + s * h * (alpha * h))
+    part = (s - alpha) * h
+    # Of two forms that where nothing cancels: D - 1 times the rounding of a logarithm near 0 is a lot.
+    many = math.log1p(part) if abs(part) < 0.5 else log((r + s) * h)
+    return (dim - 1) * many + log(r * h * ((r + 2 * alpha) * h) + s * h * (alpha * h))
 
 
 def _to_data(z: Vector, params: Params) -> tuple[Vector, float]:

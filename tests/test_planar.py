@@ -11,6 +11,7 @@ import pytest
 from seqgap.bench.model.case import Dtype
 from seqgap.kernels import planar, radial
 from seqgap.kernels.normal import standard_normal
+from seqgap.reference import radial as reference
 
 PLANAR = planar.Params(np.array([[1, -0.5]]), np.array([[-2, 0.7]]), np.array([0.3]))
 RADIAL = radial.Params(np.array([[0.2, 0.1]]), np.array([0.8]), np.array([-1.3]))
@@ -116,3 +117,33 @@ def test_they_equal_normflows(module: ModuleType) -> None:
         expected = case.normflows(params)(torch.tensor(z))
     for left, right in zip(module.forward(z, params), expected, strict=True):
         np.testing.assert_allclose(left, right.numpy(), rtol=1e-12, atol=1e-12)
+
+
+def exact_log_det(x: list[float], params: radial.Params) -> mpmath.mpf:
+    """Of the inverse, in the working precision of mpmath."""
+    values, total = [mpmath.mpf(v) for v in x], mpmath.mpf(0)
+    layers = zip(*(field.tolist() for field in params), strict=True)
+    for center, size, raw in reversed([*layers]):
+        alpha = mpmath.mpf(size)
+        beta = mpmath.log1p(mpmath.exp(raw)) - alpha
+        offset = [v - c for v, c in zip(values, center, strict=True)]
+        outer = mpmath.sqrt(sum(o * o for o in offset))
+        gap = alpha + beta - outer
+        r = (mpmath.sqrt(gap * gap + 4 * alpha * outer) - gap) / 2
+        h = 1 / (alpha + r)
+        total -= (len(x) - 1) * mpmath.log1p(beta * h) + mpmath.log1p(alpha * beta * h * h)
+        values = [c + (alpha + r) / (alpha + r + beta) * o for c, o in zip(center, offset, strict=True)]
+    return total
+
+
+@pytest.mark.parametrize("seed", [25, 35, 50])
+def test_log_det_of_many_dimensions(seed: int) -> None:
+    """D - 1 logarithms near 0 in each layer: the reference is right to its last digits, the kernel nearly."""
+    x, params = standard_normal(40, 128, seed), radial.random_params(128, seed)
+    kernel = radial.inverse(x, params)[1]
+    plain = reference.inverse(x.tolist(), reference.Params(*(field.tolist() for field in params)))[1]
+    with mpmath.workdps(40):
+        for row, ours, theirs in zip(x.tolist(), kernel.tolist(), plain, strict=True):
+            expected = exact_log_det(row, params)
+            assert abs(theirs - expected) < 2e-14
+            assert abs(ours - expected) < 1e-13
