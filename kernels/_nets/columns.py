@@ -65,13 +65,12 @@ def _add_columns(
     return types.void(weight, types.intp, source, bounds_of, ends, sums, vectors), codegen
 
 
-@jit_exact
+@jit_inline
 def add_columns(weight: Any, pitch: Any, bounds: Any, source: Any, ends: Any, sums: Any, count: Any) -> None:
     """sums[u] += sum of weight[k * pitch + u] source[k] over bounds[0] <= k < min(bounds[1], ends[u]).
 
     u < count, a multiple of the lanes; ends: ascending, as floats.
     """
-    isolate()
     if bounds[1] - bounds[0] < 3:
         for k in range(bounds[0], bounds[1]):
             _add_column(moved(weight, k * pitch), k, spread(source, k), ends, sums, count)
@@ -92,8 +91,9 @@ def _add_column(column: Any, k: Any, value: Any, ends: Any, sums: Any, count: An
         write(sums, v, fma(read(column, v), value, read(sums, v)))
 
 
-@jit_inline
+@jit_exact
 def _add_blocks(weight: Any, pitch: Any, bounds: Any, source: Any, ends: Any, sums: Any, count: Any) -> None:
+    isolate()
     at, width = 0, lanes(sums)
     while at < count:
         left = (count - at) // width
