@@ -6,6 +6,7 @@ from typing import Any
 from seqgap.bench.model.case import rounding
 from seqgap.bench.model.flow import flow
 from seqgap.bench.peers import neural
+from seqgap.bench.peers.transforms import affine_back
 from seqgap.kernels import maf
 
 
@@ -16,7 +17,7 @@ def numpy_passes(z: Any, params: maf.Params) -> tuple[Any, Any]:
 
 def sweeps(z: Any, params: maf.Params, count: int) -> tuple[Any, Any]:
     """`numpy_passes` after so many passes of each layer: as many features of its order are right."""
-    return neural.passes(z, neural.autoregressive(params), neural.affine_back, count)
+    return neural.passes(z, neural.autoregressive(params), affine_back, count)
 
 
 CASE = flow(

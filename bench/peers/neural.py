@@ -2,24 +2,20 @@
 
 As an expert would write them for stacks whose weights are 0 where a unit does not see another, as those of
 `random_params` are: products of the whole batch with a matrix, and where features come one by one each weight
-used once. They know ReLU, the activation of the cases. `xp` is a library's module of array functions: numpy,
-torch or jax.numpy.
+used once. They know ReLU, the activation of the cases. `xp` is as in `transforms`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from seqgap.bench.model.case import EXP_FLOPS, Cost
 from seqgap.bench.model.flow import Direction, Function
 from seqgap.bench.peers.flows import models
-
-# (xp, theta (N, S, P), values (N, S)) -> (values, log_det)
-Transform: TypeAlias = Callable[[Any, Any, Any], tuple[Any, Any]]
+from seqgap.bench.peers.transforms import Transform, affine, affine_back, spline
 
 WIDTH = 128  # of the cases' networks, which have one hidden layer
-_CLIP = float(np.log(1e-3))
 
 
 class Layer(NamedTuple):
@@ -176,69 +172,6 @@ def jax_by_feature(jax: Any, z: Any, layers: Iterable[Layer], transform: Transfo
         return target.T, added.sum(0)
 
     return _stacked(step, z, layers)
-
-
-def _log_scale(xp: Any, theta: Any) -> Any:
-    return theta[..., 1] / (1 + xp.abs(theta[..., 1] / _CLIP))
-
-
-def affine(xp: Any, theta: Any, x: Any) -> tuple[Any, Any]:
-    """z = scale x + shift with the scale softclip: data to latent."""
-    log_scale = _log_scale(xp, theta)
-    return x * xp.exp(log_scale) + theta[..., 0], log_scale.sum(1)
-
-
-def affine_back(xp: Any, theta: Any, z: Any) -> tuple[Any, Any]:
-    """Latent to data."""
-    log_scale = _log_scale(xp, theta)
-    return (z - theta[..., 0]) * xp.exp(-log_scale), -log_scale.sum(1)
-
-
-def spline(bound: float, back: bool) -> Transform:
-    """The rational-quadratic spline softplus, data to latent or back."""
-
-    def transform(xp: Any, theta: Any, values: Any) -> tuple[Any, Any]:
-        inside = (values > -bound) & (values < bound)
-        clipped = xp.clip(values, -bound, bound)
-        bins = (theta.shape[-1] + 1) // 3
-        xs = _edges(xp, theta[..., :bins], bound)
-        ys = _edges(xp, theta[..., bins : 2 * bins], bound)
-        ends = xp.ones_like(xs[..., :1])
-        inner = xp.logaddexp(theta[..., 2 * bins :], xp.zeros_like(theta[..., 2 * bins :])) + 1e-3
-        slopes = xp.concatenate([ends, inner, ends], -1)
-        k = (clipped[..., None] >= (ys if back else xs)[..., 1:-1]).sum(-1)[..., None]
-        take = getattr(xp, "take_along_dim", None) or xp.take_along_axis
-        x, x1, y, y1, low, high = (take(a, k + j, -1)[..., 0] for a in (xs, ys, slopes) for j in (0, 1))
-        width, height = x1 - x, y1 - y
-        steep = height / width
-        bend = low + high - 2 * steep
-        part = _root(xp, clipped - y, height, steep, low, bend) if back else (clipped - x) / width
-        rest = part * (1 - part)
-        below = steep + bend * rest
-        transformed = x + part * width if back else y + height * (steep * part**2 + low * rest) / below
-        ratio = steep / below
-        slope = xp.log(ratio**2 * (high * part**2 + 2 * steep * rest + low * (1 - part) ** 2))
-        added = xp.where(inside, -slope if back else slope, xp.zeros_like(slope))
-        return xp.where(inside, transformed, values), added.sum(1)
-
-    return transform
-
-
-def _root(xp: Any, up: Any, height: Any, steep: Any, low: Any, bend: Any) -> Any:
-    """The root in [0, 1] of a t^2 + b t + c (equations 6 to 8), without cancellation for either sign of b."""
-    a, b, c = height * (steep - low) + up * bend, height * low - up * bend, -steep * up
-    root = xp.sqrt(xp.clip(b * b - 4 * a * c, 0, None))
-    return xp.where(b < 0, root - b, -2 * c) / xp.where(b < 0, 2 * a, b + root)
-
-
-def _edges(xp: Any, logits: Any, bound: float) -> Any:
-    """The knots along one axis."""
-    parts = xp.exp(logits - xp.amax(logits, -1)[..., None])
-    bins = parts.shape[-1]
-    parts = 1e-3 + (1 - 1e-3 * bins) * parts / parts.sum(-1)[..., None]
-    inner = bound * (2 * xp.cumsum(parts, -1) - 1)[..., :-1]
-    end = xp.full_like(inner[..., :1], bound) if bins > 1 else xp.full_like(parts, bound)
-    return xp.concatenate([-end, inner, end], -1)
 
 
 def stepwise(
