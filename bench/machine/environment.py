@@ -13,7 +13,7 @@ from seqgap.bench.machine.source import source
 from seqgap.bench.machine.variables import SLOWING, removed
 
 _PACKAGES = ("seqgap", "numpy", "numba", "llvmlite", "scipy", "pytest-benchmark")
-_PEERS = ("torch", "jax", "jaxlib", "zuko", "nflows", "flowjax")
+_PEERS = ("torch", "jax", "jaxlib", "zuko", "nflows", "flowjax", "onnx", "onnxruntime", "openvino")
 _PREFIXES = ("NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "GOMP_", "KMP_", "BLIS_", "VECLIB_")
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from seqgap.bench.model import arrays
+from seqgap.bench.model import arrays, engines
 from seqgap.bench.model.case import (
     COUNT,
     DIFFERENCES,
@@ -119,7 +119,7 @@ class Direction(NamedTuple):
     another, such as numpy-passes and numba-plain of a ladder. The others take the library, the batch, and
     what `tables` makes of the params: a user computes that once for a model. All return (batch, log_det).
     unrolled: as in `arrays.implementations`. models: of libraries of flows, each makes of the params a
-    function of the batch alone.
+    function of the batch alone. deployed: for the engines that networks are deployed with.
     """
 
     cost: Callable[[int], Cost]
@@ -131,6 +131,7 @@ class Direction(NamedTuple):
     explaining: Mapping[str, Function] = {}
     unrolled: bool = False
     models: Mapping[str, Callable[[Any], Any]] = {}
+    deployed: engines.Program | None = None
 
     def whole(self, dim: int) -> Cost:
         """The cost with the elements."""
@@ -227,8 +228,10 @@ _Finish: TypeAlias = Callable[[str, Library], Callable[..., Any]]
 
 def _transforms(direction: Direction) -> dict[str, Setup]:
     ours = {**direction.explaining, **({"numpy": direction.numpy} if direction.numpy else {})}
-    return {name: direct(function) for name, function in ours.items()} | _peers(
-        direction, lambda name, function: function
+    return (
+        {name: direct(function) for name, function in ours.items()}
+        | _peers(direction, lambda name, function: function)
+        | engines.implementations(direction.deployed, ("values", "log_det"))
     )
 
 
@@ -240,7 +243,7 @@ def _densities(inverse: Direction) -> dict[str, Setup]:
 
     numpy = inverse.numpy
     ours = {"numpy": direct(lambda x, params: _log_density("numpy", np, *numpy(x, params)))} if numpy else {}
-    return ours | _peers(inverse, finish)
+    return ours | _peers(inverse, finish) | engines.implementations(inverse.deployed, ("log_prob",))
 
 
 def _log_density(name: str, library: Any, z: Any, log_det: Any) -> Any:
@@ -264,7 +267,8 @@ def _samplers(forward: Direction) -> dict[str, Setup]:
         return lambda: transform(draw((n, dim), dtype=dtype), params)[0]
 
     ours: dict[str, Setup] = {"numpy": numpy_sample} if forward.numpy else {}
-    return ours | _peers(forward, finish, lambda call, dim: (call.args[0], dim))
+    peers = _peers(forward, finish, lambda call, dim: (call.args[0], dim))
+    return ours | peers | engines.implementations(forward.deployed, ("values",), draws=True)
 
 
 def _peers(direction: Direction, finish: _Finish, draw: arrays.Shape | None = None) -> dict[str, Setup]:

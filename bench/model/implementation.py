@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
+from seqgap.bench.model.case import DTYPES
+
 OWN = "own"  # of a sampler from outside, where its file names no other
 _INSTALL = "pip install 'seqgap[peers]'"
 _COMPILERS = ("c++", "g++", "clang++")  # what torch.compile looks for
@@ -19,6 +21,7 @@ class Implementation(NamedTuple):
     built_on: str = ""  # optional package that the library builds on
     full_passes: Literal["", "sequential", "always"] = ""  # does D times the work: of operations of D steps
     threads: bool = True  # it has a notion of threads
+    dtypes: tuple[str, ...] = DTYPES
     peer: bool = True  # what users would pick instead, not what we wrote to explain or to compare
     normal: float = 0.0  # seconds for each normal that it draws, where they matter
 
@@ -26,6 +29,10 @@ class Implementation(NamedTuple):
     def language(self) -> str:
         """What it is written in; `numba-naive` is a way of `numba`."""
         return self.name.partition("-")[0]
+
+    def takes(self, dtype: str, threads: int) -> bool:
+        """Whether it computes in the dtype, on so many threads."""
+        return dtype in self.dtypes and (threads == 1 or self.threads)
 
     @property
     def runs_in(self) -> str:
@@ -41,6 +48,17 @@ class Implementation(NamedTuple):
         if self.name == "torch-compile" and not any(map(shutil.which, _COMPILERS)):
             return "needs a C++ compiler"
         return None
+
+
+def _engine(library: str) -> Implementation:
+    return Implementation(
+        library,
+        library=library,
+        built_on="onnx",
+        full_passes="sequential",
+        threads=False,
+        dtypes=("float32",),
+    )
 
 
 _TABLE = {
@@ -62,6 +80,8 @@ _TABLE = {
         Implementation("nflows", library="nflows", built_on="torch", full_passes="sequential"),
         Implementation("normflows", library="normflows", built_on="torch"),
         Implementation("flowjax", library="flowjax", built_on="jax", full_passes="sequential"),
+        _engine("onnxruntime"),
+        _engine("openvino"),
     )
 }
 PEERS = tuple(name for name, row in _TABLE.items() if row.peer)

@@ -12,6 +12,7 @@ import numpy as np
 
 from seqgap.bench.model.case import EXP_FLOPS, Cost
 from seqgap.bench.model.flow import Direction, Function
+from seqgap.bench.peers import deployed
 from seqgap.bench.peers.flows import models
 from seqgap.bench.peers.transforms import Transform, affine, affine_back, spline
 
@@ -184,6 +185,7 @@ def stepwise(
         lambda jax, z, tables: jax_by_feature(jax, z, tables, affine_back),
         tables=lambda params, dim: tuple(layers(params)),
         explaining=explaining, unrolled=True, models=models(layers, back=True),
+        deployed=deployed.by_passes(layers),
     )  # fmt: skip
 
 
@@ -208,6 +210,7 @@ def at_once(
         lambda torch, batch, tables: one_pass(torch, batch, tables, transform),
         lambda jax, batch, tables: one_pass(jax.numpy, batch, tables, transform),
         tables=lambda params, dim: ordered(params), models=models(layers, back, bound),
+        deployed=deployed.at_once(layers, back, bound),
     )  # fmt: skip
 
 

@@ -46,9 +46,9 @@ def spline(bound: float, back: bool) -> Transform:
         k = (clipped[..., None] >= (ys if back else xs)[..., 1:-1]).sum(-1)[..., None]
         take = getattr(xp, "take_along_dim", None) or xp.take_along_axis
         x, x1, y, y1, low, high = (take(a, k + j, -1)[..., 0] for a in (xs, ys, slopes) for j in (0, 1))
-        moved, slope = rational_quadratic(xp, clipped, (x, x1, y, y1, low, high), back)
+        transformed, slope = rational_quadratic(xp, clipped, (x, x1, y, y1, low, high), back)
         added = xp.where(inside, slope, xp.zeros_like(slope))
-        return xp.where(inside, moved, values), added.sum(1)
+        return xp.where(inside, transformed, values), added.sum(1)
 
     return transform
 
@@ -65,10 +65,10 @@ def rational_quadratic(xp: Any, values: Any, knots: tuple[Any, ...], back: bool)
     part = _root(xp, values - y, height, steep, low, bend) if back else (values - x) / width
     rest = part * (1 - part)
     below = steep + bend * rest
-    moved = x + part * width if back else y + height * (steep * part**2 + low * rest) / below
+    transformed = x + part * width if back else y + height * (steep * part**2 + low * rest) / below
     ratio = steep / below
     slope = xp.log(ratio**2 * (high * part**2 + 2 * steep * rest + low * (1 - part) ** 2))
-    return moved, -slope if back else slope
+    return transformed, -slope if back else slope
 
 
 def _root(xp: Any, up: Any, height: Any, steep: Any, low: Any, bend: Any) -> Any:

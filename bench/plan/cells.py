@@ -43,7 +43,7 @@ def _cells(stem: str, operation: Operation, options: Options) -> Iterator[Cell]:
         batches = tuple(dict.fromkeys((*batches, *options.map)))
     impls = [impl for impl in operation.implementation_names if impl in options.impl]
     for dtype, threads, batch, dim, impl in product(dtypes, options.threads, batches, dims, impls):
-        if threads == 1 or implementation(impl).threads:
+        if implementation(impl).takes(dtype, threads):
             yield Cell(stem, operation.name, impl, dtype, dim, batch, threads)
 
 

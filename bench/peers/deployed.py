@@ -1,0 +1,86 @@
+"""The neural flows in the engines that networks are deployed with: see `model.engines`."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from seqgap.bench.model.case import Thunk
+from seqgap.bench.model.engines import Engine, Program
+from seqgap.bench.peers import onnx_flows
+from seqgap.bench.peers.onnx_graph import Graph, Value
+
+Layers: TypeAlias = Callable[[Any], Sequence[Any]]  # of Params, as those of `neural`
+
+
+def at_once(layers: Layers, back: bool, bound: float | None = None) -> Program:
+    """One pass of each network, as `neural.at_once`; results: values, log_det, log_prob."""
+
+    def program(engine: Engine, batch: Any, params: Any, results: tuple[str, ...]) -> Thunk:
+        ordered = layers(params)[:: 1 if back else -1]
+        outputs = [np.empty(batch.shape if name == "values" else len(batch), batch.dtype) for name in results]
+        graph = Graph()
+        known = onnx_flows.outputs(graph, ordered, batch.shape, back, bound)
+        wanted = [(known[name], array.shape) for name, array in zip(results, outputs, strict=True)]
+        run = engine(graph.model({"batch": batch.shape}, wanted))([batch], outputs)
+
+        def transform() -> Any:
+            run()
+            return tuple(outputs) if len(outputs) > 1 else outputs[0]
+
+        return transform
+
+    return program
+
+
+def by_passes(layers: Layers) -> Program:
+    """Latent to data by D calls of the network of each masked affine layer; results as those of `at_once`.
+
+    Each call makes one more feature right: what it returns is what the next one is given.
+    """
+
+    def program(engine: Engine, z: Any, params: Any, results: tuple[str, ...]) -> Thunk:
+        source, stages, log_scales = z, [], []
+        for layer in map(onnx_flows.natural, layers(params)):
+            log_scales.append(np.empty_like(z))
+            run, source = _passes(engine, layer, source, log_scales[-1])
+            stages.append(run)
+
+        def sample() -> Any:
+            for stage in stages:
+                stage()
+            return _results(results, source, log_scales)
+
+        return sample
+
+    return program
+
+
+def _passes(engine: Engine, layer: Any, source: Any, log_scale: Any) -> tuple[Thunk, Any]:
+    """What makes D calls for a layer, and the array that it leaves its values in."""
+    graph, dim = Graph(), source.shape[1]
+    target = onnx_flows.Batch(Value(graph, "target"), *source.shape)
+    hidden = onnx_flows.hidden_of(graph, layer, target)
+    values, added = onnx_flows.affine(graph, layer, hidden, Value(graph, "source"), back=True)
+    shapes = {"source": source.shape, "target": source.shape}
+    bind = engine(graph.model(shapes, [(values, source.shape), (added, source.shape)]))
+    start, other = np.zeros_like(source), np.zeros_like(source)
+    forth, back = (bind([source, a], [b, log_scale]) for a, b in ((start, other), (other, start)))
+    calls = [forth, back] * (dim // 2) + [forth] * (dim % 2)
+
+    def run() -> None:
+        start.fill(0)
+        for call in calls:
+            call()
+
+    return run, other if dim % 2 else start
+
+
+def _results(names: tuple[str, ...], values: Any, log_scales: Sequence[Any]) -> Any:
+    if names == ("values",):
+        return values
+    log_det = np.sum([log_scale.sum(1) for log_scale in log_scales], axis=0)
+    if names == ("log_prob",):
+        squares = np.einsum("nd,nd->n", values, values)
+        return log_det - 0.5 * squares - 0.5 * onnx_flows.LOG_2_PI * values.shape[1]
+    return values, log_det

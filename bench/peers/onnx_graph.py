@@ -1,0 +1,111 @@
+"""An ONNX graph, written as array expressions."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
+
+_OPSET, _IR = 18, 9  # of 2022: the engines of several years read them
+
+
+def _operator(op: str) -> Callable[["Value", Any], "Value"]:
+    return lambda self, other: self.graph.add(op, self, other)
+
+
+def _reflected(op: str) -> Callable[["Value", Any], "Value"]:
+    return lambda self, other: self.graph.add(op, other, self)
+
+
+class Value:
+    """A result in a graph: its operators add nodes."""
+
+    def __init__(self, graph: "Graph", name: str) -> None:
+        self.graph, self.name = graph, name
+
+    __add__, __radd__ = _operator("Add"), _reflected("Add")
+    __sub__, __rsub__ = _operator("Sub"), _reflected("Sub")
+    __mul__, __rmul__ = _operator("Mul"), _reflected("Mul")
+    __truediv__, __rtruediv__ = _operator("Div"), _reflected("Div")
+    __lt__, __gt__, __ge__ = _operator("Less"), _operator("Greater"), _operator("GreaterOrEqual")
+    __and__ = _operator("And")
+
+    def __neg__(self) -> "Value":
+        return self.graph.add("Neg", self)
+
+    def __pow__(self, exponent: int) -> "Value":
+        assert exponent == 2
+        return self * self
+
+
+class Graph:
+    """Nodes and constants: inputs that are numbers or arrays, in float32 but for arrays of integers."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+        self._names = (f"v{count}" for count in itertools.count())
+
+    def add(self, op: str, *inputs: Any, **attributes: Any) -> Value:
+        """The result of an operator."""
+        return self.split(1, op, *inputs, **attributes)[0]
+
+    def split(self, count: int, op: str, *inputs: Any, **attributes: Any) -> list[Value]:
+        """The results of an operator that has several."""
+        from onnx import helper
+
+        outputs = [next(self._names) for _ in range(count)]
+        self._nodes.append(helper.make_node(op, [self._name(i) for i in inputs], outputs, **attributes))
+        return [Value(self, name) for name in outputs]
+
+    def _name(self, value: Any) -> str:
+        if isinstance(value, Value):
+            return value.name
+        from onnx import numpy_helper
+
+        array = np.asarray(value, None if isinstance(value, np.ndarray) else np.float32)
+        array = array.astype(np.float32) if array.dtype.kind == "f" else array
+        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name=next(self._names)))
+        return str(self._constants[-1].name)
+
+    def exp(self, value: Value) -> Value:
+        """As that of NumPy, and so are the next ones."""
+        return self.add("Exp", value)
+
+    def log(self, value: Value) -> Value:
+        """Natural logarithm."""
+        return self.add("Log", value)
+
+    def sqrt(self, value: Value) -> Value:
+        """Square root."""
+        return self.add("Sqrt", value)
+
+    def clip(self, value: Value, low: float, high: float | None) -> Value:
+        """To low and, if there is one, high."""
+        return self.add("Clip", value, *(limit for limit in (low, high) if limit is not None))
+
+    def where(self, condition: Value, true: Any, false: Any) -> Value:
+        """Element by element."""
+        return self.add("Where", condition, true, false)
+
+    def model(self, inputs: Shapes, outputs: list[tuple[Value, tuple[int, ...]]]) -> bytes:
+        """The model with what its outputs need; inputs, by name, and outputs have these shapes."""
+        from onnx import TensorProto, checker, helper
+
+        needed, nodes = {value.name for value, _ in outputs}, []
+        for node in reversed(self._nodes):
+            if needed & set(node.output):
+                nodes.append(node)
+                needed |= set(node.input)
+        graph = helper.make_graph(
+            nodes[::-1],
+            "flow",
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()],
+            [helper.make_tensor_value_info(value.name, TensorProto.FLOAT, shape) for value, shape in outputs],
+            [constant for constant in self._constants if constant.name in needed],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR)
+        checker.check_model(model, full_check=True)
+        return bytes(model.SerializeToString())
