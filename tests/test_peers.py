@@ -16,7 +16,6 @@ from seqgap.bench.analysis.ranking import Ranking, rankings, table
 from seqgap.bench.analysis.run import read_run
 from seqgap.bench.measure.cell import measure
 from seqgap.bench.model import arrays
-from seqgap.bench.model import implementation as model
 from seqgap.bench.model.case import Case, Dtype, Operation, Thunk
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.implementation import implementation, left_out
@@ -28,9 +27,11 @@ from seqgap.bench.report.tables import print_peers
 from seqgap.bench.results.rows import Row
 from seqgap.kernels._core.jit import threads_available
 
+FLOAT32 = np.dtype(np.float32)
 COMPILED = "torch-compile"  # seconds for each function
 PEERS = [name for name in implementation_names() if implementation(name).peer]
-LIBRARIES = [name for name in PEERS if name not in ("numpy", COMPILED)]
+ENGINES = ("onnxruntime", "openvino")
+LIBRARIES = [name for name in PEERS if name not in ("numpy", COMPILED, *ENGINES)]
 
 
 def needs(implementation: str) -> Any:
@@ -72,8 +73,7 @@ def assert_all_right(
         batch=(1, 12),
     )  # fmt: skip
     cells = plan(options)
-    taken = {*operation.dtypes} & {*model.implementation(implementation).dtypes}
-    assert bool(cells) == (dtype.name in taken)
+    assert bool(cells) == (dtype.name in operation.dtypes)
     for cell in cells:
         assert_right(cell)
 
@@ -97,6 +97,17 @@ def every(*names: str) -> Any:
 def test_results_are_right(case: Case, peer_operation: Operation, implementation: str, dtype: Dtype) -> None:
     """At D = 70 a series is two blocks of steps and a rest."""
     assert_all_right(case, peer_operation, implementation, dtype, (1, 5, 70))
+
+
+@every(*ENGINES)
+def test_engines_are_right(case: Case, peer_operation: Operation, implementation: str) -> None:
+    assert_all_right(case, peer_operation, implementation, FLOAT32, (1, 7))
+
+
+@pytest.mark.slow
+@every(*ENGINES)
+def test_engines_are_right_at_more_sizes(case: Case, peer_operation: Operation, implementation: str) -> None:
+    assert_all_right(case, peer_operation, implementation, FLOAT32, (2, 70))
 
 
 @pytest.mark.slow
@@ -156,7 +167,6 @@ import os
 import numpy as np
 import psutil
 from seqgap.bench.model import arrays
-from seqgap.bench.model import implementation as model
 
 def spent():
     return {t.id: t.user_time + t.system_time for t in psutil.Process().threads()}

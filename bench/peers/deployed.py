@@ -19,10 +19,10 @@ def at_once(layers: Layers, back: bool, bound: float | None = None) -> Program:
     def program(engine: Engine, batch: Any, params: Any, results: tuple[str, ...]) -> Thunk:
         ordered = layers(params)[:: 1 if back else -1]
         outputs = [np.empty(batch.shape if name == "values" else len(batch), batch.dtype) for name in results]
-        graph = Graph()
-        known = onnx_flows.outputs(graph, ordered, batch.shape, back, bound)
+        source = _input(graph := Graph(), "batch", batch.shape, engine)
+        known = onnx_flows.outputs(source, ordered, back, bound)
         wanted = [(known[name], array.shape) for name, array in zip(results, outputs, strict=True)]
-        run = engine(graph.model({"batch": batch.shape}, wanted))([batch], outputs)
+        run = engine.compiled(graph.model({"batch": batch.shape}, wanted))([batch], outputs)
 
         def transform() -> Any:
             run()
@@ -31,6 +31,11 @@ def at_once(layers: Layers, back: bool, bound: float | None = None) -> Program:
         return transform
 
     return program
+
+
+def _input(graph: Graph, name: str, shape: tuple[int, int], engine: Engine) -> onnx_flows.Batch:
+    rows, dim = shape
+    return onnx_flows.Batch(Value(graph, name), dim, engine.gathers_columns or rows == 1)
 
 
 def by_passes(layers: Layers) -> Program:
@@ -59,11 +64,11 @@ def by_passes(layers: Layers) -> Program:
 def _passes(engine: Engine, layer: Any, source: Any, log_scale: Any) -> tuple[Thunk, Any]:
     """What makes D calls for a layer, and the array that it leaves its values in."""
     graph, dim = Graph(), source.shape[1]
-    target = onnx_flows.Batch(Value(graph, "target"), *source.shape)
+    target = _input(graph, "target", source.shape, engine)
     hidden = onnx_flows.hidden_of(graph, layer, target)
     values, added = onnx_flows.affine(graph, layer, hidden, Value(graph, "source"), back=True)
     shapes = {"source": source.shape, "target": source.shape}
-    bind = engine(graph.model(shapes, [(values, source.shape), (added, source.shape)]))
+    bind = engine.compiled(graph.model(shapes, [(values, source.shape), (added, source.shape)]))
     start, other = np.zeros_like(source), np.zeros_like(source)
     forth, back = (bind([source, a], [b, log_scale]) for a, b in ((start, other), (other, start)))
     calls = [forth, back] * (dim // 2) + [forth] * (dim % 2)

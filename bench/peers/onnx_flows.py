@@ -27,8 +27,8 @@ class _Piece(NamedTuple):
 class Batch:
     """The batch in pieces that nothing puts together before it has to."""
 
-    def __init__(self, value: Value, rows: int, dim: int) -> None:
-        self.rows, self.pieces = rows, [_Piece(value, np.arange(dim))]
+    def __init__(self, value: Value, dim: int, gathers_columns: bool) -> None:
+        self.pieces, self.gathers_columns = [_Piece(value, np.arange(dim))], gathers_columns
 
     def joined(self) -> Value:
         """All features, in any order."""
@@ -56,22 +56,19 @@ class Batch:
         self.pieces = [*passing, _Piece(values, transformed)]
 
     def _columns(self, value: Value, at: Any) -> Value:
-        """ONNX Runtime copies columns element by element, rows as a whole."""
         add = value.graph.add
-        if self.rows == 1:
+        if self.gathers_columns:
             return add("Gather", value, at, axis=1)
         return add("Transpose", add("Gather", add("Transpose", value), at, axis=0))
 
 
-def outputs(
-    graph: Graph, layers: Iterable[Any], shape: tuple[int, int], back: bool, bound: float | None
-) -> dict[str, Value]:
-    """values, log_det and log_prob of the input `batch` after all layers in their order.
+def outputs(batch: Batch, layers: Iterable[Any], back: bool, bound: float | None) -> dict[str, Value]:
+    """values, log_det and log_prob of a batch after all layers in their order.
 
     back: latent to data. bound: of the splines, None where the layers are affine.
     """
-    dim = shape[1]
-    batch, log_dets = Batch(Value(graph, "batch"), *shape), []
+    (source,), log_dets = batch.pieces, []
+    graph, dim = source.value.graph, len(source.features)
     for layer in map(natural, layers):
         if len(layer.bias_out):
             values, added = _transformed(graph, layer, batch, back, bound)

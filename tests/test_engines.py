@@ -1,0 +1,141 @@
+"""The engines that networks are deployed with: what they run, on how many threads, in whose memory."""
+
+import gc
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqgap.bench.machine.environment import versions
+from seqgap.bench.measure.gate import difference
+from seqgap.bench.model.case import Call, Thunk
+from seqgap.bench.model.engines import Engine
+from seqgap.bench.model.implementation import left_out
+from seqgap.bench.model.registry import cases, operation_of
+from seqgap.bench.plan.cells import plan
+from seqgap.bench.plan.options import Options
+from seqgap.kernels._core.jit import threads_available
+
+FLOAT32 = np.dtype(np.float32)
+OPERATIONS = ("realnvp.inverse", "iaf.forward", "rq_spline.forward", "maf.forward", "maf.log_prob")
+
+
+def missing(*names: str) -> str:
+    return "; ".join(f"{', '.join(group)}: {remedy}" for remedy, group in left_out(names).items())
+
+
+ENGINES = [
+    pytest.param(name, marks=pytest.mark.skipif(bool(missing(name)), reason=missing(name)))
+    for name in ("onnxruntime", "openvino")
+]
+each = pytest.mark.parametrize("engine", ENGINES)
+
+
+def prepared(operation: str, engine: str, dim: int, batch: int) -> tuple[Thunk, Call]:
+    call = operation_of(operation).inputs(dim, batch, FLOAT32, 3)
+    return operation_of(operation).implementations[engine](call, dim, FLOAT32), call
+
+
+@each
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_row_agrees_with_the_kernel(engine: str, name: str) -> None:
+    thunk, call = prepared(name, engine, 9, 300)
+    stem, operation = name.split(".")
+    expected, tolerance = call.of(cases()[stem].kernel(operation))(), operation_of(name).tolerance
+    assert difference(thunk(), expected, 2 * tolerance.of(9, FLOAT32), FLOAT32).used <= 1
+
+
+@each
+def test_results_are_written_to_the_same_memory(engine: str) -> None:
+    thunk, _ = prepared("realnvp.forward", engine, 6, 4)
+    assert all(a is b for a, b in zip(thunk(), thunk(), strict=True))
+
+
+@each
+def test_the_memory_of_the_batch_lives_as_long_as_what_reads_it(engine: str) -> None:
+    thunk, call = prepared("maf.inverse", engine, 6, 4)
+    batch = weakref.ref(call.args[0])
+    del call
+    gc.collect()
+    assert batch() is not None
+    del thunk
+    gc.collect()
+    assert batch() is None
+
+
+@each
+def test_draws_differ_from_call_to_call_and_not_from_run_to_run(engine: str) -> None:
+    def draws() -> list[Any]:
+        thunk, _ = prepared("realnvp.sample", engine, 6, 5)
+        return [thunk().copy() for _ in range(2)]
+
+    first, second = draws(), draws()
+    assert not np.array_equal(first[0], first[1])
+    np.testing.assert_array_equal(first, second)
+
+
+THREADS = """
+import sys
+import numpy as np
+import psutil
+from seqgap.bench.model.registry import operation_of
+
+def spent():
+    return {t.id: t.user_time + t.system_time for t in psutil.Process().threads()}
+
+float32 = np.dtype(np.float32)
+operation = operation_of("realnvp.forward")
+run = operation.implementations[ENGINE](operation.inputs(256, 4096, float32, 1), 256, float32)
+run()
+start = spent()
+for _ in range(40):
+    run()
+gained = [seconds - start.get(thread, 0) for thread, seconds in spent().items()]
+print(max(gained) / sum(gained))
+"""
+
+
+@pytest.mark.skipif(threads_available() < 2, reason="this machine gives Numba one thread")
+@each
+def test_a_single_thread_does_all_of_the_work(engine: str, fresh_python: Callable[..., str]) -> None:
+    assert float(fresh_python(THREADS.replace("ENGINE", repr(engine)))) > 0.9
+
+
+def test_cells_are_of_float32_and_of_one_thread() -> None:
+    options = Options(
+        impl=("numba", "onnxruntime"), case=("realnvp.forward",), dim=(2,), batch=(1,), map=(),
+        dtype=("float64", "float32"), threads=(1, 2),
+    )  # fmt: skip
+    cells = [cell for cell in plan(options) if cell.impl == "onnxruntime"]
+    assert [(cell.dtype, cell.threads) for cell in cells] == [("float32", 1)]
+
+
+@pytest.mark.skipif(bool(missing("onnxruntime")), reason=missing("onnxruntime"))
+@pytest.mark.parametrize("dim", [4, 5])
+def test_masked_flows_are_sampled_by_d_calls_of_each_network(dim: int) -> None:
+    from seqgap.bench.model import engines
+    from seqgap.bench.peers import deployed, neural
+
+    calls = []
+
+    def compiled(model: bytes) -> Any:
+        bind = engines.onnxruntime(model)
+
+        def counted(inputs: Any, outputs: Any) -> Thunk:
+            run = bind(inputs, outputs)
+            return lambda: (calls.append(model), run())
+
+        return counted
+
+    z, params = operation_of("maf.forward").inputs(dim, 3, FLOAT32, 2).args
+    sample = deployed.by_passes(neural.autoregressive)(Engine(compiled, False), z, params, ("values",))
+    sample()
+    assert len(calls) == dim * len(params.order)
+    assert len(set(calls)) == len(params.order)
+
+
+@each
+def test_the_versions_are_recorded(engine: str) -> None:
+    assert {engine, "onnx"} <= versions().keys()
