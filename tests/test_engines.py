@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command import invoke
 
 from seqgap.bench.machine.environment import versions
 from seqgap.bench.measure.gate import difference
@@ -139,3 +140,13 @@ def test_masked_flows_are_sampled_by_d_calls_of_each_network(dim: int) -> None:
 @each
 def test_the_versions_are_recorded(engine: str) -> None:
     assert {engine, "onnx"} <= versions().keys()
+
+
+@each
+def test_a_dtype_that_an_engine_does_not_take_is_named(engine: str) -> None:
+    asked = ["run", "--case", "realnvp.forward", "--impl", engine, "--dtype", "float64", "--dry-run"]
+    done = invoke(*asked)
+    assert done.exit_code == 2
+    assert f"no chosen operation runs in {engine} with float64; see seqgap list" in done.output
+    done = invoke(*asked, "--impl", f"numba,{engine}")
+    assert f"No chosen operation runs in {engine} with float64; left out" in done.output

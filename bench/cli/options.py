@@ -132,10 +132,20 @@ def refuse_idle(options: "Options", cases: Sequence[str], impl: Sequence[str]) -
     if len(idle) == len(options.impl):
         threads = " on several threads" if min(options.threads) > 1 else ""
         raise click.UsageError(
-            f"--impl: no chosen operation runs in {', '.join(idle)}{threads}; see seqgap list"
+            f"--impl: no chosen operation runs in {', '.join(idle)}{_dtypes(options, idle)}{threads};"
+            " see seqgap list"
         )
     if named := [name for name in impl if name in idle]:
-        click.echo(f"No chosen operation runs in {', '.join(named)}; left out", err=True)
+        where = f"{', '.join(named)}{_dtypes(options, named)}"
+        click.echo(f"No chosen operation runs in {where}; left out", err=True)
+
+
+def _dtypes(options: "Options", names: Sequence[str]) -> str:
+    """The dtypes that were asked for, where one of the implementations takes none of them."""
+    from seqgap.bench.model.implementation import implementation
+
+    none = any(not {*options.dtype} & {*implementation(name).dtypes} for name in names)
+    return f" with {' or '.join(options.dtype)}" if none else ""
 
 
 def _operation_names() -> list[str]:
