@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from seqgap.bench.machine.turns import calls_in_turns
 from seqgap.bench.model import arrays
 from seqgap.bench.model.case import Call
-from seqgap.bench.model.implementation import PEERS, left_out
+from seqgap.bench.model.implementation import PEERS, implementation, left_out
 from seqgap.bench.model.registry import cases, operation_of
 from seqgap.bench.report.text import si
 
@@ -45,7 +45,8 @@ def call_of(name: str, count: int, dim: int, dtype: Any, params: Any = None) -> 
 def contenders(name: str, count: int, dim: int, dtype: Any, params: Any = None) -> Thunks:
     """The kernel and every installed peer, on one thread."""
     stem, operation = name.split(".")
-    names = [peer for peer in operation_of(name).implementation_names if peer in installed()]
+    takes = [peer for peer in installed() if implementation(peer).takes(np.dtype(dtype).name, 1)]
+    names = [peer for peer in operation_of(name).implementation_names if peer in takes]
     call = call_of(name, count, dim, dtype, params)
     return {peer: cases()[stem].setup(operation, peer)(call, dim, dtype) for peer in ("numba", *names)}
 
