@@ -80,7 +80,7 @@ def _keeping(run: Any, *arrays: Arrays) -> Thunk:
     return run  # type: ignore[no-any-return]
 
 
-_ENGINES = {  # ONNX Runtime copies columns element by element: two transpositions take a third of that
+_ENGINES = {  # ONNX Runtime copies columns element by element, rows as a whole
     "onnxruntime": Engine(onnxruntime, gathers_columns=False),
     "openvino": Engine(openvino, gathers_columns=True),
 }
