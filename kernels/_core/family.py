@@ -17,7 +17,6 @@ from seqgap.kernels._core.rows import WORTH_LIGHT, FewRows, Step, draw, score, t
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._core.summary import summary
 
-_MOST = 4
 _FAMILIES: dict[type, "Family"] = {}  # by the exact type of their Params; each module adds its own
 
 
@@ -157,10 +156,9 @@ class Family:
         forward, inverse = (self._step(i, params, dtype, dim, *options) for i in (0, 1))
         if self._few is not None:
             few = self._few.packed(*forward.arrays)
-            most = _MOST
-            inverse = inverse._replace(most=most, few=(self._few.inverse, few))
+            inverse = inverse.with_few(self._few.inverse, few)
             if options == self.strategies[:1]:
-                forward = forward._replace(most=most, few=(self._few.forward, few))
+                forward = forward.with_few(self._few.forward, few)
         return Directions((forward,), (inverse,))
 
     def _step(

@@ -79,7 +79,10 @@ class Flow:
     def _transform(
         self, direction: int, name: str, argument: Any, strategy: str | None, out: Any, threads: int
     ) -> tuple[Array, Array]:
-        if out is not None and check.ready(argument, out):
+        if out is None:
+            source = check.batch(name, argument)
+            target = np.empty(source.shape, source.dtype)
+        elif check.ready(argument, out):
             source, target = argument, out
         else:
             source = check.batch(name, argument)
@@ -90,7 +93,8 @@ class Flow:
         steps = (self._own if usual else self._directions(source.dtype, strategy))[direction]
         log_det = np.empty(len(source), source.dtype)
         if threads == 1 and len(steps) == 1:  # the shortest way: for one row most of the time is the call
-            steps[0](source, target, log_det)
+            rows, arrays = steps[0].for_rows(len(source))
+            rows(0, len(source), source, target, log_det, *arrays)
         else:
             transform(steps, source, target, log_det, check.threads(threads))
         return target, log_det

@@ -91,15 +91,22 @@ class RowKernel:
             in_parts(lambda lo, hi: self.rows(lo, hi, *arrays), threads, (count, dim), self._worth)
 
 
-class FewRows(NamedTuple):
-    """Row kernels for batches smaller than the lanes of a vector, which do their rows one by one.
+class FewRowKernel(NamedTuple):
+    """A row kernel for batches smaller than the lanes of a vector, which does its rows one by one.
 
-    packed(*arrays): their arrays, from those of the usual kernels. A row has the same bits by either.
+    most(*arrays): for how many rows it is faster than the usual kernel with these arrays.
     """
 
+    rows: Callable[..., Any]
+    most: Callable[..., int]
+
+
+class FewRows(NamedTuple):
+    """Those of both directions, with the arrays packed(*arrays). A row has the same bits by either kernel."""
+
     packed: Callable[..., tuple[Any, ...]]
-    forward: Callable[..., Any]
-    inverse: Callable[..., Any]
+    forward: FewRowKernel
+    inverse: FewRowKernel
 
     def swapped(self) -> "FewRows":
         """Those of the inverse."""
@@ -115,14 +122,18 @@ class Step(NamedTuple):
     most: int = -1  # rows that `few` takes
     few: tuple[Any, ...] = ()  # (row kernel, its arrays)
 
+    def with_few(self, kernel: FewRowKernel, arrays: tuple[Any, ...]) -> "Step":
+        """The step with a kernel for few rows."""
+        return self._replace(most=kernel.most(*self.arrays), few=(kernel.rows, arrays))
+
+    def for_rows(self, count: int) -> tuple[Any, ...]:
+        """The kernel and its arrays for so many rows."""
+        return self.few if count <= self.most else (self.rows, self.arrays)
+
     def __call__(self, source: Array, target: Array, log_det: Array) -> None:
         """Write target and log_det."""
-        count = len(source)
-        if count <= self.most:
-            rows, arrays = self.few
-            rows(0, count, source, target, log_det, *arrays)
-        else:
-            self.rows(0, count, source, target, log_det, *self.arrays)
+        rows, arrays = self.for_rows(len(source))
+        rows(0, len(source), source, target, log_det, *arrays)
 
 
 def transform(steps: Sequence[Step], source: Array, target: Array, log_det: Array, threads: int) -> None:
@@ -148,7 +159,7 @@ def score(steps: Sequence[Step], x: Array, density: Array, threads: int) -> None
 def _score(steps: Sequence[Step], x: Array, density: Array) -> None:
     size = _chunk_rows(x)
     z = np.empty((size, x.shape[1]), x.dtype)
-    if size == len(x):  # views of everything would take longer than the kernel does for one row
+    if size == len(x):  # views of everything would take longer than a kernel does for one row
         _run(steps, x, z, density)
         add_base(z, density)
         return
@@ -170,6 +181,10 @@ def _draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64) 
     size = _chunk_rows(x)
     z = np.empty((size, x.shape[1]), x.dtype)
     log_det = np.empty(size, x.dtype)
+    if size == len(x):
+        normal_rows(0, size, z, first_row, key, _STREAM)
+        _run(steps, z, x, log_det)
+        return
     for lo, hi, latent in _chunks(len(x), z):
         normal_rows(0, hi - lo, latent, first_row + lo, key, _STREAM)
         _run(steps, latent, x[lo:hi], log_det)
@@ -198,7 +213,9 @@ def _worth(steps: Sequence[Step]) -> int:
 
 def _chunk_rows(batch: Array) -> int:
     """How many rows of a batch go through all steps at a time."""
-    rows, dim = int(batch.shape[0]), int(batch.shape[1])
+    rows, dim = batch.shape
+    if batch.nbytes <= _CHUNK:
+        return rows
     return min(rows, _TOGETHER * max(1, _CHUNK // (_TOGETHER * dim * batch.itemsize)))
 
 

@@ -110,8 +110,9 @@ def _advance(known: Any, limit: Any, start: Any, sizes: Any, parts: Any, row: An
         )
         add_columns(weight, parts.units, (known, limit), row.ordered, ends, total, parts.units - skipped)
     for k in range(sizes.depth):
-        first = last = entry(done, k)
-        while last < sizes.width and entry(parts.degrees, k * sizes.width + last) <= limit:
+        first, degrees = entry(done, k), moved(parts.degrees, k * sizes.width)
+        last = sizes.width if entry(degrees, sizes.width - 1) <= limit else first
+        while last < sizes.width and entry(degrees, last) <= limit:
             last += 1
         if last > first:
             _finish(k, first, last, sizes, parts, row)

@@ -4,8 +4,17 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from seqgap.kernels._core.family import StrategicFamily
-from seqgap.kernels._core.rows import WORTH_HEAVY, FewRows
-from seqgap.kernels._nets.layers import STRATEGIES, incremental_layer, parallel_layer, stack, sweeping_layer
+from seqgap.kernels._core.llvm import VECTOR_BYTES
+from seqgap.kernels._core.rows import WORTH_HEAVY, FewRowKernel, FewRows
+from seqgap.kernels._nets.layers import (
+    STRATEGIES,
+    Layers,
+    incremental_layer,
+    parallel_layer,
+    stack,
+    sweeping_layer,
+)
+from seqgap.kernels._nets.mlp import Network
 from seqgap.kernels._nets.packed import packed
 from seqgap.kernels._nets.single import at_once_rows, by_feature_rows
 
@@ -32,8 +41,29 @@ def stack_rows(to_data: Any, to_latent: Any) -> StackRows:
         stack(incremental_layer(to_data)),
         stack(sweeping_layer(to_data)),
         stack(parallel_layer(to_latent)),
-        FewRows(packed, by_feature_rows(to_data), at_once_rows(to_latent)),
+        FewRows(
+            packed,
+            FewRowKernel(by_feature_rows(to_data), _most_by_feature),
+            FewRowKernel(at_once_rows(to_latent), _most_at_once),
+        ),
     )
+
+
+def _most_at_once(layers: tuple[Any, ...], network: tuple[Any, ...]) -> int:
+    """How many rows are faster one by one, in one pass of each network: docs/few_rows.csv.
+
+    6 of float32, 3 of float64. Splines of fewer features than lanes take as long for one row as for a vector.
+    """
+    _, features, outputs, _ = Network(*network).weight_out.shape
+    lanes = VECTOR_BYTES // Network(*network).weight_out.itemsize
+    return 2 if outputs > 2 and features < lanes else 3 * lanes // 8
+
+
+def _most_by_feature(layers: tuple[Any, ...], network: tuple[Any, ...]) -> int:
+    """The same feature by feature: 2 of float32, 1 of float64; couplings take one pass."""
+    if (Network(*network).degrees == Layers(*layers).identity[:, None, None]).all():
+        return _most_at_once(layers, network)
+    return max(1, _most_at_once(layers, network) // 3)
 
 
 class LayerFamily(StrategicFamily):
