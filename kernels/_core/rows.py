@@ -213,7 +213,7 @@ def _worth(steps: Sequence[Step]) -> int:
 
 def _chunk_rows(batch: Array) -> int:
     """How many rows of a batch go through all steps at a time."""
-    rows, dim = batch.shape
+    rows, dim = int(batch.shape[0]), int(batch.shape[1])
     if batch.nbytes <= _CHUNK:
         return rows
     return min(rows, _TOGETHER * max(1, _CHUNK // (_TOGETHER * dim * batch.itemsize)))
