@@ -1,6 +1,6 @@
 """Writes docs/performance.md: `python docs/performance.py docs/performance.md`, on an idle machine.
 
-Needs `pip install ".[peers]"`. About 8 minutes. The contenders of a row are timed in turns in this one
+Needs `pip install ".[peers]"`. About 12 minutes. The contenders of a row are timed in turns in this one
 process, each round long enough for the timer; a figure is a ratio of medians.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import performance_flows
 import performance_kernels
+import performance_small
 from rich.console import Console
 from timing import Report, on_one_thread
 
@@ -67,6 +68,7 @@ def sections() -> Iterator[str]:
             for part in performance_kernels.PARTS:
                 report.compare(dtype, part(dtype))
         performance_flows.rows(report)
+        performance_small.rows(report)
     for dtype in dtypes if threads_available() > 1 else ():  # last: threads spin on after a parallel region
         report.compare(dtype, performance_kernels.threads(dtype))
     yield "## Targets\n\n" + "\n".join(report.lines)

@@ -20,7 +20,7 @@ from seqgap.bench.model.registry import cases
 from seqgap.kernels._core.jit import threads_available
 from seqgap.kernels._core.rows import WORTH_LIGHT
 
-SIZES, BATCH, CUTS = (3, 17), 19, (0, 1, 7, 19)
+SIZES, BATCH, CUTS, MOST = (3, 17), 19, (0, 1, 7, 19), 41
 
 
 def run(case: Case, operation: Operation, call: Call, **more: Any) -> tuple[Any, ...]:
@@ -54,6 +54,19 @@ def other_bits(case: Case, operation: Operation, dtype: Dtype) -> Iterator[str]:
         yield "bits depend on threads"
 
 
+def other_batches(case: Case, operation: Operation, dtype: Dtype) -> Iterator[str]:
+    """Sizes of small batches whose rows are not those of a larger one; flows take a few rows another way."""
+    (size,) = operation.near(SIZES[1:])
+    call = operation.inputs(size, MOST, dtype, 6)
+    whole = run(case, operation, call)
+    for count in range(1, MOST):
+        part = operation.part(call, 0, count)
+        result = case.setup(operation.name, "numba")(part, size, dtype)()
+        first = (np.take(array, range(count), operation.output_axis) for array in whole)
+        if [*map(bits, result if isinstance(result, tuple) else (result,))] != [*map(bits, first)]:
+            yield f"bits of {count} rows"
+
+
 def failures() -> Iterator[str]:
     """Everything that is wrong with the results."""
     for case in cases().values():
@@ -61,7 +74,7 @@ def failures() -> Iterator[str]:
             for dtype in map(np.dtype, operation.dtypes):
                 found = [*wrong_results(case, operation, dtype)]
                 if operation.rows is not None and operation.timed:
-                    found += other_bits(case, operation, dtype)
+                    found += [*other_bits(case, operation, dtype), *other_batches(case, operation, dtype)]
                 yield from (f"{case.stem}.{operation.name} {dtype}: {text}" for text in found)
 
 

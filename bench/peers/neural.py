@@ -232,5 +232,9 @@ def masked_cost(dim: int) -> Cost:
 
 
 def step_cost(dim: int) -> Cost:
-    """The same, feature by feature."""
-    return masked_cost(dim)._replace(depth=dim)
+    """The same, feature by feature.
+
+    A feature waits for multiply-adds into a unit, of that into an output and of its own transform, and for an
+    exp, which is longer than one.
+    """
+    return masked_cost(dim)._replace(depth=4 * dim)
