@@ -289,3 +289,11 @@ def test_the_old_plan_is_the_compiled_part_of_a_flow() -> None:
 def test_wrong_plans_are_refused(arguments: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=f"^{message}"):
         kernels.plan(*arguments)
+
+
+def test_the_identity_is_no_permutation() -> None:
+    """It takes no step: for one row that would be as long as the rest of a small flow."""
+    flow = Flow(affine_coupling.random_params(4, 1), permutation=range(4))
+    assert flow.permutation is None
+    assert len(flow._own.forward) == 1
+    assert "permuted" not in repr(flow)

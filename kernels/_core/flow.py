@@ -27,7 +27,7 @@ class Flow:
     `sample`; the other verbs take the dtype of the batch, float64 for integers.
 
     dim: D, needed only where no Params fix it. permutation: (D,) integers; column j of the latent is then
-    feature permutation[j] of what the first Params take. Raises TypeError or ValueError for Params that are
+    feature permutation[j] of what the first Params take; the identity becomes None. Raises TypeError or ValueError for Params that are
     wrong or do not fit together.
     """
 
@@ -42,7 +42,8 @@ class Flow:
         self.permutation: Array | None = None
         if permutation is not None:
             order = check.permutation("permutation", permutation, self.dim)
-            self.permutation = _read_only("permutation", order)
+            if not np.array_equal(order, np.arange(self.dim)):
+                self.permutation = _read_only("permutation", order)
         self._known: dict[tuple[np.dtype[Any], str | None], Directions] = {}
         self._own = self._bound(self.dtype, None)
 
@@ -186,8 +187,7 @@ class Flow:
             parts.append(params(**{field: v.item() if v.ndim == 0 else v for field, v in values.items()}))
         if stored:
             raise ValueError(f"expected no more fields, got {', '.join(stored)}")
-        identity = np.array_equal(order, np.arange(order.size))
-        return cls(*parts, dim=order.size, permutation=None if identity else order)
+        return cls(*parts, dim=order.size, permutation=order)
 
 
 def _params_of(stem: str) -> Any:
