@@ -57,6 +57,8 @@ WRONG = [
     ("run --budget soon", "expected a duration such as 90s, 10m or 1h30m, got 'soon'"),
     ("run --budget 0m", "--budget"),
     ("run --budget 5s", "--budget: takes about"),
+    ("machine --json --format csv", "--json is --format json, not --format csv"),
+    ("machine --format table --json", "--format table"),
     ("run --quiet --verbose", "--quiet and --verbose"),
     ("run --out file/below", "file"),
     ("run --out full", "full"),

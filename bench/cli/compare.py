@@ -9,7 +9,7 @@ import click
 from seqgap.bench.cli.console import make_console
 from seqgap.bench.cli.folders import complete_folder, to_folder
 from seqgap.bench.cli.options import examples
-from seqgap.bench.cli.tables import TABLE, format_option, json_option, print_tables
+from seqgap.bench.cli.tables import TABLE, chosen_style, format_option, json_option, print_tables
 from seqgap.bench.cli.values import OneOf
 
 if TYPE_CHECKING:
@@ -58,10 +58,11 @@ def compare(old: Path, new: Path, margin: float, fail_on: tuple[str, ...], style
     from seqgap.bench.analysis.run import timed_run
     from seqgap.bench.report.text import tell_damaged
 
+    style = chosen_style(style, as_json)
     before, after = timed_run(old), timed_run(new)
     decided = changes(before, after, margin)
-    if as_json or style != TABLE:
-        print_tables([_data(decided)], "json" if as_json else style)
+    if style != TABLE:
+        print_tables([_data(decided)], style)
     else:
         _print_text(before, after, decided, margin)
     for line in machine_differences(before, after):

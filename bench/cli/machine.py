@@ -6,7 +6,7 @@ import click
 
 from seqgap.bench.cli.console import make_console, make_notes
 from seqgap.bench.cli.options import examples
-from seqgap.bench.cli.tables import TABLE, format_option, json_option, print_tables
+from seqgap.bench.cli.tables import TABLE, chosen_style, format_option, json_option, print_tables
 
 
 @click.command(
@@ -27,9 +27,10 @@ def machine(style: str, as_json: bool) -> None:
     from seqgap.bench.machine.probe import MEASURING, measure_machine
     from seqgap.bench.report.machine import ceilings_table, print_ceilings
 
+    style = chosen_style(style, as_json)
     make_notes().print(MEASURING)
     ceilings = measure_machine(parallel=True).ceilings
-    if as_json or style == "json":
+    if style == "json":
         click.echo(json.dumps(ceilings.to_json(), indent=1))
     elif style == TABLE:
         print_ceilings(make_console(), ceilings)
