@@ -123,6 +123,23 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert printed.startswith("Cost of one sample")
 
 
+@pytest.mark.parametrize("command", ["list", "show run", "compare run run --json", "--help"])
+def test_a_standard_stream_that_takes_nothing_is_no_traceback(tmp_path: Path, command: str) -> None:
+    write_run(tmp_path / "run", ONE, processes=2)
+    full = "seqgap: standard output: No space left on device\n"
+    for streams, code, told in ((">&-", 0, ""), (">&- 2>&- <&-", 0, ""), (">/dev/full", 2, full)):
+        assert piped(f"{{seqgap}} {command} {streams}", tmp_path) == ([code], "", told), streams
+    assert piped(f"{{seqgap}} {command} | head -n 0", tmp_path) == ([141, 0], "", "")
+
+
+def test_standard_error_that_takes_nothing_ends_no_work(tmp_path: Path) -> None:
+    plan = "{seqgap} run --dry-run --processes 1 --case linear_ar"  # warns
+    codes, printed, _ = piped(f"{plan} 2>/dev/full", tmp_path)
+    assert codes == [0]
+    assert printed.endswith("Nothing was measured or written.")
+    assert piped("{seqgap} run --dry-run --dim 0 2>/dev/full", tmp_path)[0] == [2]
+
+
 def test_a_run_whose_reader_goes_away_has_all_its_files(tmp_path: Path) -> None:
     """The reader of its progress too: it goes on without."""
     write_run(tmp_path / "run", ONE, processes=2)

@@ -2,14 +2,13 @@
 
 import io
 import sys
-from typing import Any
 
 import click
 
 from seqgap.bench.cli import config
 from seqgap.bench.cli.audit import audit
 from seqgap.bench.cli.compare import compare
-from seqgap.bench.cli.console import BROKEN_PIPE, to_nowhere
+from seqgap.bench.cli.console import use_standard_streams
 from seqgap.bench.cli.ladder import ladder
 from seqgap.bench.cli.list import list_cases
 from seqgap.bench.cli.machine import machine
@@ -42,18 +41,7 @@ or SEQGAP_RUN_PROCESSES=7; what is typed comes first, then variables.
 )
 
 
-class _Commands(click.Group):
-    def invoke(self, ctx: click.Context) -> Any:
-        """As `click.Group`; ends as other programs do where nobody reads the output any more."""
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            to_nowhere(sys.stdout)
-            sys.exit(BROKEN_PIPE)
-
-
 @click.group(
-    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "SEQGAP"},
     epilog=_EPILOG,
 )
@@ -73,6 +61,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # whatever a terminal cannot show, a name above all
+    use_standard_streams()
     with heeding_signals():
         code = _code()
     sys.exit(code)
