@@ -141,6 +141,14 @@ def test_a_line_now_and_then_where_there_is_no_terminal(monkeypatch: pytest.Monk
     )
 
 
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_narrow_terminal_cuts_no_figure(width: int) -> None:
+    notes = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    with progress.progress(notes, 112) as advance:
+        advance("process 1 of 2: linear_ar.forward-python-float64-D16-N64-t1")
+    assert "1/112 left -:--:-- process 1 of 2: linear_" in notes.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_cells_measured_again_are_not_counted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = itertools.count(0.0, 9.0)
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from seqgap.bench.plan.estimate import duration
 
@@ -27,11 +28,12 @@ def progress(notes: Console, total: int) -> Iterator[Advance]:
         yield _lines(notes, total)
         return
     columns = [
-        BarColumn(30), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        BarColumn(10), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn(),
+        # The text alone is cut where a terminal is narrow, never a figure.
+        TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True)),
     ]  # fmt: skip
     # No refresh thread: it would take time from what is measured.
-    with Progress(*columns, console=notes, auto_refresh=False, transient=True) as bar:
+    with Progress(*columns, console=notes, auto_refresh=False, transient=True, expand=True) as bar:
         task = bar.add_task("starting", total=total)
 
         def advance(text: str, once: float = 0.0, again: bool = False) -> None:
