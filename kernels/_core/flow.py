@@ -27,8 +27,8 @@ class Flow:
     `sample`; the other verbs take the dtype of the batch, float64 for integers.
 
     dim: D, needed only where no Params fix it. permutation: (D,) integers; column j of the latent is then
-    feature permutation[j] of what the first Params take; the identity becomes None. Raises TypeError or ValueError for Params that are
-    wrong or do not fit together.
+    feature permutation[j] of what the first Params take; the identity becomes None. Raises TypeError or
+    ValueError for Params that are wrong or do not fit together.
     """
 
     def __init__(self, *params: Any, dim: int | None = None, permutation: ArrayLike | None = None) -> None:
