@@ -144,6 +144,9 @@ WRONG = {
     "1 / 0": "ZeroDivisionError: division by zero (mine.py:3)",
     "np.linalg.inv(np.zeros((2, 2)))": "LinAlgError: Singular matrix (mine.py:3)",
     "exit('now')": "SystemExit: now (mine.py:3)",
+    "exec('raise KeyboardInterrupt')": "KeyboardInterrupt (mine.py:3)",
+    "__import__('pytest').skip('not today')": "Skipped: not today (mine.py:3)",
+    "exec('class E(Exception): __str__ = None\\nraise E')": "E (mine.py:3)",
     "input()": "EOFError",
     "(lambda: 1)(n)": "TypeError: ",
 }
@@ -269,6 +272,20 @@ CASE = pair("mine", sequential=noisy)
     run = read_run(folder.path)
     assert [row.status for row in run.rows] == ["ok", "ok"]
     assert run.damaged == []
+
+
+def test_no_process_waits_for_what_a_callable_leaves_running(tmp_path: Path) -> None:
+    text = f"""{HEAD}import threading
+def threaded(n, dim, seed):
+    if threading.active_count() == 1:
+        threading.Thread(target=threading.Event().wait).start()  # for ever
+    return [0] * n
+CASE = pair("mine", sequential=threaded)
+"""
+    use(write_case(tmp_path / "case", text))
+    folder = RunFolder.create(tmp_path / "run", {}, FEW)
+    parent.measure_run(Console(), folder)
+    assert [row.status for row in read_run(folder.path).rows] == ["ok", "ok"]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ WRONG = {  # what a file holds -> the line that is named, and what is said of it
     "import pytest\npytest.skip('not today', allow_module_level=True)": (2, "Skipped: not today"),
     "import sys\nsys.path.clear()\n1 / 0": (3, "ZeroDivisionError"),
     "def f(): f()\nf()": (1, "RecursionError"),
+    "class E(Exception): __str__ = None\nraise E": (2, "E"),
+    f"{HEAD}{ZEROS}CASE = pair('mine', sequential=zeros, dims=range(10**18))": (4, "dims: expected integers"),
     "x = 1": (1, "no CASE; expected CASE = seqgap.bench.pair(...)"),
     "x = 1\nCASE = None": (2, "no CASE"),
     "CASE = 1\nCASE = 5": (2, "expected CASE = seqgap.bench.pair(...), got int"),

@@ -17,6 +17,7 @@ from seqgap.bench.measure.gate import check, check_outside
 from seqgap.bench.model import arrays, outside
 from seqgap.bench.model.case import Thunk
 from seqgap.bench.model.cell import Cell
+from seqgap.bench.model.script import said
 from seqgap.bench.plan.cells import data_bytes, expected_seconds, longest_call
 from seqgap.bench.plan.options import Options
 from seqgap.bench.results.printable import printable
@@ -45,8 +46,10 @@ def measure(cell: Cell, options: Options, timer: Timer) -> Row:
             return _measured(cell, options, timer)
     except MemoryError as error:  # of a further call
         return _too_large(cell, error)
-    except (Exception, SystemExit) as error:  # of a further call, or of a library that is missing
-        return _failed(cell, error)
+    except BaseException as error:  # of a further call, or of a library that is missing
+        if not (cell.own or isinstance(error, Exception | SystemExit)):
+            raise
+        return _failed(cell, error)  # no Ctrl-C comes here where own cells are measured
 
 
 def _settings(cell: Cell) -> AbstractContextManager[None]:
@@ -70,7 +73,7 @@ def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
         _refuse_beyond_memory(cell)
         thunk, first = _first_call(cell, options.seed)
     except (Exception, SystemExit) as error:  # one broken implementation must not end a run
-        large = isinstance(error, MemoryError) or str(error).startswith(_BEYOND_NUMPY)
+        large = isinstance(error, MemoryError) or any(text in said(error) for text in _BEYOND_NUMPY)
         return _too_large(cell, error) if large else _failed(cell, error)
     estimate, longest = first.first_call, longest_call(cell, options)
     if cell.impl != "python" or not options.seconds < estimate < longest:
@@ -88,7 +91,7 @@ def _measured(cell: Cell, options: Options, timer: Timer) -> Row:
 
 def _failed(cell: Cell, error: BaseException) -> Row:
     where = outside.line_in(error) if cell.own else ""
-    return Row(cell, "failed", reason=printable(f"{type(error).__name__}: {error}{where}"))
+    return Row(cell, "failed", reason=printable(f"{said(error)}{where}"))
 
 
 def _too_large(cell: Cell, error: BaseException) -> Row:

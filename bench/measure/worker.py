@@ -92,8 +92,8 @@ class Worker:
         self.hand_over(Probe(self.process, time.time(), seconds))
 
 
-def main(folder: Path, process: int) -> None:
-    """Measure what `process` has left to do in the run of `folder`."""
+def main(folder: Path, process: int) -> str:
+    """Measure what `process` has left to do in the run of `folder`; what went wrong, if anything did."""
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     answers = os.fdopen(os.dup(sys.stdin.fileno()))
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what others print is no row
@@ -109,15 +109,18 @@ def main(folder: Path, process: int) -> None:
     try:
         outside.use(outside.restored(read_environment(folder).get("own_cases", {})))
     except CaseError as error:
-        sys.exit(error.message)
+        return error.message
     options, done = RunFolder.state(folder)
     todo = [[cell for cell in block if (cell, process) not in done] for block in blocks(options, process)]
     try:
         known = [probe.seconds for probe in read_probes(folder)[0]]
         Worker(options, process, hand_over, known).measure([block for block in todo if block])
     except SessionError as error:
-        sys.exit(f"{error.output}\n{error}")
+        return f"{error.output}\n{error}"
+    return ""
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    if wrong := main(Path(sys.argv[1]), int(sys.argv[2])):
+        os.write(2, wrong.encode(errors="replace"))
+    os._exit(1 if wrong else 0)  # waits for no thread of a user's function, which may never end

@@ -99,11 +99,13 @@ def whole(argument: str, sizes: Sequence[int]) -> tuple[int, ...]:
     """The sizes from small to large, each once; TypeError or ValueError where they are none."""
     expected = f"{argument}: expected integers from 1 to {_LARGEST_SIZE}"
     try:
-        integers = {operator.index(size) for size in sizes}
+        integers = set()
+        for size in map(operator.index, sizes):
+            if not 1 <= size <= _LARGEST_SIZE:
+                raise ValueError(f"{expected}, got {sizes!r}")
+            integers.add(size)
     except TypeError:
         raise TypeError(f"{expected}, got {sizes!r}") from None
-    if not all(1 <= size <= _LARGEST_SIZE for size in integers):
-        raise ValueError(f"{expected}, got {sizes!r}")
     return tuple(sorted(integers))
 
 

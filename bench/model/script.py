@@ -47,7 +47,10 @@ def execute(path: Path, text: bytes, name: str) -> ModuleType:
 
 def said(error: BaseException) -> str:
     """The type of an error, and what it says."""
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    try:
+        text = error.msg if isinstance(error, SyntaxError) else str(error)
+    except Exception:  # of a user's own class
+        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
