@@ -82,6 +82,7 @@ def test_the_tables_of_a_run(folders: list[Path], width: int) -> None:
     "typed",
     [
         "list --dim 1024",
+        "show scattered",
         "audit slower",
         "compare scattered slower",
         "machine",

@@ -1,5 +1,7 @@
 """The end of a run: its tables and pictures in files, then its verdict."""
 
+import shutil
+import textwrap
 from pathlib import Path
 
 import click
@@ -13,6 +15,8 @@ from seqgap.bench.report.plots import draw
 from seqgap.bench.report.text import tell_damaged
 from seqgap.bench.report.verdict import verdict_lines
 from seqgap.bench.results.tables import write_table
+
+_NARROWEST = 20  # columns that a line is folded to
 
 
 def report(path: Path, notes: Console, tables_on: Console | None = None) -> bool:
@@ -37,9 +41,11 @@ def report(path: Path, notes: Console, tables_on: Console | None = None) -> bool
 
 
 def print_verdict(run: Run) -> None:
-    """The verdict, on standard output."""
+    """The verdict, on standard output; its lines are folded where there is less room than they have."""
+    width = max(shutil.get_terminal_size().columns, _NARROWEST)
     for line in verdict_lines(run):
-        click.echo(line)
+        folded = textwrap.wrap(line, width, subsequent_indent=6 * " ", break_on_hyphens=False)
+        click.echo(line if len(line) <= width else "\n".join(folded))
 
 
 def print_tables(console: Console, run: Run) -> None:
