@@ -96,6 +96,7 @@ def test_help_shows_the_defaults(working_folder: Path) -> None:
         ("[tool.seqgap.list]\ndim = [2, 4]\n", "tool.seqgap.list.dim"),
         ("[tool.seqgap.list]\ndim = 2.5\n", "tool.seqgap.list.dim"),
         ("[tool.seqgap.list]\nformat = 'xml'\n", "tool.seqgap.list.format"),
+        ('[tool.seqgap.run]\nout = "a\\u0000b"\n', "tool.seqgap.run.out: expected a text without NUL"),
         ("[tool.seqgap.", "not TOML"),
         ("\udcff", "not TOML"),
     ],

@@ -80,6 +80,8 @@ def _one(value: Any, where: str) -> str:
         raise click.UsageError(
             f"{where}: expected a text, a number, true, false, or a list of them, got {value!r}"
         )
+    if "\0" in str(value):
+        raise click.UsageError(f"{where}: expected a text without NUL, got {value!r}")
     return str(value)
 
 

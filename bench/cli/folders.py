@@ -20,6 +20,8 @@ def result_folder(name: str | os.PathLike[str]) -> Path:
 
     What exists under that name in the working folder comes first. ValueError where there is no such run.
     """
+    if not os.fspath(name):
+        raise ValueError(f"expected a folder, got ''; {_advice()}")
     path = Path(name)
     match = _LATEST.fullmatch(os.fspath(name))
     if match and not path.exists():

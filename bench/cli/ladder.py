@@ -103,7 +103,7 @@ def _pairs(stems: "Sequence[str]") -> "Sequence[Comparison]":
     for stem in stems:
         if stem not in of_case.values():
             known = list(dict.fromkeys(of_case.values()))
-            expected = f"expected some of {', '.join(known)}, got {stem!r}"
+            expected = f"expected some of {', '.join(known)}, which have both directions, got {stem!r}"
             raise click.UsageError(f"--case: {expected}{suggestion(stem, known)}")
     return [pair for pair, stem in of_case.items() if stem in stems or not stems]
 

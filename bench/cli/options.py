@@ -52,7 +52,14 @@ def numbers_option(
 def out_option(function: _Function) -> _Function:
     """--out, the folder to write into."""
     text = "New result folder. [default: seqgap-results/DATE]"
-    return click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help=text)(function)
+    return click.option("--out", callback=new_path, metavar="DIR", help=text)(function)
+
+
+def new_path(context: click.Context, option: click.Parameter, value: str | None) -> Path | None:
+    """The path of a folder; the callback of an option. An empty one, as of an unset variable, is none."""
+    if value == "":
+        raise click.BadParameter("expected a folder, got ''")
+    return None if value is None else Path(value)
 
 
 def detail_options(function: _Function) -> _Function:
@@ -127,7 +134,7 @@ def refuse_idle(options: "Options", cases: Sequence[str], impl: Sequence[str]) -
     for name in cases:
         if not plan(replace(options, case=(name,), impl=implementation_names())):
             near = suggestion(name, _operation_names()) or "; see seqgap list"
-            raise click.UsageError(f"--case: nothing matches {name}{near}")
+            raise click.UsageError(f"--case: nothing matches {name or repr(name)}{near}")
     idle = [name for name in options.impl if not plan(replace(options, impl=(name,)))]
     if len(idle) == len(options.impl):
         threads = " on several threads" if min(options.threads) > 1 else ""

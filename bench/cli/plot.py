@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from seqgap.bench.cli.folders import complete_folder, to_folders
-from seqgap.bench.cli.options import examples
+from seqgap.bench.cli.options import examples, new_path
 
 
 @click.command(
@@ -19,7 +19,7 @@ from seqgap.bench.cli.options import examples
 )
 @click.argument("results", nargs=-1, callback=to_folders, shell_complete=complete_folder, metavar="[DIR]...")
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR",
+    "--out", callback=new_path, metavar="DIR",
     help="Folder for the pictures. [default: the first of the results]",
 )  # fmt: skip
 def plot(results: tuple[Path, ...], out: Path | None) -> None:

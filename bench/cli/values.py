@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+_LARGEST = 2**24  # of a size, as bench.plan.options has it, which is not imported here: it needs NumPy
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -50,6 +51,8 @@ def _range(text: str) -> list[int]:
     except ValueError:
         message = f"expected integers and ranges such as 2..1024, separated by commas, got {text!r}"
         raise click.BadParameter(message) from None
+    if dots and high > _LARGEST:
+        raise click.BadParameter(f"expected integers from 1 to {_LARGEST}, got {text!r}")
     if dots and not 1 <= low <= high:
         raise click.BadParameter(f"expected a range from a smaller number to a larger one, got {text!r}")
     between = (2**k for k in range(low.bit_length(), (high - 1).bit_length())) if dots else ()
