@@ -36,9 +36,7 @@ def handlers() -> Iterator[None]:
 def test_a_signal_says_how_to_go_on(number: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left, heeding_signals(), stoppable(Path("r")):  # noqa: PT012
         try:
-            signal.raise_signal(
-                number
-            )  # of this thread: the system may hand one of the process to another later
+            signal.raise_signal(number)  # to this thread; os.kill may reach another one, later
         finally:
             signal.raise_signal(signal.SIGINT)  # an impatient second one
             signal.raise_signal(signal.SIGTERM)
