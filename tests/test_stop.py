@@ -24,8 +24,10 @@ ONE = Options(case=("linear_ar",), impl=("numpy", "numba"), dim=(2, 8), batch=(1
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    """Puts back what handles signals here."""
+    """Signals as a program in the foreground has them, others ignore Ctrl-C; what was there comes back."""
     before = {number: signal.getsignal(number) for number, _ in SIGNALS}
+    for number, _ in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
