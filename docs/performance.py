@@ -62,16 +62,18 @@ def sections() -> Iterator[str]:
     ceilings = io.StringIO()
     print_ceilings(Console(file=ceilings, width=110), Ceilings.from_json(environment["ceilings"]))
     yield f"## Ceilings\n\n`seqgap machine`, measured before the run below.\n\n{block(ceilings.getvalue())}"
-    report, dtypes = Report(), (np.dtype(np.float64), np.dtype(np.float32))
+    report, small = Report(), Report()
+    dtypes = (np.dtype(np.float64), np.dtype(np.float32))
     with on_one_thread():
         for dtype in dtypes:
             for part in performance_kernels.PARTS:
                 report.compare(dtype, part(dtype))
         performance_flows.rows(report)
-        performance_small.rows(report)
+        performance_small.rows(small)
     for dtype in dtypes if threads_available() > 1 else ():  # last: threads spin on after a parallel region
         report.compare(dtype, performance_kernels.threads(dtype))
     yield "## Targets\n\n" + "\n".join(report.lines)
+    yield "## Small batches\n\nFloat32, one thread, through `Flow`.\n\n" + "\n".join(small.lines)
     yield f"## Peers\n\n`seqgap {' '.join(COMMAND)}`\n\n{block(table)}"
 
 
