@@ -25,7 +25,7 @@ HOST = {"machine": {**any_environment()["machine"], "cpu": "Acme(R) 9000 CPU @ 3
 GOLDEN = """\
 Sampling one step at a time against all at once: same weights, same work
 Acme 9000, 2 cores | float64, 1 thread | D = 4 to 64, calls of 1 to 1024
-1  How much slower is one at a time?  (largest of up to 4 sizes, 95%)
+1  How much slower is one at a time?  (extremes of up to 4 sizes, 95%)
                           NumPy                       compiled (Numba)
    AR(2) time series      38x (36 to 41)              1.40x (1.31 to 1.49)
    linear autoregression  23x (21 to 24)              1.07x (1.00 to 1.14)

@@ -79,7 +79,7 @@ def _no_pair() -> list[str]:
 def _answers(shown: Sequence[PairVerdict]) -> Iterator[str]:
     """Question 1: a table for the pairs that have the same implementations."""
     sizes = max(len({(g.cell.dim, g.cell.batch) for g in pair.gaps}) for pair in shown)
-    yield f"1  How much slower is one at a time?  (largest of up to {sizes} sizes, 95%)"
+    yield f"1  How much slower is one at a time?  (extremes of up to {sizes} sizes, 95%)"
     before: list[str] = []
     for pair in shown:
         columns = _columns(pair)
