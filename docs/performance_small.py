@@ -49,8 +49,9 @@ def dependence() -> Iterator[Work]:
 
 def compiled(step: Step, z: Any) -> Any:
     """The row kernel of a step alone, as a call of no arguments."""
-    rows, arrays = step.few
-    return partial(rows, 0, len(z), z, np.empty_like(z), np.empty(len(z), z.dtype), *arrays)
+    assert step.few is not None
+    results = np.empty_like(z), np.empty(len(z), z.dtype)
+    return partial(step.few, 0, len(z), z, *results, False, *step.few_arrays)
 
 
 def absolute(report: Report) -> None:

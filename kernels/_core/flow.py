@@ -94,8 +94,7 @@ class Flow:
         steps = (self._own if usual else self._directions(source.dtype, strategy))[direction]
         log_det = np.empty(len(source), source.dtype)
         if threads == 1 and len(steps) == 1:  # the shortest way: for one row most of the time is the call
-            rows, arrays = steps[0].for_rows(len(source))
-            rows(0, len(source), source, target, log_det, *arrays)
+            steps[0](source, target, log_det)
         else:
             transform(steps, source, target, log_det, check.threads(threads))
         return target, log_det

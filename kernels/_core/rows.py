@@ -92,9 +92,11 @@ class RowKernel:
 
 
 class FewRowKernel(NamedTuple):
-    """A row kernel for batches smaller than the lanes of a vector, which does its rows one by one.
+    """A kernel for batches smaller than the lanes of a vector, which does its rows one by one.
 
-    most(*arrays): for how many rows it is faster than the usual kernel with these arrays.
+    rows(lo, hi, source, target, log_det, scored, *arrays): if scored, log_det has log N(target; 0, I) added,
+    since one more call would take as long as a row. most(*arrays): for how many rows it is faster than the
+    usual kernel with these arrays.
     """
 
     rows: Callable[..., Any]
@@ -120,20 +122,29 @@ class Step(NamedTuple):
     arrays: tuple[Any, ...]
     worth: int = WORTH_LIGHT
     most: int = -1  # rows that `few` takes
-    few: tuple[Any, ...] = ()  # (row kernel, its arrays)
+    few: Callable[..., Any] | None = None  # as the rows of a `FewRowKernel`
+    few_arrays: tuple[Any, ...] = ()
 
     def with_few(self, kernel: FewRowKernel, arrays: tuple[Any, ...]) -> "Step":
         """The step with a kernel for few rows."""
-        return self._replace(most=kernel.most(*self.arrays), few=(kernel.rows, arrays))
-
-    def for_rows(self, count: int) -> tuple[Any, ...]:
-        """The kernel and its arrays for so many rows."""
-        return self.few if count <= self.most else (self.rows, self.arrays)
+        return self._replace(most=kernel.most(*self.arrays), few=kernel.rows, few_arrays=arrays)
 
     def __call__(self, source: Array, target: Array, log_det: Array) -> None:
         """Write target and log_det."""
-        rows, arrays = self.for_rows(len(source))
-        rows(0, len(source), source, target, log_det, *arrays)
+        count = len(source)
+        if self.few is None or count > self.most:
+            self.rows(0, count, source, target, log_det, *self.arrays)
+        else:
+            self.few(0, count, source, target, log_det, False, *self.few_arrays)
+
+    def score(self, source: Array, target: Array, density: Array) -> None:
+        """Write target and the log density of source."""
+        count = len(source)
+        if self.few is None or count > self.most:
+            self.rows(0, count, source, target, density, *self.arrays)
+            add_base(target, density)
+        else:
+            self.few(0, count, source, target, density, True, *self.few_arrays)
 
 
 def transform(steps: Sequence[Step], source: Array, target: Array, log_det: Array, threads: int) -> None:
@@ -157,12 +168,10 @@ def score(steps: Sequence[Step], x: Array, density: Array, threads: int) -> None
 
 
 def _score(steps: Sequence[Step], x: Array, density: Array) -> None:
-    size = _chunk_rows(x)
-    z = np.empty((size, x.shape[1]), x.dtype)
-    if size == len(x):  # views of everything would take longer than a kernel does for one row
-        _run(steps, x, z, density)
-        add_base(z, density)
+    if len(steps) == 1 and x.nbytes <= _CHUNK:  # views of everything take longer than a kernel for one row
+        steps[0].score(x, np.empty(x.shape, x.dtype), density)
         return
+    z = np.empty((_chunk_rows(x), x.shape[1]), x.dtype)
     for lo, hi, latent in _chunks(len(x), z):
         total = density[lo:hi]
         _run(steps, x[lo:hi], latent, total)

@@ -7,7 +7,8 @@ the P outputs of its features:
     (C, U) weight_in, (K - 1, H, U) weight_hidden, (H, F) weight_out, (K, U) bias_hidden, (F,) bias_out,
     (K, U) how many features, or units of the layer before, each unit sees, (F,) units that each output sees
 
-A row of F has P vectors for the first vector of features, then P for the next, and so on.
+A row of F has P vectors for the first vector of features, then P for the next, and so on. The very last
+number is the bound of the transform.
 """
 
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ class Sizes(NamedTuple):
     width: Any  # H
     activation: Any
     residual: Any
+    variant: Any  # of the transform
 
 
 SIZES = len(Sizes._fields)
@@ -66,11 +68,14 @@ def aligned(array: Array) -> Array:
 
 
 def packed(layers: tuple[Any, ...], network: tuple[Any, ...]) -> tuple[Any, ...]:
-    """(numbers, indices, form) of the fields of `Layers` and `Network`."""
+    """(numbers, indices) of the fields of `Layers` and `Network`."""
     table, nets = Layers(*layers), Network(*network)
     count, features, outputs, width = nets.weight_out.shape
     depth, columns, dim = nets.degrees.shape[1], nets.weight_in.shape[2], table.order.shape[1]
-    sizes = Sizes(count, dim, columns, features, outputs, depth, width, nets.activation, nets.residual)
+    variant, bound = table.form
+    sizes = Sizes(
+        count, dim, columns, features, outputs, depth, width, nets.activation, nets.residual, variant
+    )
     places = table.identity[:, None] + np.arange(features)
     last = zip(nets.degrees[:, -1], places, strict=True)
     seen = np.array([np.searchsorted(degrees, features, side="right") for degrees, features in last])
@@ -88,9 +93,8 @@ def packed(layers: tuple[Any, ...], network: tuple[Any, ...]) -> tuple[Any, ...]
     numbers = np.concatenate([part.astype(real).reshape(count, -1) for part in parts], axis=1)
     indices = [np.array(sizes), table.order, table.identity, nets.degrees]
     return (
-        aligned(numbers),
+        aligned(np.append(numbers, real.type(bound))),
         np.concatenate([np.asarray(part, np.int64).ravel() for part in indices]),
-        table.form,
     )
 
 
@@ -117,7 +121,7 @@ def sizes_of(indices: Any) -> Any:
     """The `Sizes` that the indices begin with."""
     return Sizes(
         indices[0], indices[1], indices[2], indices[3], indices[4],
-        indices[5], indices[6], indices[7], indices[8],
+        indices[5], indices[6], indices[7], indices[8], indices[9],
     )  # fmt: skip
 
 

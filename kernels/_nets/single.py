@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._core.rows import add_base
 from seqgap.kernels._core.simd import filled, lanes, number, scratch
 from seqgap.kernels._nets.columns import add_columns
 from seqgap.kernels._nets.dense import address, entry, moved, put, read, write
@@ -218,10 +219,11 @@ def _rows(layer: Any, back: bool) -> Any:
 
     @jit_exact
     def rows(
-        lo: Any, hi: Any, source: Any, target: Any, log_det: Any, numbers: Any, indices: Any, form: Any
+        lo: Any, hi: Any, source: Any, target: Any, log_det: Any, scored: Any, numbers: Any, indices: Any
     ) -> None:
         isolate()
         sizes = sizes_of(indices)
+        form = sizes.variant, float(numbers[-1])
         first = parts_of(0, sizes, numbers, indices)
         space = scratch(1, _room(sizes, first, source), source)
         done = np.empty(sizes.depth, np.int64)
@@ -236,12 +238,14 @@ def _rows(layer: Any, back: bool) -> Any:
             for d in range(sizes.dim):
                 target[n, d] = entry(row.features, d)
             log_det[n] = total
+        if scored:
+            add_base(target[lo:hi], log_det[lo:hi])
 
     return rows
 
 
 def by_feature_rows(transform: Any) -> Any:
-    """rows(lo, hi, source, target, log_det, numbers, indices, form), latent to data."""
+    """rows(lo, hi, source, target, log_det, scored, numbers, indices), latent to data: as `FewRowKernel`."""
     return _rows(_incremental(transform), back=False)
 
 
