@@ -7,6 +7,7 @@ import numpy as np
 from seqgap.bench.model.case import EXP_FLOPS, Cost
 from seqgap.bench.model.flow import Direction, flow
 from seqgap.bench.peers.clamped import scale_shift
+from seqgap.bench.peers.deployed import expressed
 from seqgap.kernels import affine_coupling
 
 
@@ -63,6 +64,30 @@ def jax_inverse(jax: Any, x: Any, params: Any) -> tuple[Any, Any]:
     return jax.numpy.concatenate([identity, (rest - t) * jax.numpy.exp(-s)], 1), -s.sum(1)
 
 
+def _onnx_halves(graph: Any, batch: Any, numbers: tuple[affine_coupling.Params, int]) -> tuple[Any, ...]:
+    """As `_halves`."""
+    params, dim = numbers
+    identity, rest = graph.columns(batch, 0, dim - dim // 2), graph.columns(batch, dim - dim // 2, dim)
+    source = identity if dim % 2 == 0 else graph.columns(batch, 0, dim // 2)
+    return identity, rest, *scale_shift(graph, source, *params)
+
+
+def onnx_forward(graph: Any, z: Any, numbers: tuple[affine_coupling.Params, int]) -> tuple[Any, Any]:
+    """Both halves apart until the end."""
+    identity, rest, s, t = _onnx_halves(graph, z, numbers)
+    return graph.add("Concat", identity, rest * graph.exp(s) + t, axis=1), graph.total(s)
+
+
+def onnx_inverse(graph: Any, x: Any, numbers: tuple[affine_coupling.Params, int]) -> tuple[Any, Any]:
+    """As forward."""
+    identity, rest, s, t = _onnx_halves(graph, x, numbers)
+    return graph.add("Concat", identity, (rest - t) * graph.exp(-s), axis=1), graph.total(-s)
+
+
+def _with_dim(params: affine_coupling.Params, dim: int) -> tuple[affine_coupling.Params, int]:
+    return params, dim
+
+
 def _cost(dim: int) -> Cost:
     half = dim // 2  # two conditioners, the sum of s, scale and shift
     return Cost(flops=half * (EXP_FLOPS + 7), exps=half, parameters=4 * half)
@@ -71,7 +96,7 @@ def _cost(dim: int) -> Cost:
 CASE = flow(
     "affine_coupling",
     affine_coupling.random_params,
-    Direction(_cost, numpy_forward, torch_forward, jax_forward),
-    Direction(_cost, numpy_inverse, torch_inverse, jax_inverse),
+    Direction(_cost, numpy_forward, torch_forward, jax_forward, deployed=expressed(onnx_forward, _with_dim)),
+    Direction(_cost, numpy_inverse, torch_inverse, jax_inverse, deployed=expressed(onnx_inverse, _with_dim)),
     fit_steps=20,
 )

@@ -9,6 +9,7 @@ import scipy  # its parts load when they are used: scipy.signal alone takes a se
 
 from seqgap.bench.model.case import Cost
 from seqgap.bench.model.flow import Direction, flow
+from seqgap.bench.peers.deployed import expressed
 from seqgap.kernels import ar_process
 
 
@@ -189,6 +190,15 @@ def jax_inverse(jax: Any, x: Any, tables: Tables) -> tuple[Any, Any]:
     return z / tables.scale, jax.numpy.full(len(x), -tables.log_det)
 
 
+def onnx_inverse(graph: Any, x: Any, tables: Tables) -> tuple[Any, float]:
+    """One convolution with the bias in it."""
+    taps = np.concatenate([-tables.coefficients[::-1], [1.0]]) / tables.scale
+    rows = graph.add("Reshape", x, np.array([0, 1, -1]))
+    bias, before = np.array([-tables.bias / tables.scale]), [len(taps) - 1, 0]
+    z = graph.add("Conv", rows, taps[None, None], bias, pads=before)
+    return graph.add("Squeeze", z, np.array([1])), -float(tables.log_det)
+
+
 def _cost(dim: int) -> Cost:
     return Cost(flops=6 * dim, parameters=4)  # two coefficients, bias and scale
 
@@ -200,7 +210,10 @@ CASE = flow(
         lambda dim: _cost(dim)._replace(depth=dim), numpy_forward, torch_forward, jax_forward, scipy_forward,
         tables, explaining={"numpy-passes": numpy_passes, "numba-plain": plain_forward},
     ),
-    Direction(_cost, numpy_inverse, torch_inverse, jax_inverse, scipy_inverse, tables),
+    Direction(
+        _cost, numpy_inverse, torch_inverse, jax_inverse, scipy_inverse, tables,
+        deployed=expressed(onnx_inverse, tables),
+    ),
     matched=("forward", "inverse"),
     strategies=("recurrence", "scan"),
 )  # fmt: skip

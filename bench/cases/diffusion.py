@@ -5,8 +5,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgap.bench.model import arrays
-from seqgap.bench.model.case import NORMAL_FLOPS, Call, Case, Cost, Dtype, Noise, Operation, direct, rounding
+from seqgap.bench.model import arrays, engines
+from seqgap.bench.model.case import (
+    NORMAL_FLOPS,
+    Call,
+    Case,
+    Cost,
+    Dtype,
+    Noise,
+    Operation,
+    Thunk,
+    direct,
+    rounding,
+)
+from seqgap.bench.peers.deployed import filling
+from seqgap.bench.peers.onnx_graph import Graph, Value
 from seqgap.kernels import diffusion
 from seqgap.kernels.normal import standard_normal
 
@@ -107,6 +120,28 @@ def array_noise(library: Any, eps: Any, x0: Any, signal: Any, sigma: Any) -> Any
 _noising = functools.partial(arrays.implementations, numpy=array_noise, torch=torch_noise, jax=array_noise)
 
 
+def _onnx_noise(engine: engines.Engine, eps: Any, x0: Any, signal: Any, sigma: Any) -> Thunk:
+    graph = Graph()
+    mixed = array_noise(None, *(Value(graph, name) for name in ("eps", "x0")), signal, sigma)
+    return filling(engine, graph, {"eps": eps, "x0": x0}, {"values": mixed})
+
+
+def _deployed_noise(engine: engines.Engine, call: Call, dim: int, dtype: Dtype) -> Thunk:
+    return _onnx_noise(engine, *_levels(call, dim, dtype))
+
+
+def _deployed_drawn(engine: engines.Engine, call: Call, dim: int, dtype: Dtype) -> Thunk:
+    x0, *levels = _levels_drawn(call, dim, dtype)
+    eps, normals = np.empty_like(x0), np.random.default_rng(call.args[-1]).standard_normal
+    mix = _onnx_noise(engine, eps, x0, *levels)
+
+    def draw() -> Any:
+        normals(dtype=dtype, out=eps)
+        return mix()
+
+    return draw
+
+
 def torch_trajectory(torch: Any, x0: Any, eps: Any, steps: Any) -> Any:
     """All the noise in one product, then one fused multiply-add for each step, in the result."""
     states = torch.empty((len(eps) + 1, *x0.shape), dtype=x0.dtype)
@@ -175,13 +210,14 @@ CASE = Case(
     (
         Operation(
             "noise", _noise, lambda dim: Cost(1, 3 * dim, 3 * dim, dim), rounding(lambda dim: 4),
-            rows=(0, 0, 0, None), implementations=_noising(prepare=_levels),
+            rows=(0, 0, 0, None), implementations=_noising(prepare=_levels) | engines.setups(_deployed_noise),
         ),
         Operation(
             "sample_noisy", _sample_noisy,
             lambda dim: Cost(1, (3 + NORMAL_FLOPS) * dim, 2 * dim, dim, normals=dim),
             rounding(lambda dim: 20), rows=(0, 0, None, None), noise=Noise(_drawn),
-            implementations=_noising(prepare=_levels_drawn, draw=lambda call, dim: call.args[0].shape),
+            implementations=_noising(prepare=_levels_drawn, draw=lambda call, dim: call.args[0].shape)
+            | engines.setups(_deployed_drawn),
         ),
         Operation(
             "trajectory", _chain,

@@ -8,6 +8,7 @@ import numpy as np
 
 from seqgap.bench.model.case import Cost
 from seqgap.bench.model.flow import Direction, flow
+from seqgap.bench.peers.deployed import expressed
 from seqgap.kernels import linear_ar
 
 
@@ -114,6 +115,11 @@ def jax_inverse(jax: Any, x: Any, tables: Tables) -> tuple[Any, Any]:
     return x @ tables.matrix + tables.offset, jax.numpy.full(len(x), -tables.log_det)
 
 
+def onnx_inverse(graph: Any, x: Any, tables: Tables) -> tuple[Any, float]:
+    """One matrix product with its offset."""
+    return graph.affine(x, tables.matrix, tables.offset), -float(tables.log_det)
+
+
 def _cost(dim: int) -> Cost:
     return Cost(
         flops=dim * (dim - 1) + 3 * dim,
@@ -129,7 +135,10 @@ CASE = flow(
         lambda dim: _cost(dim)._replace(depth=dim), numpy_forward, torch_forward, jax_forward, scipy_forward,
         tables, explaining={"numpy-passes": numpy_passes, "numba-plain": plain_forward},
     ),
-    Direction(_cost, numpy_inverse, torch_inverse, jax_inverse, tables=tables),
+    Direction(
+        _cost, numpy_inverse, torch_inverse, jax_inverse, tables=tables,
+        deployed=expressed(onnx_inverse, tables),
+    ),
     matched=("forward", "inverse"),
     fit_steps=20,
 )  # fmt: skip

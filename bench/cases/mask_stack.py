@@ -7,6 +7,7 @@ import numpy as np
 from seqgap.bench.model.case import EXP_FLOPS, Cost
 from seqgap.bench.model.flow import Direction, flow
 from seqgap.bench.peers.clamped import scale_shift
+from seqgap.bench.peers.deployed import expressed
 from seqgap.kernels import mask_stack
 
 _LAYERS = 4  # of random_params
@@ -111,6 +112,28 @@ def jax_inverse(jax: Any, x: Any, tables: Any) -> tuple[Any, Any]:
     return z, -terms.sum(0)
 
 
+def _onnx_layers(graph: Any, x: Any, tables: Any, order: Any, apply: Any) -> tuple[Any, Any]:
+    """The layers in that order; apply(x, s, t) is what becomes of the entries not kept."""
+    log_dets = []
+    for k in order:
+        s, t = scale_shift(graph, graph.add("MatMul", x, tables.means[k][:, None]), *tables.theta[k])
+        x = graph.where(tables.masks[k], x, apply(x, s, t))
+        log_dets.append(s * tables.free[k])
+    return x, graph.total(graph.add("Sum", *log_dets))
+
+
+def onnx_forward(graph: Any, z: Any, tables: Any) -> tuple[Any, Any]:
+    """As in torch."""
+    return _onnx_layers(graph, z, tables, range(len(tables.masks)), lambda x, s, t: x * graph.exp(s) + t)
+
+
+def onnx_inverse(graph: Any, x: Any, tables: Any) -> tuple[Any, Any]:
+    """As forward, last layer first."""
+    order = range(len(tables.masks) - 1, -1, -1)
+    z, log_det = _onnx_layers(graph, x, tables, order, lambda x, s, t: (x - t) * graph.exp(-s))
+    return z, -log_det
+
+
 def _cost(dim: int) -> Cost:
     flops = _LAYERS * (1.5 * dim + EXP_FLOPS + 7)  # mean of one half, fused multiply-add of the other
     return Cost(_LAYERS, flops, exps=_LAYERS, parameters=_LAYERS * (dim + 4))
@@ -119,6 +142,12 @@ def _cost(dim: int) -> Cost:
 CASE = flow(
     "mask_stack",
     mask_stack.random_params,
-    Direction(_cost, numpy_forward, torch_forward, jax_forward, tables=tables),
-    Direction(_cost, numpy_inverse, torch_inverse, jax_inverse, tables=tables),
-)
+    Direction(
+        _cost, numpy_forward, torch_forward, jax_forward, tables=tables,
+        deployed=expressed(onnx_forward, tables),
+    ),
+    Direction(
+        _cost, numpy_inverse, torch_inverse, jax_inverse, tables=tables,
+        deployed=expressed(onnx_inverse, tables),
+    ),
+)  # fmt: skip

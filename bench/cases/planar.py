@@ -6,6 +6,7 @@ import numpy as np
 
 from seqgap.bench.model.case import EXP_FLOPS, Cost, rounding
 from seqgap.bench.model.flow import Direction, flow
+from seqgap.bench.peers.deployed import expressed
 from seqgap.kernels import planar
 
 _LAYERS = 16  # of random_params
@@ -68,6 +69,16 @@ def jax_forward(jax: Any, z: Any, layers: Any) -> tuple[Any, Any]:
     return z, log_det
 
 
+def onnx_forward(graph: Any, z: Any, layers: Any) -> tuple[Any, Any]:
+    """As in NumPy, with columns of one number for each row."""
+    log_dets = []
+    for w, u_hat, b, gain in layers:
+        bent = graph.tanh(graph.affine(z, w[:, None], b))
+        log_dets.append(graph.log1p((1 - bent * bent) * gain))
+        z = z + bent * u_hat
+    return z, graph.total(graph.add("Sum", *log_dets))
+
+
 def normflows(params: planar.Params) -> Any:
     """The library's own layers."""
     import normflows
@@ -99,7 +110,7 @@ CASE = flow(
     planar.random_params,
     Direction(
         lambda dim: _cost(_LAYERS, 1, dim), numpy_forward, torch_forward, jax_forward, tables=_layers,
-        models={"normflows": normflows},
+        models={"normflows": normflows}, deployed=expressed(onnx_forward, _layers),
     ),
     Direction(lambda dim: _cost(_LAYERS * _ROOT, _ROOT, dim), numpy_inverse),
     tolerance=rounding(lambda dim: _LAYERS * (16 + dim)),

@@ -97,7 +97,7 @@ def implementations(
     if program is None:
         return {}
 
-    def prepared(engine: Engine, call: Call, dim: int, dtype: Dtype) -> Thunk:
+    def prepare(engine: Engine, call: Call, dim: int, dtype: Dtype) -> Thunk:
         first, params, *seed = call.args
         if not draws:
             return program(engine, first, params, results)
@@ -110,4 +110,9 @@ def implementations(
 
         return drawn
 
-    return {name: functools.partial(prepared, engine) for name, engine in _ENGINES.items()}
+    return setups(prepare)
+
+
+def setups(prepare: Callable[[Engine, Call, int, Dtype], Thunk]) -> dict[str, Setup]:
+    """The set-up of each engine, by name of the implementation."""
+    return {name: functools.partial(prepare, engine) for name, engine in _ENGINES.items()}

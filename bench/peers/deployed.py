@@ -1,6 +1,6 @@
-"""The neural flows in the engines that networks are deployed with: see `model.engines`."""
+"""Flows in the engines that networks are deployed with: see `model.engines`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,6 +11,8 @@ from seqgap.bench.peers import onnx_flows
 from seqgap.bench.peers.onnx_graph import Graph, Value
 
 Layers: TypeAlias = Callable[[Any], Sequence[Any]]  # of Params, as those of `neural`
+# (graph, batch, tables) -> (values, log_det), which is a number where all rows have the same
+Expression: TypeAlias = Callable[[Graph, Value, Any], tuple[Value, Value | float]]
 
 
 def at_once(layers: Layers, back: bool, bound: float | None = None) -> Program:
@@ -18,19 +20,50 @@ def at_once(layers: Layers, back: bool, bound: float | None = None) -> Program:
 
     def program(engine: Engine, batch: Any, params: Any, results: tuple[str, ...]) -> Thunk:
         ordered = layers(params)[:: 1 if back else -1]
-        outputs = [np.empty(batch.shape if name == "values" else len(batch), batch.dtype) for name in results]
         source = _input(graph := Graph(), "batch", batch.shape, engine)
         known = onnx_flows.outputs(source, ordered, back, bound)
-        wanted = [(known[name], array.shape) for name, array in zip(results, outputs, strict=True)]
-        run = engine.compiled(graph.model({"batch": batch.shape}, wanted))([batch], outputs)
-
-        def transform() -> Any:
-            run()
-            return tuple(outputs) if len(outputs) > 1 else outputs[0]
-
-        return transform
+        return filling(engine, graph, {"batch": batch}, {name: known[name] for name in results})
 
     return program
+
+
+def expressed(function: Expression, tables: Callable[[Any, int], Any]) -> Program:
+    """One pass as an expression of the batch and what `tables` makes of the params; results as `at_once`."""
+
+    def program(engine: Engine, batch: Any, params: Any, results: tuple[str, ...]) -> Thunk:
+        graph, dim = Graph(), batch.shape[1]
+        values, log_det = function(graph, Value(graph, "batch"), tables(params, dim))
+        known = {"values": values, "log_det": log_det, "log_prob": onnx_flows.density(values, log_det, dim)}
+        return filling(engine, graph, {"batch": batch}, {name: known[name] for name in results})
+
+    return program
+
+
+def filling(
+    engine: Engine, graph: Graph, inputs: dict[str, Any], results: Mapping[str, Value | float]
+) -> Thunk:
+    """What fills the results anew in each call, and returns them; a number fills its array once.
+
+    "values" have the shape of the first input, all others one entry for each of its rows.
+    """
+    batch = next(iter(inputs.values()))
+    outputs = {name: np.zeros(batch.shape[: 1 + (name == "values")], batch.dtype) for name in results}
+    wanted, filled = [], []
+    for name, value in results.items():
+        if isinstance(value, Value):
+            wanted.append((value, outputs[name].shape))
+            filled.append(outputs[name])
+        else:
+            outputs[name].fill(value)
+    shapes = {name: array.shape for name, array in inputs.items()}
+    run = engine.compiled(graph.model(shapes, wanted))([*inputs.values()], filled)
+    everything = tuple(outputs.values()) if len(outputs) > 1 else filled[0]
+
+    def fill() -> Any:
+        run()
+        return everything
+
+    return fill
 
 
 def _input(graph: Graph, name: str, shape: tuple[int, int], engine: Engine) -> onnx_flows.Batch:

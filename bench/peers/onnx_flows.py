@@ -73,11 +73,19 @@ def outputs(batch: Batch, layers: Iterable[Any], back: bool, bound: float | None
         if len(layer.bias_out):
             values, added = _transformed(graph, layer, batch, back, bound)
             batch.transform(layer, values)
-            log_dets.append(graph.add("ReduceSum", added, _AXIS, keepdims=0))
+            log_dets.append(graph.total(added))
     log_det = graph.add("Sum", *log_dets)
-    squares = graph.add("ReduceSumSquare", batch.joined(), _AXIS, keepdims=0)
-    log_prob = graph.add("Sum", log_det, squares * -0.5, -0.5 * LOG_2_PI * dim)
+    log_prob = density(batch.joined(), log_det, dim)
     return {"values": batch.select(np.arange(dim)), "log_det": log_det, "log_prob": log_prob}
+
+
+def density(values: Value, log_det: Value | float, dim: int) -> Value:
+    """log N(values; 0, I) + log_det."""
+    squares = values.graph.add("ReduceSumSquare", values, _AXIS, keepdims=0)
+    constant = -0.5 * LOG_2_PI * dim
+    if isinstance(log_det, Value):
+        return values.graph.add("Sum", log_det, squares * -0.5, constant)
+    return squares * -0.5 + (log_det + constant)
 
 
 def natural(layer: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
+_AXIS = np.array([1])
 _OPSET, _IR = 18, 9  # of 2022: the engines of several years read them
 
 
@@ -21,6 +22,8 @@ def _reflected(op: str) -> Callable[["Value", Any], "Value"]:
 
 class Value:
     """A result in a graph: its operators add nodes."""
+
+    __array_ufunc__ = None  # an array times a value is what the value makes of it
 
     def __init__(self, graph: "Graph", name: str) -> None:
         self.graph, self.name = graph, name
@@ -78,6 +81,14 @@ class Graph:
         """Natural logarithm."""
         return self.add("Log", value)
 
+    def log1p(self, value: Value) -> Value:
+        """log(1 + value): ONNX has no operator for it."""
+        return self.add("Log", 1 + value)
+
+    def tanh(self, value: Value) -> Value:
+        """Hyperbolic tangent."""
+        return self.add("Tanh", value)
+
     def sqrt(self, value: Value) -> Value:
         """Square root."""
         return self.add("Sqrt", value)
@@ -89,6 +100,18 @@ class Graph:
     def where(self, condition: Value, true: Any, false: Any) -> Value:
         """Element by element."""
         return self.add("Where", condition, true, false)
+
+    def affine(self, value: Value, matrix: Any, offset: Any) -> Value:
+        """value @ matrix + offset as one node."""
+        return self.add("Gemm", value, matrix, offset)
+
+    def columns(self, value: Value, start: int, stop: int) -> Value:
+        """Columns start to stop - 1."""
+        return self.add("Slice", value, np.array([start]), np.array([stop]), _AXIS)
+
+    def total(self, value: Value) -> Value:
+        """The sum over axis 1."""
+        return self.add("ReduceSum", value, _AXIS, keepdims=0)
 
     def model(self, inputs: Shapes, outputs: list[tuple[Value, tuple[int, ...]]]) -> bytes:
         """The model with what its outputs need; inputs, by name, and outputs have these shapes."""
