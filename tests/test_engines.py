@@ -55,6 +55,23 @@ def test_every_row_agrees_with_the_kernel(engine: str, name: str) -> None:
         assert difference(thunk(), call.of(kernel)(), relative, FLOAT32).used <= 1, (dim, batch)
 
 
+NO_TELEMETRY = """
+import sys
+import numpy as np
+from seqgap.bench.model.registry import operation_of
+
+float32 = np.dtype(np.float32)
+operation = operation_of("linear_ar.inverse")
+operation.implementations["openvino"](operation.inputs(4, 3, float32, 1), 4, float32)()
+print([name for name, module in sys.modules.items() if name.startswith("openvino_telemetry") and module])
+"""
+
+
+@pytest.mark.skipif(bool(missing("openvino")), reason=missing("openvino"))
+def test_openvino_reports_nothing(fresh_python: Callable[..., str]) -> None:
+    assert fresh_python(NO_TELEMETRY).strip() == "[]"
+
+
 def test_all_flows_have_engines_where_they_take_one_pass() -> None:
     left_out = [
         f"{stem}.{direction}"

@@ -122,7 +122,7 @@ _noising = functools.partial(arrays.implementations, numpy=array_noise, torch=to
 
 def _onnx_noise(engine: engines.Engine, eps: Any, x0: Any, signal: Any, sigma: Any) -> Thunk:
     graph = Graph()
-    mixed = array_noise(None, *(Value(graph, name) for name in ("eps", "x0")), signal, sigma)
+    mixed = array_noise(None, Value(graph, "eps"), Value(graph, "x0"), signal, sigma)
     return filling(engine, graph, {"eps": eps, "x0": x0}, {"values": mixed})
 
 

@@ -5,6 +5,7 @@ the order of the model's, are its own memory: nothing is copied in or out.
 """
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -52,7 +53,11 @@ def onnxruntime(model: bytes) -> Bind:
 
 
 def openvino(model: bytes) -> Bind:
-    """Compiled for latency: one stream, one request, tensors set once."""
+    """Compiled for latency: one stream, one request, tensors set once.
+
+    Without its telemetry, which reports each use from a forked process while others are timed.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: not to be imported
     import openvino as ov
 
     core = ov.Core()
