@@ -26,13 +26,25 @@ def gelu(u: float) -> float:
     return -0.0 if u == -math.inf else 0.5 * u * math.erfc(-u / math.sqrt(2))
 
 
-_ACTIVATIONS: dict[str, Callable[[float], float]] = {
+def softplus(u: float) -> float:
+    """log(1 + exp(u)), and u itself above 20."""
+    return u if u > 20 else math.log1p(exp(u))
+
+
+def selu(u: float) -> float:
+    """1.0507 u above 0, 1.7581 (exp(u) - 1) below."""
+    return 1.0507009873554805 * (u if u > 0 else 1.6732632423543772 * math.expm1(u))
+
+
+ACTIVATIONS: dict[str, Callable[[float], float]] = {
     "relu": lambda u: 0.0 if u < 0 else u,
     "tanh": math.tanh,
     "elu": lambda u: u if u > 0 else math.expm1(u),
     "silu": lambda u: u * sigmoid(u),
     "leaky_relu": lambda u: 0.01 * u if u < 0 else u,
     "gelu": gelu,
+    "selu": selu,
+    "softplus": softplus,
 }
 
 
@@ -100,7 +112,7 @@ class Conditioner:
         if layer.residual and k > 0 and k % 2 == 0:  # the end of a block
             value += self._unit(k - 2, j)[0]
         plain = layer.residual and k == len(layer.degrees) - 1
-        return value, value if plain else _ACTIVATIONS[layer.activation](value)
+        return value, value if plain else ACTIVATIONS[layer.activation](value)
 
 
 def stack_family(

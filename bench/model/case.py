@@ -231,9 +231,10 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, np.dtype):
         return value.name
     package, _, stem = type(value).__module__.rpartition(".")
-    if package != "seqgap.kernels":
+    if package not in ("seqgap.kernels", "seqgap.kernels._nets"):
         return value
-    counterpart = _attribute("reference", stem, type(value).__name__)
+    shared = "_" if package.endswith("_nets") else ""
+    counterpart = _attribute("reference", shared + stem, type(value).__name__)
     wanted = len(inspect.signature(counterpart).parameters)
     fields = tuple(value) if isinstance(value, tuple) else tuple(vars(value).values())
     return counterpart(*(plain_value(item) for item in fields[:wanted]))

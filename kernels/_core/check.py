@@ -192,6 +192,14 @@ def positive(name: str, value: Any) -> float:
     return real
 
 
+def open_interval(name: str, value: Any, low: float, high: float) -> float:
+    """`value` as a float above low and below high."""
+    real = number(name, value)
+    if not low < real < high:
+        raise ValueError(f"{name}: expected a number above {low} and below {high}, got {real}")
+    return real
+
+
 def squarable(dtype: np.dtype[Any]) -> tuple[float, float]:
     """The least and largest positive number that fits a dtype when it is squared and multiplied by others."""
     low = float(np.finfo(dtype).tiny) ** 0.4

@@ -17,7 +17,7 @@ class Work(NamedTuple):
 
 
 @jit_inline
-def _load_block(n: Any, hi: Any, source: Any, tile: Any) -> None:
+def load_block(n: Any, hi: Any, source: Any, tile: Any) -> None:
     """Rows n, n + 1, ... of a batch, below hi, as columns of a tile."""
     for column in range(0, tile.shape[1], lanes(source)):
         to_tile(n + column, hi, source, tile, column)
@@ -25,7 +25,7 @@ def _load_block(n: Any, hi: Any, source: Any, tile: Any) -> None:
 
 @jit_inline
 def _unload_block(n: Any, hi: Any, target: Any, log_det: Any, tile: Any, sums: Any) -> None:
-    """Undo `_load_block`; log_det is row 0 of the tile `sums`."""
+    """Undo `load_block`; log_det is row 0 of the tile `sums`."""
     width = lanes(target)
     for column in range(0, tile.shape[1], width):
         left = hi - n - column
@@ -35,7 +35,7 @@ def _unload_block(n: Any, hi: Any, target: Any, log_det: Any, tile: Any, sums: A
 
 
 @jit_inline
-def _piece(start: Any, hi: Any, width: Any) -> Any:
+def piece(start: Any, hi: Any, width: Any) -> Any:
     """(rows of a tile, row to stop at): tiles of four vectors as far as they go, then what is left."""
     left = hi - start
     vectors = 4 if left > 2 * width else (2 if left > width else 1)
@@ -63,7 +63,7 @@ def tile_rows(transform: Any, workspace: Any, in_place: bool = True) -> Any:
         source, target, log_det = batch
         work = workspace(arrays, pitch, source)
         for n in range(lo, hi, pitch):
-            _load_block(n, hi, source, work[0])
+            load_block(n, hi, source, work[0])
             set_log_det(work, 0.0)
             transform(work, arrays)
             _unload_block(n, hi, target, log_det, work[0] if in_place else work[1], work.sums)
@@ -73,7 +73,7 @@ def tile_rows(transform: Any, workspace: Any, in_place: bool = True) -> Any:
         isolate()
         start = lo
         while start < hi:
-            pitch, stop = _piece(start, hi, lanes(source))
+            pitch, stop = piece(start, hi, lanes(source))
             block(start, stop, pitch, (source, target, log_det), arrays)
             start = stop
 

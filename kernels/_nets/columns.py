@@ -78,6 +78,24 @@ def add_columns(weight: Any, pitch: Any, bounds: Any, source: Any, ends: Any, su
         _add_blocks(weight, pitch, bounds, source, ends, sums, count)
 
 
+@jit_exact
+def add_all_columns(weight: Any, pitch: Any, inputs: Any, source: Any, sums: Any, count: Any) -> None:
+    """sums[u] += sum of weight[k * pitch + u] source[k] over k < inputs; u < count, whole vectors."""
+    isolate()
+    at, width = 0, lanes(sums)
+    while at < count:
+        left = (count - at) // width
+        vectors = 4 if left > 3 else (2 if left > 1 else 1)
+        lines, totals = moved(weight, at), moved(sums, at)
+        if vectors == 4:
+            _add_columns(lines, pitch, source, (0, inputs), None, totals, 4)
+        elif vectors == 2:
+            _add_columns(lines, pitch, source, (0, inputs), None, totals, 2)
+        else:
+            _add_columns(lines, pitch, source, (0, inputs), None, totals, 1)
+        at += vectors * width
+
+
 @jit_inline
 def _add_column(column: Any, k: Any, value: Any, ends: Any, sums: Any, count: Any) -> None:
     """Input k alone: nothing is worth a block of registers."""

@@ -4,12 +4,15 @@ from typing import Any, NamedTuple
 
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.simd import lanes, number, select
-from seqgap.kernels._core.vecmath import expm1_negative, gelu, sigmoid, tanh
+from seqgap.kernels._core.vecmath import expm1_negative, gelu, sigmoid, softplus, tanh
 from seqgap.kernels._nets.dense import address, product, read, write
 
-ACTIVATIONS = ("relu", "tanh", "elu", "silu", "leaky_relu", "gelu")
-_RELU, _TANH, _ELU, _SILU, _LEAKY_RELU = range(5)
+ACTIVATIONS = ("relu", "tanh", "elu", "silu", "leaky_relu", "gelu", "selu", "softplus")
+_RELU, _TANH, _ELU, _SILU, _LEAKY_RELU, _GELU, _SELU = range(7)
 LEAK = 0.01  # slope of leaky_relu below 0
+# Klambauer et al., "Self-normalizing neural networks" (2017), equation 2.
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+SOFTPLUS_LIMIT = 20.0  # from which on softplus is its argument, as in PyTorch
 
 
 class Network(NamedTuple):
@@ -71,8 +74,13 @@ def activate(code: Any, start: Any, result: Any, count: Any) -> None:
             y = x * sigmoid(x)
         elif code == _LEAKY_RELU:
             y = select(x < zero, number(start, LEAK) * x, x)
-        else:
+        elif code == _GELU:
             y = gelu(x)
+        elif code == _SELU:
+            bent = expm1_negative(x) * number(start, _SELU_SCALE * _SELU_ALPHA)
+            y = select(x > zero, x * number(start, _SELU_SCALE), bent)
+        else:
+            y = select(x > number(start, SOFTPLUS_LIMIT), x, softplus(x))
         write(result, at, y)
 
 

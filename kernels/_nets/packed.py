@@ -82,12 +82,12 @@ def packed(layers: tuple[Any, ...], network: tuple[Any, ...]) -> tuple[Any, ...]
     real = nets.weight_in.dtype
     step = VECTOR_BYTES // real.itemsize
     parts = (
-        _in_vectors(nets.weight_in.swapaxes(1, 2), step),
-        _in_vectors(nets.weight_hidden.swapaxes(2, 3), step),
+        padded(nets.weight_in.swapaxes(1, 2), step),
+        padded(nets.weight_hidden.swapaxes(2, 3), step),
         _outputs(nets.weight_out.transpose(0, 3, 2, 1), step),
-        _in_vectors(nets.bias_hidden, step),
+        padded(nets.bias_hidden, step),
         _outputs(nets.bias_out.swapaxes(1, 2), step),
-        _in_vectors(ends_of(nets.degrees), step, "edge"),
+        padded(ends_of(nets.degrees), step, "edge"),
         _outputs(np.repeat(seen[:, None], outputs, 1), step, "edge"),
     )
     numbers = np.concatenate([part.astype(real).reshape(count, -1) for part in parts], axis=1)
@@ -98,16 +98,15 @@ def packed(layers: tuple[Any, ...], network: tuple[Any, ...]) -> tuple[Any, ...]
     )
 
 
-def _in_vectors(array: Array, step: int, mode: Any = "constant") -> Array:
-    """With rows of whole vectors of `step` entries: filled up with zeros, or "edge": with the last entry."""
+def padded(array: Array, step: int, mode: Any = "constant") -> Array:
+    """`array` with rows of whole vectors of `step` entries, filled with zeros, or "edge": its last entry."""
     room = [(0, 0)] * (array.ndim - 1) + [(0, -array.shape[-1] % step)]
     return np.pad(array, room, mode=mode)
 
 
 def _outputs(array: Array, step: int, mode: Any = "constant") -> Array:
     """(..., P, F) as (..., F in vectors, P, a vector): the P numbers of a vector of features lie together."""
-    padded = _in_vectors(array, step, mode)
-    return padded.reshape(*array.shape[:-1], -1, step).swapaxes(-3, -2)
+    return padded(array, step, mode).reshape(*array.shape[:-1], -1, step).swapaxes(-3, -2)
 
 
 @jit_inline

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from seqgap.kernels._core.check import Array
-from seqgap.kernels._nets.mlp import LEAK
+from seqgap.kernels._nets.mlp import LEAK, SOFTPLUS_LIMIT
 
 _ACTIVATIONS = {
     "ReLU": "relu",
@@ -17,8 +17,16 @@ _ACTIVATIONS = {
     "SiLU": "silu",
     "LeakyReLU": "leaky_relu",
     "GELU": "gelu",
+    "SELU": "selu",
+    "Softplus": "softplus",
 }
-_OPTIONS = {"alpha": 1.0, "negative_slope": LEAK, "approximate": "none"}  # of activations
+_OPTIONS = {
+    "alpha": 1.0,
+    "negative_slope": LEAK,
+    "approximate": "none",
+    "beta": 1,
+    "threshold": SOFTPLUS_LIMIT,
+}  # of activations
 TORCH = (  # what the networks of all libraries are made of
     "torch.nn.modules.linear.Linear",
     "torch.nn.modules.container.Sequential",

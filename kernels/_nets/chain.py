@@ -1,0 +1,196 @@
+"""Chains of steps x <- a x + b f(x, t) + c eps: their tables, and what users hold of one.
+
+Noise is counter-based: the eps of row i at a step are row i of one stream of normals of the seed, the same
+numbers however a batch is cut.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from seqgap.kernels._core import check
+from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.normals import standard_normal
+from seqgap.kernels._core.rows import WORTH_HEAVY, in_parts
+from seqgap.kernels._core.seeds import RNG, Seed, key_of
+from seqgap.kernels._core.summary import summary
+
+
+class Tableau(NamedTuple):
+    """An explicit Runge-Kutta method of S stages (Hairer, Norsett and Wanner, 1993, section II.1)."""
+
+    nodes: Array  # (S,): at which part of a step each stage is
+    stages: Array  # (S, S), strictly lower: what earlier stages count for in the input of each
+    weights: Array  # (S,): what each counts for in the step
+
+
+EULER = Tableau(np.zeros(1), np.zeros((1, 1)), np.ones(1))
+
+
+class Steps(NamedTuple):
+    """T steps of a chain, in the order in which they are done; float64 until they are bound to a dtype.
+
+    clean = clean_x x + clean_f f, clipped to [-limit, limit], and then
+    x <- keep x + pull clean + push f + noise eps, where f is the weighted mean of the stages' values and each
+    stage is evaluated at x + push (stages @ values). Without a limit, pull is 0.
+    """
+
+    table: Array  # (T, 6): clean_x, clean_f, keep, pull, push, noise
+    streams: Array  # (T,) uint32: of the normals of each step
+    tableau: Tableau = EULER
+    limit: float = np.inf
+
+
+class Rows(NamedTuple):
+    """The row kernels of chains with one kind of f; `chain_rows.rows_of` makes them."""
+
+    many: Callable[..., None]
+    few: Callable[..., None]
+
+
+class Bound(NamedTuple):
+    """A chain in one dtype."""
+
+    steps: tuple[Any, ...]
+    field: Any  # what the row kernels read of f
+    most: int  # rows that are faster one by one
+
+
+class Plan(NamedTuple):
+    """What a family makes of its Params and of the options of its chains."""
+
+    rows: Rows
+    field: Callable[[np.dtype[Any]], Any]  # what the row kernels read of f in a dtype
+    steps: Steps
+
+
+class Chain:
+    """A sampler with its steps and its model checked and laid out once; its verbs draw, run and record.
+
+    `Chain(params, steps=50)` takes Params of a family of chains, which is found by their exact type, and the
+    options that the module of that family lists. What is done to the arrays of params later changes nothing.
+    Rows have the same bits for every batch, thread count and `first_row`. Raises TypeError or ValueError for
+    params or options that are wrong.
+    """
+
+    def __init__(self, params: Any, **options: Any) -> None:
+        if type(params) not in _FAMILIES:
+            raise TypeError(f"params: expected Params of a family of chains, got {check.described(params)}")
+        self._plan = _FAMILIES[type(params)].plan(params, **options)
+        self.dim, self.dtype = params.dim, params.dtype
+        self.length = len(self._plan.steps.table)
+        self._known: dict[np.dtype[Any], Bound] = {}
+        self._bound(self.dtype)
+
+    def __repr__(self) -> str:
+        return f"Chain({self.length} steps, D={self.dim}, {self.dtype})"
+
+    def _bound(self, dtype: np.dtype[Any]) -> Bound:
+        if dtype not in self._known:
+            steps = self._plan.steps
+            tableau = tuple(np.ascontiguousarray(a, dtype) for a in steps.tableau[1:])
+            table = np.ascontiguousarray(steps.table, dtype)
+            most = 3 * (64 // dtype.itemsize) // 8
+            arrays = table, np.asarray(steps.streams, np.uint32), *tableau, dtype.type(steps.limit)
+            self._known[dtype] = Bound(arrays, self._plan.field(dtype), most)
+        return self._known[dtype]
+
+    def sample(
+        self, n: int, seed: Seed = None, *, rng: RNG = None, first_row: int = 0, out: Array | None = None,
+        threads: int = 1,
+    ) -> Array:  # fmt: skip
+        """`run` from standard normals, stream 0 of the same seed: (n, D), dtype of the chain.
+
+        Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. seed, rng: as in the
+        `sample` of a family. Raises TypeError or ValueError for wrong arguments.
+        """
+        key = key_of(seed, rng)
+        x = standard_normal(
+            n, self.dim, int(key), first_row=first_row, dtype=self.dtype, out=out, threads=threads
+        )
+        self._go(x, None, key, first_row, threads)
+        return x
+
+    def run(
+        self, x: ArrayLike, seed: Seed = None, *, rng: RNG = None, first_row: int = 0,
+        out: Array | None = None, threads: int = 1,
+    ) -> Array:  # fmt: skip
+        """All steps from the states x (N, D); the result has their shape and dtype. Else as `sample`.
+
+        out: the array that the result is written to; it may be x itself.
+        """
+        source = self._batch(x)
+        key, row = key_of(seed, rng), int(check.first_row(first_row, len(source)))
+        target, source = check.output_like(out, source, "x", x)
+        target[:] = source
+        self._go(target, None, key, row, check.threads(threads))
+        return target
+
+    def trajectory(
+        self, x: ArrayLike, seed: Seed = None, *, rng: RNG = None, first_row: int = 0, threads: int = 1
+    ) -> Array:
+        """The states of `run`: (T + 1, N, D), the first x, the last its result."""
+        source = self._batch(x)
+        key, row = key_of(seed, rng), int(check.first_row(first_row, len(source)))
+        states = check.output(None, source.dtype, (self.length + 1, *source.shape))
+        states[0] = source
+        self._go(source.copy(), states, key, row, check.threads(threads))
+        return states
+
+    def _batch(self, x: Any) -> Array:
+        source = check.batch("x", x)
+        if source.shape[1] != self.dim:
+            raise ValueError(f"x has {source.shape[1]} columns, the chain is for D = {self.dim}")
+        return source
+
+    def _go(self, x: Array, states: Array | None, key: np.uint64, first_row: int, threads: int) -> None:
+        steps, field, most = self._bound(x.dtype)
+        record = np.empty((0, 0, 0), x.dtype) if states is None else states
+        rows = self._plan.rows.few if len(x) <= most else self._plan.rows.many
+
+        def part(lo: int, hi: int) -> None:
+            rows(lo, hi, x, record, (np.int64(first_row), key), steps, field)
+
+        if threads == 1:
+            part(0, len(x))
+        else:
+            in_parts(part, threads, (len(x), self.dim * self.length), WORTH_HEAVY)
+
+
+class ChainFamily:
+    """sample and trajectory of one family of chains.
+
+    params: the class of its parameters, which has `dim` and `dtype`. plan(params, **options) checks both.
+    """
+
+    def __init__(self, params: type[Any], plan: Callable[..., Plan]) -> None:
+        self.params, self.plan = params, plan
+        _FAMILIES[params] = self
+        params.__repr__ = summary  # type: ignore[assignment]  # mypy takes it for one that is bound
+
+    def sample(
+        self, n: int, params: Any, seed: Seed = None, *, rng: RNG = None, first_row: int = 0,
+        out: Array | None = None, threads: int = 1, **options: Any,
+    ) -> Array:  # fmt: skip
+        """n states after all steps from standard normals: (n, D), dtype of params.
+
+        Rows first_row to first_row + n - 1, so that a sample can be drawn in parts; seed, rng: as in the
+        `sample` of a flow. options: those of the module; `Chain(params, **options)` prepares them once.
+        Raises TypeError or ValueError for wrong arguments.
+        """
+        check.instance("params", params, self.params)
+        chain = Chain(params, **options)
+        return chain.sample(n, seed, rng=rng, first_row=first_row, out=out, threads=threads)
+
+    def trajectory(
+        self, x: ArrayLike, params: Any, seed: Seed = None, *, rng: RNG = None, first_row: int = 0,
+        threads: int = 1, **options: Any,
+    ) -> Array:  # fmt: skip
+        """The states from x (N, D) on, (T + 1, N, D), dtype of x. Else as `sample`."""
+        check.instance("params", params, self.params)
+        return Chain(params, **options).trajectory(x, seed, rng=rng, first_row=first_row, threads=threads)
+
+
+_FAMILIES: dict[type, ChainFamily] = {}  # by the exact type of their Params; each module adds its own
