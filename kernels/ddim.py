@@ -7,9 +7,9 @@ a = alpha_bar_t, b = alpha_bar_s:
     sigma = eta sqrt((1 - b) / (1 - a) (1 - a / b))
     x_s = sqrt(b) x_0 + sqrt(1 - b - sigma^2) eps + sigma eps_t
 
-limit: x_0 is clipped to [-limit, limit]. With clip="rederive" eps is (x_t - sqrt(a) x_0) / sqrt(1 - a) of the
-clipped x_0; with clip="keep" eps stays that of the model, as in diffusers. eps_t are the normals of stream t of
-the seed, the first state those of stream 0.
+limit: x_0 is clipped to [-limit, limit]. With clip="rederive" eps is that of the clipped x_0, that is
+(x_t - sqrt(a) x_0) / sqrt(1 - a); with clip="keep" it stays that of the model, as in diffusers. eps_t are the
+normals of stream t of the seed, the first state those of stream 0.
 
 Options of its chains: steps (all T), spacing (leading, trailing or linspace), eta (0 to 1), limit, clip,
 context (of the model).
@@ -67,4 +67,4 @@ def _plan(
 
 
 _family = ChainFamily(Params, _plan)
-sample, trajectory = _family.sample, _family.trajectory
+sample, run, trajectory = _family.sample, _family.run, _family.trajectory

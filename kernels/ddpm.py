@@ -1,8 +1,8 @@
 """Ancestral sampling of a denoising diffusion model: T dependent steps from noise to data.
 
-Ho, Jain and Abbeel, "Denoising diffusion probabilistic models" (2020), algorithm 2, equations 6 and 7; steps t =
-T to 1 as there. From t to s, s = t - 1 unless steps are left out, a = alpha_bar_t, b = alpha_bar_s, beta = 1 -
-a / b:
+Ho, Jain and Abbeel, "Denoising diffusion probabilistic models" (2020), algorithm 2, equations 6 and 7; steps
+are t = T to 1 as there. From t to s, s = t - 1 unless steps are left out, with a = alpha_bar_t, b = alpha_bar_s,
+beta = 1 - a / b:
 
     x_0 = what the model predicts, clipped to [-limit, limit] if there is a limit
     x_s = sqrt(b) beta / (1 - a) x_0 + sqrt(a / b) (1 - b) / (1 - a) x_t + sigma eps_t
@@ -68,4 +68,4 @@ def _plan(
 
 
 _family = ChainFamily(Params, _plan)
-sample, trajectory = _family.sample, _family.trajectory
+sample, run, trajectory = _family.sample, _family.run, _family.trajectory

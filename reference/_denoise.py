@@ -83,7 +83,9 @@ def _noise(x: Vector, clean: Vector, signal: float, sigma: float) -> Vector:
 
 def clipped(values: Vector, limit: float | None) -> Vector:
     """To [-limit, limit]."""
-    return values if limit is None else [max(-limit, min(limit, value)) for value in values]
+    if limit is None:
+        return values
+    return [value if math.isnan(value) else max(-limit, min(limit, value)) for value in values]
 
 
 def rederived(at: Moment, clean: Vector) -> Vector:

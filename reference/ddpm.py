@@ -44,7 +44,14 @@ def sample(
 ) -> Matrix:
     """n states after all steps from normals."""
     start = normals(n, params.model.dim, seed, first_row, dtype)(0)
-    return trajectory(start, params, seed, first_row=first_row, dtype=dtype, **options)[-1]
+    return run(start, params, seed, first_row=first_row, dtype=dtype, **options)
+
+
+def run(
+    x: Matrix, params: Params, seed: int, *, first_row: int = 0, dtype: str = "float64", **options: Any
+) -> Matrix:
+    """The states after all steps from x."""
+    return trajectory(x, params, seed, first_row=first_row, dtype=dtype, **options)[-1]
 
 
 def trajectory(

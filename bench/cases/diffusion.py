@@ -240,6 +240,7 @@ CASE = Case(
         ),
         _betas("linear_betas"),
         _betas("cosine_betas"),
+        _betas("scaled_linear_betas"),
     ),
     sampler="noise",
 )  # fmt: skip

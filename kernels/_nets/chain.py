@@ -80,7 +80,8 @@ class Chain:
             raise TypeError(f"params: expected Params of a family of chains, got {check.described(params)}")
         self._plan = _FAMILIES[type(params)].plan(params, **options)
         self.dim, self.dtype = params.dim, params.dtype
-        self.length = len(self._plan.steps.table)
+        self.steps = self._plan.steps
+        self.length = len(self.steps.table)
         self._known: dict[np.dtype[Any], Bound] = {}
         self._bound(self.dtype)
 
@@ -89,13 +90,17 @@ class Chain:
 
     def _bound(self, dtype: np.dtype[Any]) -> Bound:
         if dtype not in self._known:
-            steps = self._plan.steps
+            steps = self.steps
             tableau = tuple(np.ascontiguousarray(a, dtype) for a in steps.tableau[1:])
             table = np.ascontiguousarray(steps.table, dtype)
             most = 3 * (64 // dtype.itemsize) // 8
             arrays = table, np.asarray(steps.streams, np.uint32), *tableau, dtype.type(steps.limit)
             self._known[dtype] = Bound(arrays, self._plan.field(dtype), most)
         return self._known[dtype]
+
+    def field(self, dtype: np.dtype[Any]) -> Any:
+        """What the kernels read of the model in a dtype."""
+        return self._bound(dtype).field
 
     def sample(
         self, n: int, seed: Seed = None, *, rng: RNG = None, first_row: int = 0, out: Array | None = None,
@@ -160,7 +165,7 @@ class Chain:
 
 
 class ChainFamily:
-    """sample and trajectory of one family of chains.
+    """sample, run and trajectory of one family of chains.
 
     params: the class of its parameters, which has `dim` and `dtype`. plan(params, **options) checks both.
     """
@@ -184,11 +189,20 @@ class ChainFamily:
         chain = Chain(params, **options)
         return chain.sample(n, seed, rng=rng, first_row=first_row, out=out, threads=threads)
 
+    def run(
+        self, x: ArrayLike, params: Any, seed: Seed = None, *, rng: RNG = None, first_row: int = 0,
+        out: Array | None = None, threads: int = 1, **options: Any,
+    ) -> Array:  # fmt: skip
+        """The states after all steps from x: (N, D), dtype of x. out may be x itself. Else as `sample`."""
+        check.instance("params", params, self.params)
+        chain = Chain(params, **options)
+        return chain.run(x, seed, rng=rng, first_row=first_row, out=out, threads=threads)
+
     def trajectory(
         self, x: ArrayLike, params: Any, seed: Seed = None, *, rng: RNG = None, first_row: int = 0,
         threads: int = 1, **options: Any,
     ) -> Array:  # fmt: skip
-        """The states from x (N, D) on, (T + 1, N, D), dtype of x. Else as `sample`."""
+        """The states from x (N, D) on: (T + 1, N, D), dtype of x. Else as `sample`."""
         check.instance("params", params, self.params)
         return Chain(params, **options).trajectory(x, seed, rng=rng, first_row=first_row, threads=threads)
 

@@ -37,12 +37,11 @@ class Work(NamedTuple):
 
 
 @jit_inline
-def _work(space: Any, size: Any, stages: Any) -> Any:
-    state = address(space, 0)
-    stage = moved(state, size)
-    noise = moved(stage, size)
-    slopes = moved(noise, size)
-    return Work(state, stage, slopes, noise, moved(slopes, stages * size))
+def _work(state: Any, room: Any, noise: Any, size: Any, stages: Any) -> Any:
+    """For states of so many numbers. Not before the loop over rows: addresses keep no array alive."""
+    stage = address(room, 0)
+    slopes = moved(stage, size)
+    return Work(address(state, 0), stage, slopes, address(noise, 0), moved(slopes, stages * size))
 
 
 @jit_exact
@@ -114,10 +113,8 @@ def _many(evaluate: Any, space_of: Any) -> Any:
         room = scratch(1, space_of(field, pitch) + stages * dim * pitch + dim * pitch, x)
         state, drawn = scratch(tall, pitch, x), scratch(tall, pitch, x)
         normals = scratch(pitch, dim, x)
-        start = address(room, 0)
-        slopes = moved(start, dim * pitch)
-        work = Work(address(state, 0), start, slopes, address(drawn, 0), moved(slopes, stages * dim * pitch))
         for n in range(lo, hi, pitch):
+            work = _work(state, room, drawn, dim * pitch, stages)
             count = min(pitch, hi - n)
             load_block(n, hi, x, state)
             for t in range(table.rows.shape[0]):
@@ -154,12 +151,10 @@ def _few(evaluate: Any, space_of: Any) -> Any:
         first_row, key = noise
         table, dim = Table(*steps), x.shape[1]
         size, stages = in_vectors(dim, x), table.weights.shape[0]
-        space = scratch(1, (2 + stages) * size + space_of(field, 0), x)
+        state, room = scratch(1, size, x), scratch(1, (1 + stages) * size + space_of(field, 0), x)
         drawn = scratch(1, dim, x)  # vectors may go beyond it: there is room, whose content nobody reads
         for n in range(lo, hi):
-            start = address(space, 0)
-            slopes = moved(start, 2 * size)
-            work = Work(start, moved(start, size), slopes, address(drawn, 0), moved(slopes, stages * size))
+            work = _work(state, room, drawn, size, stages)
             for d in range(size):
                 put(work.state, d, x[n, d] if d < dim else number(x, 0))
             for t in range(table.rows.shape[0]):

@@ -4,6 +4,7 @@ Steps count from 1 to T as in `diffusion`; diffusers' timesteps are less by 1. W
 x_t = sqrt(a) x_0 + sqrt(1 - a) eps.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,17 +103,16 @@ def plan(params: Any, steps: Array, table: Array, limit: float, context: ArrayLi
     schedule = Schedule(params.betas)
     times = check.shaped("params.times", params.times, FLOAT64, schedule.betas.shape)[steps - 1]
     model, streams = params.model, steps.astype(np.uint32)
-    if isinstance(model, Gaussian):
+    if type(model) is Gaussian:
         if context is not None:
             raise ValueError("context: expected none for a Gaussian model, got one")
         gain, offset = _exact(model, params.prediction, levels(schedule, steps))
-        rows, field = linear.ROWS, lambda dtype: linear.linear(gain, offset, dtype)
-    elif isinstance(model, Perceptron):
-        rows = perceptron.ROWS
-        field = lambda dtype: perceptron.evaluations(model, dtype, params.dim, times, context)  # noqa: E731
-    else:
-        raise TypeError(f"params.model: expected a Perceptron or Gaussian, got {check.described(model)}")
-    return Plan(rows, field, Steps(table, streams, limit=limit))
+        exact = functools.partial(linear.linear, gain, offset)
+        return Plan(linear.ROWS, exact, Steps(table, streams, limit=limit))
+    if type(model) is Perceptron:
+        network = functools.partial(perceptron.evaluations, model, params.dim, times, context)
+        return Plan(perceptron.ROWS, network, Steps(table, streams, limit=limit))
+    raise TypeError(f"params.model: expected a Perceptron or Gaussian, got {check.described(model)}")
 
 
 def _exact(model: Gaussian, kind: str, at: Levels) -> tuple[Array, Array]:

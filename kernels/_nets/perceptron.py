@@ -72,7 +72,8 @@ def random_perceptron(
     columns = dim + 2 * waves + context
 
     def draw(stream: int, rows: int, inputs: int, size: float = 1.0) -> Array:
-        return (size / np.sqrt(inputs) * standard_normal(rows, inputs, seed, stream=stream)).astype(real)
+        normals = standard_normal(rows, inputs, seed, stream=stream)
+        return np.asarray(size / np.sqrt(inputs) * normals, real)
 
     return Perceptron(
         draw(1, width, columns), draw(2, (depth - 1) * width, width).reshape(depth - 1, width, width),
@@ -113,15 +114,24 @@ def embedded(model: Perceptron, times: Array) -> Array:
     }[kind]
 
 
+def biases_in(model: Perceptron, times: Array, context: Array) -> Array:
+    """The bias of the first layer with what times and context add, (T, H), float64."""
+    known = embedded(model, times)
+    constants = np.column_stack([known, np.broadcast_to(context, (times.size, context.size))])
+    weight = np.asarray(model.weight_in, float)
+    added: Array = np.einsum("te,he->th", constants, weight[:, weight.shape[1] - constants.shape[1] :])
+    return added + np.asarray(model.bias_hidden, float)[0]
+
+
 def evaluations(
-    model: Perceptron, dtype: np.dtype[Any], dim: int, times: Array, context: ArrayLike | None
+    model: Perceptron, dim: int, times: Array, context: ArrayLike | None, dtype: np.dtype[Any]
 ) -> Evaluations:
     """The network at these times, checked: TypeError or ValueError that names the field that is wrong."""
     depth, width = check.shape("model.bias_hidden", model.bias_hidden, 2)
-    known = embedded(model, times)
-    given = np.empty(0) if context is None else check.floats("context", context, 1).astype(float)
+    embedding = embedded(model, times[:1]).shape[1]
+    condition = np.empty(0) if context is None else check.floats("context", context, 1).astype(float)
     shapes = {
-        "weight_in": (width, dim + known.shape[1] + given.size),
+        "weight_in": (width, dim + embedding + condition.size),
         "weight_hidden": (depth - 1, width, width),
         "weight_out": (dim, width),
         "bias_hidden": (depth, width),
@@ -132,11 +142,9 @@ def evaluations(
         try:
             arrays[name] = check.shaped(f"model.{name}", getattr(model, name), dtype, shape)
         except ValueError as error:
-            columns = f" (D = {dim}, {known.shape[1]} of the time, {given.size} of the context)"
+            columns = f" (D = {dim}, {embedding} of the time, {condition.size} of the context)"
             raise ValueError(f"{error}{columns}" if name == "weight_in" else str(error)) from None
-    weight = arrays["weight_in"].astype(float)
-    constants = np.column_stack([known, np.broadcast_to(given, (times.size, given.size))])
-    bias_in = arrays["bias_hidden"][0] + np.einsum("te,he->th", constants, weight[:, dim:])
+    bias_in = biases_in(model, times, condition)
     step = VECTOR_BYTES // dtype.itemsize
 
     def in_vectors(matrix: Array) -> Array:
@@ -145,12 +153,11 @@ def evaluations(
 
     weight_in = np.ascontiguousarray(arrays["weight_in"][:, :dim])
     weights = weight_in, arrays["weight_hidden"], arrays["weight_out"]
-    return Evaluations(
-        check.choice("model.activation", model.activation, ACTIVATIONS),
-        in_vectors(bias_in.astype(dtype)), in_vectors(arrays["bias_hidden"][1:]),
-        in_vectors(arrays["bias_out"]), *weights, *(in_vectors(w.swapaxes(-1, -2)) for w in weights),
-        np.repeat([[dim], [width]], max(width, dim), axis=1),
-    )  # fmt: skip
+    columns = (in_vectors(w.swapaxes(-1, -2)) for w in weights)
+    biases = bias_in.astype(dtype), arrays["bias_hidden"][1:], arrays["bias_out"]
+    activation = check.choice("model.activation", model.activation, ACTIVATIONS)
+    seen = np.repeat([[dim], [width]], max(width, dim), axis=1)
+    return Evaluations._make([activation, *map(in_vectors, biases), *weights, *columns, seen])
 
 
 @jit_inline

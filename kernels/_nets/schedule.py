@@ -78,4 +78,5 @@ def scaled_linear_betas(steps: int = 1000, first: float = 0.00085, last: float =
     least 1 and 0 < first, last < 1.
     """
     ends = [check.open_interval(name, value, 0, 1) for name, value in (("first", first), ("last", last))]
-    return np.linspace(*np.sqrt(ends), check.count("steps", steps, 1)) ** 2
+    low, high = np.sqrt(ends)
+    return np.asarray(np.linspace(low, high, check.count("steps", steps, 1)) ** 2)
