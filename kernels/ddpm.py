@@ -1,8 +1,8 @@
 """Ancestral sampling of a denoising diffusion model: T dependent steps from noise to data.
 
 Ho, Jain and Abbeel, "Denoising diffusion probabilistic models" (2020), algorithm 2, equations 6 and 7; steps
-are t = T to 1 as there. From t to s, s = t - 1 unless steps are left out, with a = alpha_bar_t, b = alpha_bar_s,
-beta = 1 - a / b:
+are t = T to 1 as there. From t to s, which is t - 1 unless steps are left out, with a = alpha_bar_t,
+b = alpha_bar_s and beta = 1 - a / b:
 
     x_0 = what the model predicts, clipped to [-limit, limit] if there is a limit
     x_s = sqrt(b) beta / (1 - a) x_0 + sqrt(a / b) (1 - b) / (1 - a) x_t + sigma eps_t

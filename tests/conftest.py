@@ -59,15 +59,22 @@ def with_verbs(*verbs: str) -> list[Subject]:
     return [(case, case.operation(verbs[0])) for case in having]
 
 
+def draws(case: Case, operation: Operation) -> bool:
+    """Whether a result depends on a seed."""
+    if not takes("seed", case, operation):
+        return False
+    return not operation.timed or operation.cost(max(operation.sizes or (4,))).normals > 0
+
+
 SUBJECTS = {  # what a test is about, by the argument that it takes
     "operation": OPERATIONS,
     "row_operation": ROWS,
     "writing_operation": [(case, o) for case, o in ROWS if takes("out", case, o)],
     "transform": [(case, o) for case, o in BATCHES if takes("out", case, o)],
-    "mapping": [(case, o) for case, o in BATCHES if not o.noise],
+    "mapping": [(case, o) for case, o in BATCHES if not draws(case, o)],
     "float_operation": [(case, o) for case, o in BATCHES if o.dtypes == DTYPES],
     "drawing_operation": [(case, o) for case, o in ROWS if o.noise or COUNT in (o.rows or ())],
-    "seeded_operation": [(case, o) for case, o in OPERATIONS if takes("seed", case, o)],
+    "seeded_operation": [(case, o) for case, o in OPERATIONS if draws(case, o)],
     "numpy_drawing": [(case, o) for case, o in ROWS if o.noise and "numpy" in o.implementations],
     "flow": with_verbs("forward", "inverse", "log_prob", "sample"),
     "distribution": with_verbs("log_prob", "sample"),

@@ -12,7 +12,9 @@ from seqgap.kernels import maf
 
 def bits(result: Any) -> list[bytes]:
     """Of an array, or of all fields of Params."""
-    return [np.asarray(value).tobytes() for value in (result if isinstance(result, tuple) else (result,))]
+    if isinstance(result, tuple):
+        return [piece for value in result for piece in bits(value)]
+    return [np.asarray(result).tobytes()]
 
 
 def key_of(generator: np.random.Generator) -> int:

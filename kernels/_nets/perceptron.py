@@ -118,9 +118,9 @@ def biases_in(model: Perceptron, times: Array, context: Array) -> Array:
     """The bias of the first layer with what times and context add, (T, H), float64."""
     known = embedded(model, times)
     constants = np.column_stack([known, np.broadcast_to(context, (times.size, context.size))])
-    weight = np.asarray(model.weight_in, float)
+    weight = np.ascontiguousarray(model.weight_in, float)
     added: Array = np.einsum("te,he->th", constants, weight[:, weight.shape[1] - constants.shape[1] :])
-    return added + np.asarray(model.bias_hidden, float)[0]
+    return np.asarray(added + np.asarray(model.bias_hidden, float)[0])
 
 
 def evaluations(
@@ -153,11 +153,11 @@ def evaluations(
 
     weight_in = np.ascontiguousarray(arrays["weight_in"][:, :dim])
     weights = weight_in, arrays["weight_hidden"], arrays["weight_out"]
-    columns = (in_vectors(w.swapaxes(-1, -2)) for w in weights)
+    transposed = (in_vectors(w.swapaxes(-1, -2)) for w in weights)
     biases = bias_in.astype(dtype), arrays["bias_hidden"][1:], arrays["bias_out"]
     activation = check.choice("model.activation", model.activation, ACTIVATIONS)
     seen = np.repeat([[dim], [width]], max(width, dim), axis=1)
-    return Evaluations._make([activation, *map(in_vectors, biases), *weights, *columns, seen])
+    return Evaluations._make([activation, *map(in_vectors, biases), *weights, *transposed, seen])
 
 
 @jit_inline
