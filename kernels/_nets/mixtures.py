@@ -1,0 +1,243 @@
+"""Mixtures of Gaussians at the rows that lie side by side in the lanes of a tile: log p(x), and its gradient.
+
+With the factor L_k of the k-th covariance and y_k = L_k^-1 (x - mean_k), component k adds exp(a_k) to p(x),
+a_k = log w_k - D / 2 log(2 pi) - log |det L_k| - |y_k|^2 / 2. With the responsibilities r_k = exp(a_k) / p(x)
+the gradient of log p is -sum of r_k L_k^-T y_k. Bishop, "Pattern recognition and machine learning" (2006),
+section 9.2.
+
+Functions take addresses of tiles, whose rows have `pitch` numbers. One call of `evaluate` is all that a step
+of a chain needs.
+"""
+
+import math
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.compiler import generated
+from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._core.simd import filled, fma, lanes, number, select
+from seqgap.kernels._core.vecmath import exp, log
+from seqgap.kernels._nets.dense import address, moved, product, read, spread, write
+
+_LOG_2_PI = math.log(2 * math.pi)
+
+Arrays: TypeAlias = tuple[Array, ...]
+
+
+class Diagonal(NamedTuple):
+    """K components with diagonal covariances."""
+
+    log_weight: Any  # (K,): a_k where y_k = 0
+    mean: Any  # (K, D)
+    rate: Any  # (K, D): reciprocals of the standard deviations
+
+
+class Full(NamedTuple):
+    """K components with full covariances."""
+
+    log_weight: Any  # (K,): a_k where y_k = 0
+    mean: Any  # (K, D)
+    inverse: Any  # (K, D, D): L_k^-1, zeros above the diagonal
+    gradient: Any  # (D, K D): -L_k^-T side by side
+    seen: Any  # (D,): 1 to D, how many entries each row of an inverse sees
+    all_seen: Any  # (D,): K D
+    zeros: Any  # (D,)
+
+
+def diagonal_arrays(weight: Array, mean: Array, scale: Array) -> Arrays:
+    """The fields of a `Diagonal`, in the dtype of mean. weight: (K,) that sum to 1; scale: (K, D)."""
+    rate = 1 / scale.astype(float)
+    return _log_weight(weight, scale).astype(mean.dtype), mean, rate.astype(mean.dtype)
+
+
+def full_arrays(weight: Array, mean: Array, factor: Array) -> Arrays:
+    """The fields of a `Full`, in the dtype of mean. factor: (K, D, D), not read above its diagonals."""
+    from scipy.linalg import lapack
+
+    components, dim = mean.shape
+    log_weight = _log_weight(weight, np.diagonal(factor, axis1=1, axis2=2))
+    inverse = np.array([np.tril(lapack.dtrtri(matrix, lower=1)[0]) for matrix in factor.astype(float)])
+    gradient = -inverse.transpose(2, 0, 1).reshape(dim, components * dim)
+    ends = np.arange(1, dim + 1), np.full(dim, components * dim)
+    tables = (table.astype(mean.dtype, order="C") for table in (inverse, gradient))
+    return log_weight.astype(mean.dtype), mean, *tables, *ends, np.zeros(dim, mean.dtype)
+
+
+def _log_weight(weight: Array, diagonal: Array) -> Array:
+    """log w_k - D / 2 log(2 pi) - log |det L_k|, in float64; diagonal: (K, D), that of L_k."""
+    log_det: Array = np.log(diagonal.astype(float)).sum(1)
+    log_weight: Array = np.log(weight.astype(float)) - 0.5 * _LOG_2_PI * diagonal.shape[1] - log_det
+    return log_weight
+
+
+@generated
+def mixture_of(arrays: Any) -> Any:
+    """The `Diagonal` or `Full` that a tuple of its fields is."""
+
+    def diagonal(arrays: Any) -> Any:
+        return Diagonal(*arrays)
+
+    def full(arrays: Any) -> Any:
+        return Full(*arrays)
+
+    return diagonal if len(arrays) == len(Diagonal._fields) else full
+
+
+@generated
+def scratch_rows(mixture: Any) -> Any:
+    """How many rows of `pitch` numbers `log_density` and `evaluate` need for themselves."""
+
+    def of_diagonal(mixture: Any) -> Any:
+        return mixture.mean.shape[0]
+
+    def of_full(mixture: Any) -> Any:
+        components, dim = mixture.mean.shape
+        return components + dim + components * dim
+
+    return of_diagonal if mixture.instance_class is Diagonal else of_full
+
+
+@generated
+def log_density(mixture: Any, tile: Any, density: Any, scratch: Any, pitch: Any) -> Any:
+    """density = log p(x): one row for a tile of D rows.
+
+    mixture: a `Diagonal` or `Full`; scratch: a tile of `scratch_rows`, whose first K rows become the r_k. So
+    far away that every |y_k|^2 overflows, log p(x) is -inf and the r_k are NaN.
+    """
+
+    def of_diagonal(mixture: Any, tile: Any, density: Any, scratch: Any, pitch: Any) -> None:
+        components, dim = mixture.mean.shape
+        numbers = address(mixture.mean, 0), address(mixture.rate, 0), address(mixture.log_weight, 0)
+        _distances(components, dim, numbers, tile, scratch, pitch)
+        _normalise(components, scratch, density, pitch)
+
+    def of_full(mixture: Any, tile: Any, density: Any, scratch: Any, pitch: Any) -> None:
+        (components, dim), mean = mixture.mean.shape, address(mixture.mean, 0)
+        inverse, seen = address(mixture.inverse, 0), address(mixture.seen, 0)
+        zeros = address(mixture.zeros, 0)
+        log_weight, offset = address(mixture.log_weight, 0), moved(scratch, components * pitch)
+        for k in range(components):
+            whitened = moved(offset, (1 + k) * dim * pitch)
+            _subtract(dim, moved(mean, k * dim), tile, offset, pitch)
+            product(moved(inverse, k * dim * dim), dim, zeros, seen, offset, whitened, pitch, dim)
+            _half_square(dim, moved(log_weight, k), whitened, moved(scratch, k * pitch), pitch)
+        _normalise(components, scratch, density, pitch)
+
+    return of_diagonal if mixture.instance_class is Diagonal else of_full
+
+
+@generated
+def _gradient(mixture: Any, tile: Any, score: Any, scratch: Any, pitch: Any) -> Any:
+    """score = gradient of log p(x), of what `log_density` has left in scratch."""
+
+    def of_diagonal(mixture: Any, tile: Any, score: Any, scratch: Any, pitch: Any) -> None:
+        components, dim = mixture.mean.shape
+        mean, rate = address(mixture.mean, 0), address(mixture.rate, 0)
+        _pull(components, dim, mean, rate, tile, (scratch, score), pitch)
+
+    def of_full(mixture: Any, tile: Any, score: Any, scratch: Any, pitch: Any) -> None:
+        components, dim = mixture.mean.shape
+        whitened = moved(scratch, (components + dim) * pitch)
+        _weigh(components, dim, scratch, whitened, pitch)
+        ends, zeros = address(mixture.all_seen, 0), address(mixture.zeros, 0)
+        product(address(mixture.gradient, 0), components * dim, zeros, ends, whitened, score, pitch, dim)
+
+    return of_diagonal if mixture.instance_class is Diagonal else of_full
+
+
+@jit_inline
+def evaluate(mixture: Any, tile: Any, score: Any, density: Any, scratch: Any, pitch: Any) -> None:
+    """score = gradient of log p(x), a tile of D rows, and density = log p(x), one row, for a tile of D rows.
+
+    As in `log_density`; score is NaN where density is -inf. score may be the tile itself.
+    """
+    log_density(mixture, tile, density, scratch, pitch)
+    _gradient(mixture, tile, score, scratch, pitch)
+
+
+@jit_exact
+def _distances(components: Any, dim: Any, numbers: Any, tile: Any, logits: Any, pitch: Any) -> None:
+    """logits = a_k of diagonal components; numbers: addresses of mean, rate and log_weight."""
+    isolate()
+    for k in range(components):
+        mean, rate = moved(numbers[0], k * dim), moved(numbers[1], k * dim)
+        for at in range(0, pitch, lanes(tile)):
+            even = odd = filled(tile, number(tile, 0))
+            for d in range(0, dim - 1, 2):
+                first = (read(tile, d * pitch + at) - spread(mean, d)) * spread(rate, d)
+                second = (read(tile, (d + 1) * pitch + at) - spread(mean, d + 1)) * spread(rate, d + 1)
+                even, odd = fma(first, first, even), fma(second, second, odd)
+            if dim % 2:
+                last = (read(tile, (dim - 1) * pitch + at) - spread(mean, dim - 1)) * spread(rate, dim - 1)
+                even = fma(last, last, even)
+            write(logits, k * pitch + at, fma(number(tile, -0.5), even + odd, spread(numbers[2], k)))
+
+
+@jit_exact
+def _normalise(components: Any, logits: Any, density: Any, pitch: Any) -> None:
+    """density = log of the sum of exp(logits), which become the responsibilities."""
+    isolate()
+    zero, lowest = number(density, 0), number(density, -np.inf)
+    for at in range(0, pitch, lanes(density)):
+        largest, total = read(logits, at), filled(density, zero)
+        for k in range(1, components):
+            logit = read(logits, k * pitch + at)
+            largest = select(largest < logit, logit, largest)
+        largest = select(largest > lowest, largest, zero)  # else -inf less -inf, where p(x) is 0
+        for k in range(components):
+            share = exp(read(logits, k * pitch + at) - largest)
+            write(logits, k * pitch + at, share)
+            total = total + share
+        write(density, at, largest + log(total))
+        rate = number(density, 1) / total
+        for k in range(components):
+            write(logits, k * pitch + at, read(logits, k * pitch + at) * rate)
+
+
+@jit_exact
+def _pull(components: Any, dim: Any, means: Any, rates: Any, tile: Any, results: Any, pitch: Any) -> None:
+    """score = sum of r_k (mean_k - x) / scale_k^2; results: addresses of the r_k and of the score."""
+    isolate()
+    shares, score = results
+    for d in range(dim):
+        for at in range(0, pitch, lanes(tile)):
+            value, total = read(tile, d * pitch + at), filled(tile, number(tile, 0))
+            for k in range(components):
+                rate = spread(rates, k * dim + d)
+                offset = (spread(means, k * dim + d) - value) * rate
+                total = fma(offset, read(shares, k * pitch + at) * rate, total)
+            write(score, d * pitch + at, total)
+
+
+@jit_exact
+def _subtract(dim: Any, mean: Any, tile: Any, offset: Any, pitch: Any) -> None:
+    """offset = x - mean."""
+    isolate()
+    for d in range(dim):
+        for at in range(d * pitch, (d + 1) * pitch, lanes(tile)):
+            write(offset, at, read(tile, at) - spread(mean, d))
+
+
+@jit_exact
+def _half_square(dim: Any, log_weight: Any, whitened: Any, logits: Any, pitch: Any) -> None:
+    """logits = log_weight - |y|^2 / 2."""
+    isolate()
+    for at in range(0, pitch, lanes(logits)):
+        total = filled(logits, number(logits, 0))
+        for d in range(dim):
+            value = read(whitened, d * pitch + at)
+            total = fma(value, value, total)
+        write(logits, at, fma(number(logits, -0.5), total, spread(log_weight, 0)))
+
+
+@jit_exact
+def _weigh(components: Any, dim: Any, shares: Any, whitened: Any, pitch: Any) -> None:
+    """y_k *= r_k."""
+    isolate()
+    for k in range(components):
+        for d in range(k * dim, (k + 1) * dim):
+            for at in range(0, pitch, lanes(shares)):
+                value = read(whitened, d * pitch + at) * read(shares, k * pitch + at)
+                write(whitened, d * pitch + at, value)
