@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from seqgap.kernels._core import check
-from seqgap.kernels._core.check import FLOAT64, Array
+from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.jit import jit_inline
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.rows import WORTH_HEAVY, RowKernel
@@ -24,6 +24,7 @@ from seqgap.kernels._nets.components import sample_rows
 from seqgap.kernels._nets.dense import address
 from seqgap.kernels._nets.mixtures import (
     Arrays,
+    checked,
     diagonal_arrays,
     evaluate,
     full_arrays,
@@ -31,8 +32,6 @@ from seqgap.kernels._nets.mixtures import (
     mixture_of,
     scratch_rows,
 )
-
-_SUM_TOLERANCE = 1e-6  # of the weights: float32 has it, and log p is wrong by no more
 
 
 class Params(NamedTuple):
@@ -88,28 +87,10 @@ def random_params(
     return Params(*(a.astype(real) for a in (weight / weight.sum(), 3 / np.sqrt(dim) * mean, scale)))
 
 
-def _checked(params: Any, dtype: np.dtype[Any]) -> tuple[Array, Array, Array]:
-    """(w, mean, scale): w in float64 and divided by its sum, the others in `dtype`."""
-    check.instance("params", params, Params)
-    components, dim = check.shape("params.mean", params.mean, 2)
-    mean = check.shaped("params.mean", params.mean, dtype, (components, dim))
-    weight = check.shaped("params.weight", params.weight, FLOAT64, (components,))
-    check.between("params.weight", weight, np.finfo(dtype).tiny, 1)
-    total = np.cumsum(weight)[-1]
-    if abs(total - 1) > _SUM_TOLERANCE:
-        expected = f"numbers that sum to 1 to within {_SUM_TOLERANCE}"
-        raise ValueError(f"params.weight: expected {expected}, got a sum of {total:.9g}")
-    full = check.asarray("params.scale", params.scale).ndim == 3
-    shape = (components, dim, dim) if full else (components, dim)
-    scale = check.shaped("params.scale", params.scale, dtype, shape)
-    diagonal = np.diagonal(scale, axis1=1, axis2=2) if full else scale
-    check.between(f"params.scale: diagonals, for {dtype}", diagonal, *check.squarable(dtype))
-    return weight / total, mean, scale
-
-
 def _mixture(params: Any, source: Array) -> Arrays:
     """What the kernels of `log_prob` and `score` read, for a batch x."""
-    weight, mean, scale = _checked(params, source.dtype)
+    check.instance("params", params, Params)
+    weight, mean, scale = checked(params, source.dtype)
     if source.shape[1] != mean.shape[1]:
         raise ValueError(f"x has {source.shape[1]} columns, params are for D = {mean.shape[1]}")
     if scale.ndim == 2:
@@ -178,7 +159,7 @@ def sample(
     """
     check.instance("params", params, Params)
     n, dtype, key = check.count("n", n), params.dtype, key_of(seed, rng)
-    weight, mean, scale = _checked(params, dtype)
+    weight, mean, scale = checked(params, dtype)
     row, threads = check.first_row(first_row, n), check.threads(threads)
     x = check.output(out, dtype, (n, mean.shape[1]), params=params)
     factor = np.ascontiguousarray(np.tril(scale).swapaxes(1, 2)) if scale.ndim == 3 else scale

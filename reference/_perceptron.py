@@ -43,9 +43,12 @@ def _affine(weight: Matrix, units: Vector, bias: Vector) -> Vector:
     ]
 
 
-def random_perceptron(dim: int, seed: int, depth: int, width: int, waves: int = 16) -> Perceptron:
-    """Weights from normals of `seed`, with sinusoidal time; in float64 whatever the dtype."""
-    columns = dim + 2 * waves
+def random_perceptron(
+    dim: int, seed: int, depth: int, width: int, embedding: str = "waves", activation: str = "silu"
+) -> Perceptron:
+    """Weights from normals of `seed`, with 16 frequencies of the time; in float64 whatever the dtype."""
+    waves = 16 if embedding == "waves" else 0
+    columns = dim + 2 * waves + (embedding == "time")
 
     def draw(stream: int, rows: int, inputs: int, size: float) -> Matrix:
         normals = standard_normal(rows, inputs, seed, stream=stream)
@@ -60,6 +63,6 @@ def random_perceptron(dim: int, seed: int, depth: int, width: int, waves: int = 
         draw(4, depth, width, 0.3),
         draw(5, 1, dim, 0.3)[0],
         [10000.0 ** (-j / waves) for j in range(waves)],
-        "silu",
-        "waves",
+        activation,
+        embedding,
     )

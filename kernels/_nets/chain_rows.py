@@ -172,6 +172,12 @@ def _few(evaluate: Any, space_of: Any) -> Any:
     return rows
 
 
+def rows_of_tiles(evaluate: Any, space_of: Any) -> Rows:
+    """The row kernels of an f that is the same on tiles for any number of rows."""
+    many = _many(evaluate, space_of)
+    return Rows(many, many)
+
+
 def rows_of(tile: tuple[Any, Any], row: tuple[Any, Any]) -> Rows:
     """The row kernels of a kind of f, from (evaluate, space) on tiles and on single rows.
 

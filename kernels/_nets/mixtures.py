@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from seqgap.kernels._core.check import Array
+from seqgap.kernels._core import check
+from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels._core.compiler import generated
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.simd import filled, fma, lanes, number, select
@@ -22,6 +23,7 @@ from seqgap.kernels._core.vecmath import exp, log
 from seqgap.kernels._nets.dense import address, moved, product, read, spread, write
 
 _LOG_2_PI = math.log(2 * math.pi)
+_SUM_TOLERANCE = 1e-6  # of the weights: float32 has it, and log p is wrong by no more
 
 Arrays: TypeAlias = tuple[Array, ...]
 
@@ -44,6 +46,27 @@ class Full(NamedTuple):
     seen: Any  # (D,): 1 to D, how many entries each row of an inverse sees
     all_seen: Any  # (D,): K D
     zeros: Any  # (D,)
+
+
+def checked(params: Any, dtype: np.dtype[Any]) -> tuple[Array, Array, Array]:
+    """(w, mean, scale) of mixture.Params: w in float64 and divided by its sum, the others in `dtype`.
+
+    Raises TypeError or ValueError that names the field that is wrong.
+    """
+    components, dim = check.shape("params.mean", params.mean, 2)
+    mean = check.shaped("params.mean", params.mean, dtype, (components, dim))
+    weight = check.shaped("params.weight", params.weight, FLOAT64, (components,))
+    check.between("params.weight", weight, np.finfo(dtype).tiny, 1)
+    total = np.cumsum(weight)[-1]
+    if abs(total - 1) > _SUM_TOLERANCE:
+        expected = f"numbers that sum to 1 to within {_SUM_TOLERANCE}"
+        raise ValueError(f"params.weight: expected {expected}, got a sum of {total:.9g}")
+    full = check.asarray("params.scale", params.scale).ndim == 3
+    shape = (components, dim, dim) if full else (components, dim)
+    scale = check.shaped("params.scale", params.scale, dtype, shape)
+    diagonal = np.diagonal(scale, axis1=1, axis2=2) if full else scale
+    check.between(f"params.scale: diagonals, for {dtype}", diagonal, *check.squarable(dtype))
+    return weight / total, mean, scale
 
 
 def diagonal_arrays(weight: Array, mean: Array, scale: Array) -> Arrays:

@@ -64,12 +64,13 @@ def sinusoidal_frequencies(count: int, longest: float = 10000.0) -> Array:
 
 
 def random_perceptron(
-    dim: int, seed: Seed, *, depth: int = 3, width: int = 64, waves: int = 16, context: int = 0,
+    dim: int, seed: Seed, *, depth: int = 3, width: int = 64, embedding: str = "waves", waves: int = 16,
     activation: str = "silu", dtype: Any = np.float64,
 ) -> Perceptron:  # fmt: skip
-    """Weights from normals of `seed`, of the size that keeps units about 1; sinusoidal time if waves > 0."""
-    real, frequencies = check.dtype(dtype), sinusoidal_frequencies(waves) if waves else np.empty(0)
-    columns = dim + 2 * waves + context
+    """Weights from normals of `seed`, of the size that keeps units about 1; waves: so many frequencies."""
+    real, depth, width = check.dtype(dtype), check.count("depth", depth, 1), check.count("width", width, 1)
+    frequencies = sinusoidal_frequencies(waves) if embedding == "waves" else np.empty(0)
+    columns = dim + {"none": 0, "time": 1, "waves": 2 * waves}[embedding]
 
     def draw(stream: int, rows: int, inputs: int, size: float = 1.0) -> Array:
         normals = standard_normal(rows, inputs, seed, stream=stream)
@@ -78,7 +79,7 @@ def random_perceptron(
     return Perceptron(
         draw(1, width, columns), draw(2, (depth - 1) * width, width).reshape(depth - 1, width, width),
         draw(3, dim, width), 0.3 * draw(4, depth, width, width**0.5), 0.3 * draw(5, 1, dim, dim**0.5)[0],
-        frequencies.astype(real), activation, "waves" if waves else "none",
+        frequencies.astype(real), activation, embedding,
     )  # fmt: skip
 
 
