@@ -13,6 +13,10 @@ from bits import assert_same_bits
 from seqgap.bench.cases.mixture import _uniforms
 from seqgap.bench.model.case import Call, Dtype, plain_value
 from seqgap.kernels import mixture
+from seqgap.kernels._core.jit import jit_exact
+from seqgap.kernels._core.simd import scratch
+from seqgap.kernels._nets.dense import address
+from seqgap.kernels._nets.mixtures import diagonal_arrays, evaluate, full_arrays, mixture_of, scratch_rows
 from seqgap.kernels.normal import standard_normal
 from seqgap.reference import mixture as reference
 
@@ -142,6 +146,31 @@ def test_bits_do_not_depend_on_the_batch(full: bool, dtype: Dtype) -> None:
     for call in calls:
         parts = [call(lo, hi) for lo, hi in itertools.pairwise((0, 1, 3, 20, 37, 88, 90))]
         assert_same_bits(np.concatenate(parts), call(0, 90))
+
+
+@jit_exact
+def evaluated_in_place(x: Any, arrays: Any) -> Any:
+    """What a step of a chain does, for x (D, pitch): the score takes the place of the features."""
+    mixture, pitch = mixture_of(arrays), x.shape[1]
+    tile, density = scratch(x.shape[0], pitch, x), scratch(1, pitch, x)
+    work = scratch(scratch_rows(mixture), pitch, x)
+    tile[:] = x
+    score = address(tile, 0)
+    evaluate(mixture, score, score, address(density, 0), address(work, 0), pitch)
+    return tile, density, work
+
+
+@FULL
+def test_one_evaluation_gives_score_and_log_prob(full: bool, dtype: Dtype) -> None:
+    """Of a tile of one, two or four vectors, in place."""
+    params = mixture.random_params(5, 4, full=full, dtype=dtype)
+    arrays = (full_arrays if full else diagonal_arrays)(params.weight, params.mean, params.scale)
+    for vectors in (1, 2, 4):
+        x = standard_normal(vectors * 64 // dtype.itemsize, 5, 3, dtype=dtype)
+        score, density, _ = evaluated_in_place(np.ascontiguousarray(x.T), arrays)
+        digits = 20 * np.finfo(dtype).eps
+        np.testing.assert_allclose(score.T, mixture.score(x, params), rtol=digits, atol=digits)
+        np.testing.assert_allclose(density[0], mixture.log_prob(x, params), rtol=digits)
 
 
 def test_what_lies_above_the_diagonal_is_not_read() -> None:

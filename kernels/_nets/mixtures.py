@@ -34,6 +34,7 @@ class Diagonal(NamedTuple):
     log_weight: Any  # (K,): a_k where y_k = 0
     mean: Any  # (K, D)
     rate: Any  # (K, D): reciprocals of the standard deviations
+    precision: Any  # (K, D): their squares
 
 
 class Full(NamedTuple):
@@ -72,7 +73,8 @@ def checked(params: Any, dtype: np.dtype[Any]) -> tuple[Array, Array, Array]:
 def diagonal_arrays(weight: Array, mean: Array, scale: Array) -> Arrays:
     """The fields of a `Diagonal`, in the dtype of mean. weight: (K,) that sum to 1; scale: (K, D)."""
     rate = 1 / scale.astype(float)
-    return _log_weight(weight, scale).astype(mean.dtype), mean, rate.astype(mean.dtype)
+    tables = (table.astype(mean.dtype) for table in (rate, rate * rate))
+    return _log_weight(weight, scale).astype(mean.dtype), mean, *tables
 
 
 def full_arrays(weight: Array, mean: Array, factor: Array) -> Arrays:
@@ -157,8 +159,8 @@ def _gradient(mixture: Any, tile: Any, score: Any, scratch: Any, pitch: Any) -> 
 
     def of_diagonal(mixture: Any, tile: Any, score: Any, scratch: Any, pitch: Any) -> None:
         components, dim = mixture.mean.shape
-        mean, rate = address(mixture.mean, 0), address(mixture.rate, 0)
-        _pull(components, dim, mean, rate, tile, (scratch, score), pitch)
+        mean, precision = address(mixture.mean, 0), address(mixture.precision, 0)
+        _pull(components, dim, mean, precision, tile, (scratch, score), pitch)
 
     def of_full(mixture: Any, tile: Any, score: Any, scratch: Any, pitch: Any) -> None:
         components, dim = mixture.mean.shape
@@ -220,7 +222,9 @@ def _normalise(components: Any, logits: Any, density: Any, pitch: Any) -> None:
 
 
 @jit_exact
-def _pull(components: Any, dim: Any, means: Any, rates: Any, tile: Any, results: Any, pitch: Any) -> None:
+def _pull(
+    components: Any, dim: Any, means: Any, precisions: Any, tile: Any, results: Any, pitch: Any
+) -> None:
     """score = sum of r_k (mean_k - x) / scale_k^2; results: addresses of the r_k and of the score."""
     isolate()
     shares, score = results
@@ -228,9 +232,8 @@ def _pull(components: Any, dim: Any, means: Any, rates: Any, tile: Any, results:
         for at in range(0, pitch, lanes(tile)):
             value, total = read(tile, d * pitch + at), filled(tile, number(tile, 0))
             for k in range(components):
-                rate = spread(rates, k * dim + d)
-                offset = (spread(means, k * dim + d) - value) * rate
-                total = fma(offset, read(shares, k * pitch + at) * rate, total)
+                offset = (spread(means, k * dim + d) - value) * spread(precisions, k * dim + d)
+                total = fma(offset, read(shares, k * pitch + at), total)
             write(score, d * pitch + at, total)
 
 
