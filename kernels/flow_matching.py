@@ -63,12 +63,10 @@ def random_params(
     dim: int, seed: Seed = None, *, rng: RNG = None, depth: int = 3, width: int = 64,
     dtype: DTypeLike = np.float64,
 ) -> Params:  # fmt: skip
-    """A network of random weights that sees t as one more input, with SELU; noise at t = 0."""
+    """A network of random weights that sees t as one more input; noise at t = 0."""
     real, key = check.dtype(dtype), int(key_of(seed, rng))
     dim = check.count("dim", dim, 1)
-    model = perceptron.random_perceptron(
-        dim, key, depth=depth, width=width, embedding="time", activation="selu", dtype=real
-    )
+    model = perceptron.random_perceptron(dim, key, depth=depth, width=width, embedding="time", dtype=real)
     return Params(model, 0)
 
 

@@ -43,9 +43,7 @@ def _affine(weight: Matrix, units: Vector, bias: Vector) -> Vector:
     ]
 
 
-def random_perceptron(
-    dim: int, seed: int, depth: int, width: int, embedding: str = "waves", activation: str = "silu"
-) -> Perceptron:
+def random_perceptron(dim: int, seed: int, depth: int, width: int, embedding: str = "waves") -> Perceptron:
     """Weights from normals of `seed`, with 16 frequencies of the time; in float64 whatever the dtype."""
     waves = 16 if embedding == "waves" else 0
     columns = dim + 2 * waves + (embedding == "time")
@@ -63,6 +61,6 @@ def random_perceptron(
         draw(4, depth, width, 0.3),
         draw(5, 1, dim, 0.3)[0],
         [10000.0 ** (-j / waves) for j in range(waves)],
-        activation,
+        "silu",
         embedding,
     )

@@ -28,7 +28,7 @@ class Params(NamedTuple):
 
 def random_params(dim: int, seed: int, *, depth: int = 3, width: int = 64, dtype: str = "float64") -> Params:
     """A network of random weights; in float64 whatever the dtype."""
-    model = random_perceptron(dim, seed, depth, width, embedding="time", activation="selu")
+    model = random_perceptron(dim, seed, depth, width, embedding="time")
     return Params(model, 0)
 
 
@@ -55,17 +55,12 @@ def _shares(components: list[tuple[float, Vector, Vector]], x: Vector, t: float)
     """The responsibilities of components, of which x_t has N(t m, (1 - t)^2 + t^2 s^2)."""
     if len(components) == 1:
         return [1.0]
-    weights, means, scales = (list(column) for column in zip(*components, strict=True))
-    noised = mixture.Params(
-        list(weights),
-        [[t * m for m in mean] for mean in means],
-        [[math.hypot(1 - t, t * s) for s in scale] for scale in scales],
-    )
-    whole = mixture.log_prob([x], noised)[0]
-    single = [
-        mixture.log_prob([x], mixture.Params([1.0], [mean], [scale]))[0]
-        for mean, scale in zip(noised.mean, noised.scale, strict=True)
-    ]
+    weights = [weight for weight, _, _ in components]
+    means = [[t * m for m in mean] for _, mean, _ in components]
+    scales = [[math.hypot(1 - t, t * s) for s in scale] for _, _, scale in components]
+    whole = mixture.log_prob([x], mixture.Params(weights, means, scales))[0]
+    pairs = zip(means, scales, strict=True)
+    single = [mixture.log_prob([x], mixture.Params([1.0], [mean], [scale]))[0] for mean, scale in pairs]
     return [w / sum(weights) * math.exp(one - whole) for w, one in zip(weights, single, strict=True)]
 
 

@@ -22,6 +22,7 @@ class Blend(NamedTuple):
     log_weight: Any  # (T, K)
     mean: Any  # (T, K, D)
     rate: Any  # (T, K, D): reciprocals of standard deviations
+    precision: Any  # (T, K, D): their squares
     gain: Any  # (T, K, D)
     offset: Any  # (T, K, D)
 
@@ -63,7 +64,8 @@ def _sum(components: Any, dim: Any, numbers: Any, shares: Any, source: Any, resu
 def on_tile(field: Any, at: Any, source: Any, result: Any, space: Any, pitch: Any) -> None:
     """Evaluation `at` on a tile (D, pitch)."""
     components, dim = field.mean.shape[1:]
-    mixture, shares = Diagonal(field.log_weight[at], field.mean[at], field.rate[at]), moved(space, pitch)
+    mixture = Diagonal(field.log_weight[at], field.mean[at], field.rate[at], field.precision[at])
+    shares = moved(space, pitch)
     log_density(mixture, source, space, shares, pitch)
     start = at * components * dim
     numbers = address(field.gain, start), address(field.offset, start)

@@ -1,0 +1,60 @@
+"""Flow matching: S evaluations of a velocity one after the other; S is on the axis."""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from seqgap.bench.model import arrays
+from seqgap.bench.model.case import COUNT, Call, Case, Cost, Dtype, Operation, rounding
+from seqgap.bench.peers import chains
+from seqgap.bench.peers.chains import DEPTH, DIM, LENGTHS, WIDTH
+from seqgap.kernels import flow_matching, mixture
+from seqgap.kernels.normal import standard_normal
+
+
+def _run(steps: int, count: int, dtype: Dtype, seed: int) -> Call:
+    x = standard_normal(count, DIM, seed, stream=2**31, dtype=dtype)
+    params = flow_matching.random_params(DIM, seed, depth=DEPTH, width=WIDTH, dtype=dtype)
+    return Call((x, params, seed), {"steps": steps})
+
+
+def _sample(steps: int, count: int, dtype: Dtype, seed: int) -> Call:
+    params = flow_matching.Params(mixture.random_params(DIM, seed, dtype=dtype), 1)
+    return Call((count, params, seed), {"steps": steps, "method": "heun", "first_row": 0})
+
+
+def _trajectory(steps: int, count: int, dtype: Dtype, seed: int) -> Call:
+    call = _run(steps, count, dtype, seed)
+    times = np.linspace(0, 1, steps + 1) ** 1.5
+    return Call(call.args, {"times": times, "method": "rk4"})
+
+
+def _tables(call: Call, steps: int, dtype: Dtype) -> tuple[Any, ...]:
+    return chains.tables(call, np.arange(steps) / steps, dtype)
+
+
+_operation = functools.partial(
+    Operation, cost=chains.network_cost, tolerance=rounding(lambda steps: 100 * steps + 500),
+    axis="steps S", sizes=LENGTHS, largest_dim=10,
+)  # fmt: skip
+
+CASE = Case(
+    "flow_matching",
+    (
+        _operation("sample", _sample, rows=(COUNT, None, None), timed=False),
+        _operation(
+            "run", _run, rows=(0, None, None), compiled=chains.held("run"),
+            implementations=arrays.implementations(
+                numpy=chains.numpy_run, torch=chains.torch_run, jax=chains.jax_run, prepare=_tables,
+                unrolled=True,
+            ),
+        ),
+        _operation("trajectory", _trajectory, rows=(0, None, None), output_axis=1, timed=False),
+        _operation(
+            "random_params", lambda steps, count, dtype, seed: Call((DIM, seed), {"dtype": dtype}),
+            cost=lambda steps: Cost(), timed=False,
+        ),
+    ),
+    sampler="run",
+)  # fmt: skip
