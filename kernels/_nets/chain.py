@@ -48,6 +48,7 @@ class Rows(NamedTuple):
 
     many: Callable[..., None]
     few: Callable[..., None]
+    picard: Callable[..., None] | None = None  # as `picard.picard_rows` makes it
 
 
 class Bound(NamedTuple):
@@ -132,6 +133,31 @@ class Chain:
         target[:] = source
         self._go(target, None, key, row, check.threads(threads))
         return target
+
+    def picard(
+        self, x: ArrayLike, seed: Seed = None, *, rng: RNG = None, first_row: int = 0,
+        tolerance: float | None = None, threads: int = 1,
+    ) -> tuple[Array, Array]:  # fmt: skip
+        """`run` in sweeps over windows of 64 steps of float32 or 32 of float64: (states, sweeps of each row).
+
+        f is evaluated at all steps of a window at once, and the window moves on past the first step and those
+        after it that a sweep changes by at most tolerance max(1, |x|); 64 roundings of the dtype by default.
+        At most T sweeps. Only for networks, and methods of one stage: else ValueError.
+        """
+        source, rows = self._batch(x), self._plan.rows.picard
+        if rows is None or len(self.steps.tableau.weights) > 1:
+            raise ValueError("picard: expected a Perceptron as model and a method of one stage, got others")
+        key, row = key_of(seed, rng), check.first_row(first_row, len(source))
+        limit = 64 * float(np.finfo(source.dtype).eps)
+        limit = limit if tolerance is None else check.positive("tolerance", tolerance)
+        states, sweeps = source.copy(), np.empty(len(source), np.int64)
+        steps, field, _ = self._bound(source.dtype)
+
+        def part(lo: int, hi: int) -> None:
+            rows(lo, hi, states, sweeps, (row, key), (steps, limit), field)
+
+        in_parts(part, check.threads(threads), (len(source), self.dim * self.length), WORTH_HEAVY)
+        return states, sweeps
 
     def trajectory(
         self, x: ArrayLike, seed: Seed = None, *, rng: RNG = None, first_row: int = 0, threads: int = 1

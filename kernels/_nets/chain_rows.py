@@ -45,7 +45,7 @@ def _work(state: Any, room: Any, noise: Any, size: Any, stages: Any) -> Any:
 
 
 @jit_exact
-def _update(step: Any, limit: Any, count: Any, state: Any, slope: Any, noise: Any) -> None:
+def update(step: Any, limit: Any, count: Any, state: Any, slope: Any, noise: Any) -> None:
     """state <- keep state + pull clean + push slope + noise eps, for so many numbers."""
     isolate()
     for at in range(0, count, lanes(state)):
@@ -123,7 +123,7 @@ def _many(evaluate: Any, space_of: Any) -> Any:
                     fill(normals[:count], first_row + n, key, table.streams[t])
                     load_block(0, count, normals, drawn)
                 step = address(table.rows, 6 * t)
-                _update(step, table.limit, dim * pitch, work.state, work.slopes, work.noise)
+                update(step, table.limit, dim * pitch, work.state, work.slopes, work.noise)
                 if states.shape[0] > 0:
                     for column in range(0, count, lanes(x)):
                         from_tile(n + column, hi, states[t + 1], state, column)
@@ -162,7 +162,7 @@ def _few(evaluate: Any, space_of: Any) -> Any:
                 if table.rows[t, 5] != 0:
                     fill(drawn, first_row + n, key, table.streams[t])
                 step = address(table.rows, 6 * t)
-                _update(step, table.limit, size, work.state, work.slopes, work.noise)
+                update(step, table.limit, size, work.state, work.slopes, work.noise)
                 if states.shape[0] > 0:
                     for d in range(dim):
                         states[t + 1, n, d] = entry(work.state, d)

@@ -181,6 +181,21 @@ def _product(vectors: int) -> Any:
     return product
 
 
+@jit_exact
+def add_product(weight: Any, width: Any, source: Any, result: Any, pitch: Any, count: Any) -> None:
+    """result[r] += sum of weight[r, k] source[k] for r < count, on tiles of four vectors."""
+    isolate()
+    r = 0
+    while r < count:
+        lines, sums = moved(weight, r * width), moved(result, r * pitch)
+        if count - r > 3:
+            _add_products(lines, width, None, source, (0, width), sums, 4, 4)
+            r += 4
+        else:
+            _add_products(lines, width, None, source, (0, width), sums, 1, 4)
+            r += 1
+
+
 _one, _two, _four = (_product(vectors) for vectors in (1, 2, 4))
 
 

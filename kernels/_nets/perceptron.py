@@ -11,16 +11,17 @@ from numpy.typing import ArrayLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
-from seqgap.kernels._core.jit import jit_inline
+from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.llvm import VECTOR_BYTES
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.seeds import Seed
 from seqgap.kernels._core.simd import lanes
 from seqgap.kernels._nets.chain_rows import rows_of
 from seqgap.kernels._nets.columns import add_all_columns
-from seqgap.kernels._nets.dense import address, moved, product, read, write
+from seqgap.kernels._nets.dense import add_product, address, moved, product, put, read, write
 from seqgap.kernels._nets.mlp import ACTIVATIONS, activate
 from seqgap.kernels._nets.packed import aligned, padded
+from seqgap.kernels._nets.picard import picard_rows
 
 EMBEDDINGS = ("none", "time", "waves")
 
@@ -186,6 +187,35 @@ def on_tile(net: Any, at: Any, source: Any, result: Any, space: Any, pitch: Any)
     product(lines, width, bias, seen, before, result, pitch, dim)
 
 
+@jit_exact
+def _spread_biases(biases: Any, first: Any, last: Any, width: Any, pitch: Any, target: Any) -> None:
+    """Column j of a tile of `width` rows becomes row first + j of the biases, at most row `last`."""
+    isolate()
+    for j in range(pitch):
+        row = min(first + j, last)
+        for unit in range(width):
+            put(target, unit * pitch + j, biases[row, unit])
+
+
+@jit_inline
+def on_window(net: Any, first: Any, source: Any, result: Any, space: Any, pitch: Any) -> None:
+    """As `on_tile`, with evaluation first + j for column j; pitch: 4 vectors."""
+    (width, dim), depth = net.weight_in.shape, net.weight_hidden.shape[0]
+    units, seen, longest = net.bias_in.shape[1], address(net.seen, 0), net.seen.shape[1]
+    before, after, code = space, moved(space, width * pitch), net.activation
+    _spread_biases(net.bias_in, first, net.bias_in.shape[0] - 1, width, pitch, before)
+    add_product(address(net.weight_in, 0), dim, source, before, pitch, width)
+    activate(code, before, before, width * pitch)
+    seen, weight, biases = moved(seen, longest), address(net.weight_hidden, 0), address(net.bias_hidden, 0)
+    for k in range(depth):
+        lines = moved(weight, k * width * width)
+        product(lines, width, moved(biases, k * units), seen, before, after, pitch, width)
+        activate(code, after, after, width * pitch)
+        before, after = after, before
+    lines, bias = address(net.weight_out, 0), address(net.bias_out, 0)
+    product(lines, width, bias, seen, before, result, pitch, dim)
+
+
 @jit_inline
 def row_space(net: Any, pitch: Any) -> Any:
     """How many numbers of scratch `on_row` takes."""
@@ -218,4 +248,4 @@ def on_row(net: Any, at: Any, source: Any, result: Any, space: Any, pitch: Any) 
     add_all_columns(address(net.columns_out, 0), outputs, width, before, result, outputs)
 
 
-ROWS = rows_of((on_tile, tile_space), (on_row, row_space))
+ROWS = rows_of((on_tile, tile_space), (on_row, row_space))._replace(picard=picard_rows(on_window, tile_space))
