@@ -44,7 +44,8 @@ def sample(
 def run(
     x: Matrix, params: Params, seed: int, *, first_row: int = 0, dtype: str = "float64", **options: Any
 ) -> Matrix:
-    """The states after all steps from x."""
+    """The states after all steps from x, whatever the strategy."""
+    options.pop("strategy", None)
     return trajectory(x, params, seed, first_row=first_row, dtype=dtype, **options)[-1]
 
 

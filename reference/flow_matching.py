@@ -86,7 +86,8 @@ def sample(
 
 
 def run(x: Matrix, params: Params, seed: int, *, first_row: int = 0, **options: Any) -> Matrix:
-    """The states after all steps from x."""
+    """The states after all steps from x, whatever the strategy."""
+    options.pop("strategy", None)
     return trajectory(x, params, seed, **options)[-1]
 
 

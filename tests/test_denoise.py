@@ -249,3 +249,49 @@ def test_networks_that_do_not_fit_are_named() -> None:
         ddpm.sample(2, ddim.Params(*params), 1)
     with pytest.raises(TypeError, match=r"^params: expected Params of a family of chains, got int 3$"):
         Chain(3)
+
+
+@pytest.mark.parametrize("options", [{}, {"eta": 0.5, "limit": 1.0}, {"steps": 70}])
+def test_sweeps_that_change_nothing_have_the_bits_of_steps(options: dict[str, Any], dtype: Dtype) -> None:
+    """Picard's iteration over windows of 64 or 32 steps."""
+    params = ddim.Params(*ddpm.random_params(6, 1, width=17, dtype=dtype))
+    chain, x = Chain(params, **options), standard_normal(4, 6, 2, dtype=dtype)
+    expected = chain.run(x, 3)
+    states, sweeps = chain.picard(x, 3, tolerance=1e-30)
+    np.testing.assert_array_equal(states, expected)
+    assert sweeps.max() < chain.length
+    states, fewer = chain.picard(x, 3, tolerance=1e-3)
+    assert np.abs(states - expected).max() < 1e-2
+    assert (fewer < sweeps).all()
+
+
+def test_sweeps_end_where_states_are_not_finite() -> None:
+    params = ddim.Params(*ddpm.random_params(3, 1, width=9))
+    x = np.array([[np.nan, 0, 0], [np.inf, 0, 0], [0.1, 0, 0]])
+    states, sweeps = Chain(params, steps=40).picard(x, 3)
+    np.testing.assert_array_equal(np.isnan(states[0]), True)
+    np.testing.assert_allclose(states[2], ddim.run(x[2:], params, 3, steps=40)[0], rtol=1e-9)
+    assert sweeps.max() <= 40
+
+
+@pytest.mark.parametrize("family", [ddpm, ddim])
+def test_a_scan_is_the_chain_of_a_linear_model(family: Any, dtype: Dtype) -> None:
+    model = ddpm.Gaussian(np.linspace(-1, 1, 5).astype(dtype), np.linspace(0.2, 1.5, 5).astype(dtype))
+    params = gaussian(family=family)._replace(model=model)
+    options = {"eta": 0.7, "steps": 50} if family is ddim else {}
+    x = standard_normal(100, 5, 2, dtype=dtype)
+    expected = family.run(x, params, 3, **options)
+    result = family.run(x, params, 3, strategy="scan", **options)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=200 * np.finfo(dtype).eps)
+
+
+def test_strategies_that_do_not_fit_are_refused_by_name() -> None:
+    network = ddim.Params(*ddpm.random_params(3, 1, width=9))
+    with pytest.raises(ValueError, match=r"^strategy: scan needs a Gaussian as model"):
+        ddim.run(np.zeros((1, 3)), network, 1, strategy="scan")
+    with pytest.raises(ValueError, match=r"^picard: expected a Perceptron as model"):
+        ddim.run(np.zeros((1, 1)), gaussian(), 1, strategy="picard")
+    with pytest.raises(ValueError, match=r"^tolerance: expected a positive finite number, got 0.0$"):
+        Chain(network).picard(np.zeros((1, 3)), 1, tolerance=0.0)
+    with pytest.raises(ValueError, match=r"^strategy: expected one of steps, picard, scan, got 'jacobi'$"):
+        ddim.run(np.zeros((1, 3)), network, 1, strategy="jacobi")

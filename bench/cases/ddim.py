@@ -48,7 +48,7 @@ CASE = Case(
     (
         _operation("sample", _sample, rows=(COUNT, None, None), timed=False),
         _operation(
-            "run", _run, rows=(0, None, None), compiled=chains.held("run"),
+            "run", _run, rows=(0, None, None), compiled=chains.held("run"), strategies=("steps", "picard"),
             implementations=arrays.implementations(
                 numpy=chains.numpy_run, torch=chains.torch_run, jax=chains.jax_run, prepare=_tables,
                 unrolled=True,

@@ -16,6 +16,9 @@ from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.rows import WORTH_HEAVY, in_parts
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._core.summary import summary
+from seqgap.kernels._nets.scan import scan_rows
+
+STRATEGIES = ("steps", "picard", "scan")
 
 
 class Tableau(NamedTuple):
@@ -49,6 +52,7 @@ class Rows(NamedTuple):
     many: Callable[..., None]
     few: Callable[..., None]
     picard: Callable[..., None] | None = None  # as `picard.picard_rows` makes it
+    composed: Callable[..., Any] | None = None  # (steps, field) -> (gain, offset), weights of the noise
 
 
 class Bound(NamedTuple):
@@ -120,23 +124,31 @@ class Chain:
         return x
 
     def run(
-        self, x: ArrayLike, seed: Seed = None, *, rng: RNG = None, first_row: int = 0,
-        out: Array | None = None, threads: int = 1,
+        self, x: ArrayLike, seed: Seed = None, *, strategy: str = "steps", rng: RNG = None,
+        first_row: int = 0, out: Array | None = None, threads: int = 1,
     ) -> Array:  # fmt: skip
         """All steps from the states x (N, D); the result has their shape and dtype. Else as `sample`.
 
-        out: the array that the result is written to; it may be x itself.
+        strategy: steps, one after the other; picard, as that verb; scan, one pass for a linear model without
+        a limit, the same to rounding. out: the array that the result is written to; it may be x itself.
         """
+        check.choice("strategy", strategy, STRATEGIES)
+        if strategy == "picard":
+            return self.picard(x, seed, rng=rng, first_row=first_row, out=out, threads=threads)[0]
         source = self._batch(x)
         key, row = key_of(seed, rng), int(check.first_row(first_row, len(source)))
         target, source = check.output_like(out, source, "x", x)
         target[:] = source
-        self._go(target, None, key, row, check.threads(threads))
+        threads = check.threads(threads)
+        if strategy == "scan":
+            self._scan(target, key, row, threads)
+        else:
+            self._go(target, None, key, row, threads)
         return target
 
     def picard(
         self, x: ArrayLike, seed: Seed = None, *, rng: RNG = None, first_row: int = 0,
-        tolerance: float | None = None, threads: int = 1,
+        tolerance: float | None = None, out: Array | None = None, threads: int = 1,
     ) -> tuple[Array, Array]:  # fmt: skip
         """`run` in sweeps over windows of 64 steps of float32 or 32 of float64: (states, sweeps of each row).
 
@@ -150,7 +162,9 @@ class Chain:
         key, row = key_of(seed, rng), check.first_row(first_row, len(source))
         limit = 64 * float(np.finfo(source.dtype).eps)
         limit = limit if tolerance is None else check.positive("tolerance", tolerance)
-        states, sweeps = source.copy(), np.empty(len(source), np.int64)
+        states, source = check.output_like(out, source, "x", x)
+        states[:] = source
+        sweeps = np.empty(len(source), np.int64)
         steps, field, _ = self._bound(source.dtype)
 
         def part(lo: int, hi: int) -> None:
@@ -158,6 +172,20 @@ class Chain:
 
         in_parts(part, check.threads(threads), (len(source), self.dim * self.length), WORTH_HEAVY)
         return states, sweeps
+
+    def _scan(self, x: Array, key: np.uint64, first_row: int, threads: int) -> None:
+        composed = self._plan.rows.composed
+        if composed is None or np.isfinite(self.steps.limit) or len(self.steps.tableau.weights) > 1:
+            raise ValueError("strategy: scan needs a Gaussian as model, no limit and a method of one stage")
+        affine, weights = composed(self.steps.table, self.field(np.dtype(np.float64)))
+        drawing = self.steps.table[:, 5] != 0
+        streams = np.asarray(self.steps.streams, np.uint32)[drawing]
+        arrays = [np.ascontiguousarray(table, x.dtype) for table in (weights[drawing], affine)]
+
+        def part(lo: int, hi: int) -> None:
+            scan_rows(lo, hi, x, (np.int64(first_row), key), streams, *arrays)
+
+        in_parts(part, threads, (len(x), self.dim * self.length), WORTH_HEAVY)
 
     def trajectory(
         self, x: ArrayLike, seed: Seed = None, *, rng: RNG = None, first_row: int = 0, threads: int = 1
@@ -216,13 +244,16 @@ class ChainFamily:
         return chain.sample(n, seed, rng=rng, first_row=first_row, out=out, threads=threads)
 
     def run(
-        self, x: ArrayLike, params: Any, seed: Seed = None, *, rng: RNG = None, first_row: int = 0,
-        out: Array | None = None, threads: int = 1, **options: Any,
+        self, x: ArrayLike, params: Any, seed: Seed = None, *, strategy: str = "steps", rng: RNG = None,
+        first_row: int = 0, out: Array | None = None, threads: int = 1, **options: Any,
     ) -> Array:  # fmt: skip
-        """The states after all steps from x: (N, D), dtype of x. out may be x itself. Else as `sample`."""
+        """The states after all steps from x: (N, D), dtype of x. out may be x itself. Else as `sample`.
+
+        strategy: steps, picard or scan, as in `Chain.run`.
+        """
         check.instance("params", params, self.params)
-        chain = Chain(params, **options)
-        return chain.run(x, seed, rng=rng, first_row=first_row, out=out, threads=threads)
+        run = Chain(params, **options).run
+        return run(x, seed, strategy=strategy, rng=rng, first_row=first_row, out=out, threads=threads)
 
     def trajectory(
         self, x: ArrayLike, params: Any, seed: Seed = None, *, rng: RNG = None, first_row: int = 0,

@@ -97,4 +97,13 @@ def no_space(field: Any, pitch: Any) -> Any:
     return 0
 
 
-ROWS = rows_of((on_tile, no_space), (on_row, no_space))
+def composed(table: Array, field: Linear) -> tuple[Array, Array]:
+    """(gain and offset (2, D), weights of the noise (T, D)) of all steps as one, in float64."""
+    keep, push, noise = (column[:, None] for column in table[:, [2, 4, 5]].T)
+    gain, offset = (np.asarray(rows)[:, : field.dim] for rows in (field.gain, field.offset))
+    gain, offset = keep + push * gain, push * offset
+    left = np.concatenate([np.cumprod(gain[:0:-1], axis=0)[::-1], np.ones((1, field.dim))])
+    return np.stack([gain[0] * left[0], (left * offset).sum(0)]), left * noise
+
+
+ROWS = rows_of((on_tile, no_space), (on_row, no_space))._replace(composed=composed)

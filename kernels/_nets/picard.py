@@ -1,4 +1,4 @@
-"""Chains in parallel over their steps: Picard's iteration over a window of steps, and a scan for a linear f.
+"""Chains in parallel over their steps: Picard's iteration over a window of steps.
 
 A sweep evaluates f at all states of a window at once, the steps side by side in the lanes, and then redoes
 the steps from the exact first state with these values (Shih et al., "Parallel sampling of diffusion models",
@@ -12,7 +12,7 @@ import numpy as np
 
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.philox import fill
-from seqgap.kernels._core.simd import fma, lanes, magnitude, number, scratch, select
+from seqgap.kernels._core.simd import lanes, magnitude, number, scratch, select
 from seqgap.kernels._core.tiles import from_tile
 from seqgap.kernels._nets.blocks import load_block
 from seqgap.kernels._nets.chain_rows import Table, update
@@ -121,31 +121,3 @@ def picard_rows(evaluate: Any, space_of: Any) -> Any:
             sweeps[n] = count
 
     return rows
-
-
-@jit_exact
-def _weigh(count: Any, eps: Any, weights: Any, target: Any) -> None:
-    """target += weights eps, number by number."""
-    isolate()
-    for at in range(count):
-        put(target, at, fma(entry(weights, at), entry(eps, at), entry(target, at)))
-
-
-@jit_exact
-def scan_rows(lo: Any, hi: Any, x: Any, noise: Any, streams: Any, weights: Any, affine: Any) -> None:
-    """x <- gain x + offset + the sum over t of weights[t] eps_t, in place; affine: (2, D) gain and offset."""
-    isolate()
-    first_row, key = noise
-    dim = x.shape[1]
-    size = 32 * max(1, 1024 // (32 * dim))  # rows in the first-level cache
-    normals = scratch(size, dim, x)
-    for start in range(lo, hi, size):
-        stop = min(start + size, hi)
-        for n in range(start, stop):
-            for d in range(dim):
-                x[n, d] = fma(affine[0, d], x[n, d], affine[1, d])
-        for t in range(streams.shape[0]):
-            fill(normals[: stop - start], first_row + start, key, streams[t])
-            for n in range(start, stop):
-                eps = address(normals, (n - start) * dim)
-                _weigh(dim, eps, address(weights, t * dim), address(x, n * dim))
