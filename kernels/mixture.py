@@ -90,12 +90,16 @@ def random_params(
 def _mixture(params: Any, source: Array) -> Arrays:
     """What the kernels of `log_prob` and `score` read, for a batch x."""
     check.instance("params", params, Params)
-    weight, mean, scale = checked(params, source.dtype)
-    if source.shape[1] != mean.shape[1]:
-        raise ValueError(f"x has {source.shape[1]} columns, params are for D = {mean.shape[1]}")
-    if scale.ndim == 2:
-        return diagonal_arrays(weight, mean, scale)
-    return full_arrays(weight, mean, scale)
+    arrays, dim = _arrays(params, source.dtype), params.dim
+    if source.shape[1] != dim:
+        raise ValueError(f"x has {source.shape[1]} columns, params are for D = {dim}")
+    return arrays
+
+
+def _arrays(params: Any, dtype: np.dtype[Any]) -> Arrays:
+    """What the kernels read in a dtype."""
+    weight, mean, scale = checked(params, dtype)
+    return diagonal_arrays(weight, mean, scale) if scale.ndim == 2 else full_arrays(weight, mean, scale)
 
 
 @jit_inline

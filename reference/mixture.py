@@ -116,9 +116,9 @@ def _moved(z: Vector, mean: Vector, factor: Matrix) -> Vector:
     return [m + sum(a * b for a, b in zip(row, z[: len(row)], strict=True)) for m, row in lines]
 
 
-def _uniform(row: int, seed: int) -> float:
-    """The top 53 bits of the first two words of a row of stream 2**32 - 1."""
-    counter, key = [0, row & 0xFFFFFFFF, row >> 32, 2**32 - 1], [seed & 0xFFFFFFFF, seed >> 32]
+def _uniform(row: int, seed: int, stream: int = 2**32 - 1) -> float:
+    """The top 53 bits of the first two words of a row of a stream."""
+    counter, key = [0, row & 0xFFFFFFFF, row >> 32, stream], [seed & 0xFFFFFFFF, seed >> 32]
     first, second, _, _ = philox4x32([counter], key)[0]
     return float((first << 32 | second) >> 11) / 2**53
 

@@ -18,19 +18,20 @@ _32, _21, _11 = np.uint64(32), np.uint64(21), np.uint64(11)
 
 
 @jit_inline
-def _uniform(row: Any, seed: Any) -> Any:
-    """k / 2**53, k the top 53 bits of the first two words of a row of the stream of uniforms."""
+def _uniform(row: Any, seed: Any, stream: Any) -> Any:
+    """k / 2**53, k the top 53 bits of the first two words of a row of a stream."""
     low, high = np.uint32(np.uint64(row)), np.uint32(np.uint64(row) >> _32)
-    words = philox(np.uint32(0), low, high, _UNIFORMS, np.uint32(seed), np.uint32(seed >> _32))
+    words = philox(np.uint32(0), low, high, np.uint32(stream), np.uint32(seed), np.uint32(seed >> _32))
     bits = (np.uint64(words[0]) << _21) | (np.uint64(words[1]) >> _11)
     return np.float64(np.int64(bits)) * np.float64(2.0**-53)
 
 
 @jit_exact
-def _fill_uniforms(uniforms: Any, first_row: Any, seed: Any) -> None:
+def fill_uniforms(uniforms: Any, first_row: Any, seed: Any, stream: Any) -> None:
+    """One uniform of each row from first_row on, float64 or rounded to float32."""
     isolate()
     for i in range(uniforms.shape[0]):
-        uniforms[i] = _uniform(first_row + i, seed)
+        uniforms[i] = _uniform(first_row + i, seed, stream)
 
 
 @jit_inline
@@ -100,5 +101,5 @@ def sample_rows(
         stop = min(start + size, hi)
         fill(x[start:stop], first_row + start, seed, _NORMALS)
         drawn = uniforms[: stop - start]
-        _fill_uniforms(drawn, first_row + start, seed)
+        fill_uniforms(drawn, first_row + start, seed, _UNIFORMS)
         _place(x, start, drawn, cumulative, mean, factor)

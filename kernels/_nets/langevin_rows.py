@@ -1,0 +1,136 @@
+"""The row kernels of Langevin chains whose target is a mixture of Gaussians, unadjusted and adjusted.
+
+Adjusted is the Metropolis-adjusted Langevin algorithm: from x with score s(x) a step of size h proposes
+y = x + h s(x) + sqrt(2 h) xi, and takes it with probability min(1, alpha). As the density of a proposal y
+from x is that of N(x + h s(x), 2 h I), and with v = sqrt(h / 2) (s(x) + s(y)),
+
+    log alpha = log p(y) - log p(x) - sum of v (xi + v / 2),
+
+which has no difference of squares. Roberts and Tweedie, "Exponential convergence of Langevin distributions"
+(1996), section 1.4.1. Tiles do all batches: few rows are no faster one by one.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._core.philox import fill
+from seqgap.kernels._core.simd import fma, lanes, number, scratch, select
+from seqgap.kernels._core.tiles import from_tile
+from seqgap.kernels._core.vecmath import log
+from seqgap.kernels._nets.blocks import load_block, piece
+from seqgap.kernels._nets.chain import Rows
+from seqgap.kernels._nets.chain_rows import Table, rows_of
+from seqgap.kernels._nets.components import fill_uniforms
+from seqgap.kernels._nets.dense import address, moved, read, spread, write
+from seqgap.kernels._nets.mixtures import evaluate, scratch_rows
+
+_UNIFORMS = np.uint32(2**31)  # stream of the uniforms of a step, less that of its normals
+
+
+@jit_inline
+def _space(mixture: Any, pitch: Any) -> Any:
+    return (1 + scratch_rows(mixture)) * pitch
+
+
+@jit_inline
+def _on_tile(mixture: Any, at: Any, source: Any, result: Any, space: Any, pitch: Any) -> None:
+    """The score at a tile (D, pitch), the same at every evaluation."""
+    evaluate(mixture, source, result, space, moved(space, pitch), pitch)
+
+
+class Point(NamedTuple):
+    """Addresses of what is known of a block of states."""
+
+    x: Any  # (D, pitch)
+    score: Any  # (D, pitch)
+    density: Any  # (pitch,): log p
+
+
+@jit_inline
+def _points(state: Any, room: Any, size: Any, pitch: Any) -> Any:
+    """(states, proposals, space) for blocks of `size` numbers."""
+    score, proposal = address(room, 0), address(room, size)
+    densities = moved(proposal, 2 * size)
+    states = Point(address(state, 0), score, densities)
+    proposals = Point(proposal, moved(proposal, size), moved(densities, pitch))
+    return states, proposals, moved(densities, 2 * pitch)
+
+
+@jit_exact
+def _propose(step: Any, count: Any, point: Any, noise: Any, proposal: Any) -> None:
+    """proposal = x + h score + sqrt(2 h) xi, for so many numbers."""
+    isolate()
+    for at in range(0, count, lanes(proposal)):
+        mean = fma(spread(step, 4), read(point.score, at), read(point.x, at))
+        write(proposal, at, fma(spread(step, 5), read(noise, at), mean))
+
+
+@jit_exact
+def _accept(step: Any, shape: Any, point: Any, proposal: Any, noise: Any, uniforms: Any) -> None:
+    """point = proposal in the lanes where log u < log alpha, which no NaN is."""
+    isolate()
+    (dim, pitch), half = shape, number(uniforms, 0.5)
+    for lane in range(0, pitch, lanes(uniforms)):
+        before, after = read(point.density, lane), read(proposal.density, lane)
+        ratio, rate = after - before, half * spread(step, 5)
+        for at in range(lane, dim * pitch, pitch):
+            pull = rate * (read(point.score, at) + read(proposal.score, at))
+            ratio = fma(-pull, fma(pull, half, read(noise, at)), ratio)
+        accepted = log(read(uniforms, lane)) < ratio
+        write(point.density, lane, select(accepted, after, before))
+        for at in range(lane, dim * pitch, pitch):
+            write(point.x, at, select(accepted, read(proposal.x, at), read(point.x, at)))
+            write(point.score, at, select(accepted, read(proposal.score, at), read(point.score, at)))
+
+
+@jit_inline
+def _unload(n: Any, hi: Any, target: Any, tile: Any) -> None:
+    """Undo `load_block`."""
+    for column in range(0, min(tile.shape[1], hi - n), lanes(target)):
+        from_tile(n + column, hi, target, tile, column)
+
+
+@jit_exact
+def _adjusted_block(
+    lo: Any, hi: Any, pitch: Any, batch: Any, noise: Any, steps: Any, mixture: Any
+) -> None:  # fmt: skip
+    isolate()
+    x, states = batch
+    first_row, key = noise
+    table, dim = Table(*steps), x.shape[1]
+    state, drawn = scratch(dim + lanes(x), pitch, x), scratch(dim + lanes(x), pitch, x)
+    normals, uniforms = scratch(pitch, dim, x), scratch(1, pitch, x)
+    room = scratch(1, (3 * dim + 2 + scratch_rows(mixture)) * pitch, x)
+    for n in range(lo, hi, pitch):
+        point, proposal, space = _points(state, room, dim * pitch, pitch)
+        count, row = min(pitch, hi - n), first_row + n
+        load_block(n, hi, x, state)
+        evaluate(mixture, point.x, point.score, point.density, space, pitch)
+        for t in range(table.rows.shape[0]):
+            step, stream = address(table.rows, 6 * t), table.streams[t]
+            fill(normals[:count], row, key, stream)
+            load_block(0, count, normals, drawn)
+            fill_uniforms(uniforms[0, :count], row, key, stream + _UNIFORMS)
+            uniforms[0, count:] = uniforms[0, count - 1]  # as the last row is repeated, and stored again
+            _propose(step, dim * pitch, point, address(drawn, 0), proposal.x)
+            evaluate(mixture, proposal.x, proposal.score, proposal.density, space, pitch)
+            _accept(step, (dim, pitch), point, proposal, address(drawn, 0), address(uniforms, 0))
+            if states.shape[0] > 0:
+                _unload(n, hi, states[t + 1], state)
+        _unload(n, hi, x, state)
+
+
+@jit_exact
+def _adjusted(lo: Any, hi: Any, x: Any, states: Any, noise: Any, steps: Any, mixture: Any) -> None:
+    isolate()
+    start = lo
+    while start < hi:
+        pitch, stop = piece(start, hi, lanes(x))
+        _adjusted_block(start, stop, pitch, (x, states), noise, steps, mixture)
+        start = stop
+
+
+_unadjusted = rows_of((_on_tile, _space), (_on_tile, _space)).many
+UNADJUSTED, ADJUSTED = Rows(_unadjusted, _unadjusted), Rows(_adjusted, _adjusted)
