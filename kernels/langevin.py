@@ -4,10 +4,10 @@ Unadjusted (ULA), step j = 1 to T of size h_j:
 
     x <- x + h_j s(x, t_j) + sqrt(2 h_j) xi_j
 
-s is the gradient of log p, and xi_j are the normals of stream j of the seed. Its law is p but for a bias of
-order h: for N(0, 1) the variance is 1 / (1 - h / 2), and from h = 2 on it grows for ever. Roberts and Tweedie,
-"Exponential convergence of Langevin distributions" (1996). Song and Ermon (2019) write the same step with
-eps = 2 h, as x + eps / 2 s + sqrt(eps) xi.
+s is the gradient of log p, and xi_j are the normals of stream j of the seed; the first state of `sample` is
+those of stream 0. The law is p but for a bias of order h: for N(0, 1) the variance is 1 / (1 - h / 2), and
+from h = 2 on it grows for ever. Roberts and Tweedie, "Exponential convergence of Langevin distributions"
+(1996). Song and Ermon (2019) write the same step with eps = 2 h, as x + eps / 2 s + sqrt(eps) xi.
 
 Adjusted (MALA, adjust=True): that is a proposal, taken if log u < log alpha, which makes p the exact law of
 the stationary chain. u is k / 2**53, k the top 53 bits of the first two Philox words of the row in stream
@@ -71,10 +71,11 @@ def random_params(
 def annealed(sigmas: ArrayLike, *, steps: int = 100, smallest: float = 2e-5) -> Array:
     """Step sizes of annealed Langevin dynamics: `steps` for each of L noise levels, (L steps,), float64.
 
-    Song and Ermon, "Generative modeling by estimating gradients of the data distribution" (2019), algorithm 1,
-    have alpha_i = smallest sigma_i^2 / sigma_L^2 and x + alpha_i / 2 s + sqrt(alpha_i) xi. The sizes here are
-    h = alpha_i / 2, which makes the same steps. Their network is given sigma_i: times = np.repeat(sigmas,
-    steps). sigmas: (L,), above 0, in the order of the steps. Raises TypeError or ValueError for others.
+    Song and Ermon, "Generative modeling by estimating gradients of the data distribution" (2019),
+    algorithm 1, have alpha_i = smallest sigma_i^2 / sigma_L^2 and x + alpha_i / 2 s + sqrt(alpha_i) xi. The
+    sizes here are h = alpha_i / 2, which makes the same steps. Their network is given sigma_i:
+    times = np.repeat(sigmas, steps). sigmas: (L,), above 0, in the order of the steps. Raises TypeError or
+    ValueError for others.
     """
     levels = _positive("sigmas", sigmas)
     count, least = check.count("steps", steps, 1), check.positive("smallest", smallest)

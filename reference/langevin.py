@@ -1,5 +1,6 @@
 """Langevin chains, unadjusted and adjusted, one state at a time."""
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
@@ -44,7 +45,7 @@ def annealed(sigmas: Vector, *, steps: int = 100, smallest: float = 2e-5) -> Vec
 def accepted(states: list[Matrix]) -> list[int]:
     """How many times each row became another."""
     rows = zip(*states, strict=True)
-    return [sum(_moved(*pair) for pair in zip(row, row[1:], strict=False)) for row in rows]
+    return [sum(_moved(*pair) for pair in itertools.pairwise(row)) for row in rows]
 
 
 def _moved(before: Vector, after: Vector) -> bool:
@@ -104,7 +105,9 @@ def _log_alpha(before: tuple[Vector, float, Vector], after: tuple[Vector, float,
     return following + _transition(before, after, h) - density - _transition(after, before, h)
 
 
-def _transition(target: tuple[Vector, float, Vector], source: tuple[Vector, float, Vector], h: float) -> float:
+def _transition(
+    target: tuple[Vector, float, Vector], source: tuple[Vector, float, Vector], h: float
+) -> float:
     """log of the density of one point as a proposal from another, but for a constant."""
     terms = zip(target[0], source[0], source[2], strict=True)
     return -sum((y - x - h * slope) ** 2 for y, x, slope in terms) / (4 * h)

@@ -40,24 +40,15 @@ def _gaussian(steps: int, count: int, dtype: Dtype, seed: int) -> Call:
 
 
 def _affine(call: Call) -> chains.Affine:
-    """The steps x <- gain x + offset + noise eps, in float64."""
-    chain = Chain(call.args[1], steps=call.kwargs["steps"])
-    keep, push, noise = chain.steps.table[:, [2, 4, 5]].T
-    field = chain.field(np.dtype(np.float64))
-    gain, offset = (np.asarray(table)[:, :DIM] for table in (field.gain, field.offset))
-    return chains.Affine(keep[:, None] + push[:, None] * gain, push[:, None] * offset, noise)
+    return chains.affine(Chain(call.args[1], steps=call.kwargs["steps"]))
 
 
 def _tables(call: Call, steps: int, dtype: Dtype) -> tuple[Any, ...]:
-    return (chains.Affine(*(np.ascontiguousarray(table, dtype) for table in _affine(call))),)
+    return (chains.in_dtype(_affine(call), dtype),)
 
 
 def _noise(output: Any, call: Call) -> Any:
-    """What is left of the exact mean and deviation of a chain of affine steps from standard normals."""
-    mean, variance = np.zeros(DIM), np.ones(DIM)
-    for gain, offset, noise in zip(*_affine(call), strict=True):
-        mean, variance = gain * mean + offset, gain**2 * variance + noise**2
-    return (output - mean) / np.sqrt(variance)
+    return chains.standardised(output, _affine(call))
 
 
 def _normals(call: Call, steps: int) -> tuple[int, ...]:

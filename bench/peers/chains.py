@@ -90,6 +90,27 @@ class Affine(NamedTuple):
     noise: Any  # (T,)
 
 
+def affine(chain: Chain) -> Affine:
+    """The steps of a chain whose model is a Gaussian, in float64."""
+    keep, push, noise = chain.steps.table[:, [2, 4, 5]].T
+    field = chain.field(np.dtype(np.float64))
+    gain, offset = (np.asarray(table)[:, : chain.dim] for table in (field.gain, field.offset))
+    return Affine(keep[:, None] + push[:, None] * gain, push[:, None] * offset, noise)
+
+
+def in_dtype(steps: Affine, dtype: Dtype) -> Affine:
+    """The same in a dtype."""
+    return Affine(*(np.ascontiguousarray(table, dtype) for table in steps))
+
+
+def standardised(output: Any, steps: Affine) -> Any:
+    """What is left of the exact mean and deviation of affine steps from standard normals: normals again."""
+    mean, variance = np.zeros(output.shape[1]), np.ones(output.shape[1])
+    for gain, offset, noise in zip(*steps, strict=True):
+        mean, variance = gain * mean + offset, gain**2 * variance + noise**2
+    return (output - mean) / np.sqrt(variance)
+
+
 def numpy_affine(numpy: Any, normals: Any, steps: Affine) -> Any:
     """T array expressions from normals (T + 1, N, D), the first of which are the states."""
     x = normals[0]
