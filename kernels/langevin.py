@@ -44,7 +44,7 @@ class Params(NamedTuple):
 
     target: Any  # Gaussian, mixture.Params or Perceptron
     step_sizes: Array  # (T,): h of each step, above 0
-    times: Array | None = None  # (T,): t that a network is given at each step; None for a density
+    times: Array = np.empty(0)  # (T,): t that a network is given at each step; (0,) for a density
 
     @property
     def dim(self) -> int:
@@ -98,10 +98,11 @@ def accepted(states: ArrayLike) -> Array:
 
 def _positive(name: str, values: Any) -> Array:
     """Positive finite numbers as a float64 array of one dimension, none of length 0."""
-    numbers = check.shaped(name, values, FLOAT64, check.shape(name, values, 1))
+    numbers = check.floats(name, values, 1).astype(FLOAT64)
     wrong = numbers[~((numbers > 0) & (numbers < np.inf))]
-    if wrong.size:
-        raise ValueError(f"{name}: expected positive finite numbers, got {wrong[0]:.6g}")
+    if wrong.size or not numbers.size:
+        came = f"{wrong[0]:.6g}" if wrong.size else "none"
+        raise ValueError(f"{name}: expected positive finite numbers, got {came}")
     return numbers
 
 
@@ -128,9 +129,10 @@ def _score(params: Params, adjust: bool, context: ArrayLike | None) -> tuple[Row
     if type(target) not in (Gaussian, mixture.Params):
         expected = "expected a Gaussian, a mixture.Params or a Perceptron"
         raise TypeError(f"params.target: {expected}, got {check.described(target)}")
-    for name, value in (("params.times", params.times), ("context", context)):
-        if value is not None:
-            raise ValueError(f"{name}: expected None for a density, got {check.described(value)}")
+    if np.size(params.times):
+        raise ValueError(f"params.times: expected none for a density, got shape {np.shape(params.times)}")
+    if context is not None:
+        raise ValueError("context: expected none for a density, got one")
     if type(target) is Gaussian and not adjust:
         return linear.ROWS, lambda dtype: _line(target, steps, dtype)
     return langevin_rows.ADJUSTED if adjust else langevin_rows.UNADJUSTED, lambda dtype: _terms(target, dtype)

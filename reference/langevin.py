@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from seqgap.reference import mixture
@@ -20,7 +20,7 @@ class Params(NamedTuple):
 
     target: Gaussian | mixture.Params | Perceptron
     step_sizes: Vector  # (T,)
-    times: Vector | None = None  # (T,)
+    times: Sequence[float] = ()  # (T,)
 
     @property
     def dim(self) -> int:
@@ -34,7 +34,7 @@ def random_params(
 ) -> Params:  # fmt: skip
     """A random mixture; in float64 whatever the dtype."""
     target = mixture.random_params(dim, seed, components=components, full=full, dtype=dtype)
-    return Params(target, [step_size] * steps)
+    return Params(target, [step_size] * steps, [])
 
 
 def annealed(sigmas: Vector, *, steps: int = 100, smallest: float = 2e-5) -> Vector:
@@ -121,7 +121,6 @@ def _evaluation(params: Params, context: Vector) -> Evaluate:
         return lambda x, j: mixture._row(x, target, factors)
     if isinstance(target, Gaussian):
         return lambda x, j: _gaussian(x, target)
-    assert times is not None
     return lambda x, j: (math.nan, target.at(x, times[j - 1], context))
 
 
