@@ -21,6 +21,7 @@ from seqgap.bench.model.case import (
     Dtype,
     Noise,
     Operation,
+    Thunk,
     rounding,
 )
 from seqgap.bench.peers import chains
@@ -141,6 +142,37 @@ def jax_adjusted(jax: Any, normals: Any, x: Any, tables: Tables, sizes: Any) -> 
     return jax.lax.scan(step, (x, *known(x)), (normals, sizes))[0][0]
 
 
+def _blackjax(call: Call, steps: int, dtype: Dtype) -> Thunk:
+    """Its own kernel, vectorised over the chains, in a scan over the steps."""
+    import blackjax
+    import jax
+
+    x, tables, sizes = arrays.converted(_density(call, steps, dtype), jax.numpy.array)
+    kernel = blackjax.mala.build_kernel()
+
+    def density(row: Any) -> Any:
+        return jax.scipy.special.logsumexp(densities._logits(row, tables))
+
+    def step(state: Any, at: Any) -> tuple[Any, None]:
+        keys = jax.random.split(at[0], len(x))
+        return jax.vmap(lambda key, row: kernel(key, row, density, at[1])[0])(keys, state), None
+
+    @jax.jit  # type: ignore[untyped-decorator]  # jax is not followed for types
+    def run(key: Any, x: Any, sizes: Any) -> Any:
+        following, own = jax.random.split(key)
+        start = jax.vmap(lambda row: blackjax.mala.init(row, density))(x)
+        return following, jax.lax.scan(step, start, (jax.random.split(own, steps), sizes))[0].position
+
+    key = jax.random.key(np.uint64(call.args[-1]))
+
+    def thunk() -> Any:
+        nonlocal key
+        key, output = jax.block_until_ready(run(key, x, sizes))
+        return output
+
+    return thunk
+
+
 def _uniforms(output: Any, call: Call) -> Any:
     return densities._uniforms(output, Call((None, call.args[1].target)))
 
@@ -183,7 +215,8 @@ CASE = Case(
             implementations=arrays.implementations(
                 numpy=numpy_adjusted, torch=torch_adjusted, jax=jax_adjusted,
                 prepare=_density, draw=_adjusted_normals, unrolled=True,
-            ),
+            )
+            | {"blackjax": _blackjax},
         ),
         _operation(
             "trajectory", _network, chains.network_cost, rows=(0, None, None), output_axis=1, timed=False,

@@ -13,7 +13,9 @@ from seqgap.bench.machine.source import source
 from seqgap.bench.machine.variables import SLOWING, removed
 
 _PACKAGES = ("seqgap", "numpy", "numba", "llvmlite", "scipy", "pytest-benchmark")
-_PEERS = ("torch", "jax", "jaxlib", "zuko", "nflows", "flowjax", "onnx", "onnxruntime", "openvino")
+_PEERS = (
+    "torch", "jax", "jaxlib", "blackjax", "zuko", "nflows", "flowjax", "onnx", "onnxruntime", "openvino"
+)  # fmt: skip
 _PREFIXES = ("NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "GOMP_", "KMP_", "BLIS_", "VECLIB_")
 
 

@@ -76,7 +76,7 @@ def _torch(function: Any, args: Any, shape: Any, dtype: Dtype, seed: int, compil
     if compiled:
         torch.compiler.reset()  # it compiles a function for 8 sizes only
         run = torch.compile(run, dynamic=False, fullgraph=True)
-    args = _converted(args, torch.tensor)
+    args = converted(args, torch.tensor)
     if shape is None:
         return functools.partial(run, *args)
     torch.manual_seed(seed)
@@ -89,7 +89,7 @@ def _jax(function: Any, args: Any, shape: Any, dtype: Dtype, seed: int) -> Thunk
     import jax
 
     wait = jax.block_until_ready
-    args = _converted(args, jax.numpy.array)
+    args = converted(args, jax.numpy.array)
     if shape is None:
         run = jax.jit(functools.partial(function, jax))
         return lambda: wait(run(*args))
@@ -110,12 +110,12 @@ def _jax(function: Any, args: Any, shape: Any, dtype: Dtype, seed: int) -> Thunk
     return thunk
 
 
-def _converted(value: Any, convert: Callable[[Any], Any]) -> Any:
+def converted(value: Any, convert: Callable[[Any], Any]) -> Any:
     """`value` with its arrays converted, in tuples too."""
     if isinstance(value, np.ndarray | np.generic):
         return convert(np.asarray(value))
     if isinstance(value, tuple):
-        items = (_converted(item, convert) for item in value)
+        items = (converted(item, convert) for item in value)
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     return value
 
