@@ -148,6 +148,7 @@ def _blackjax(call: Call, steps: int, dtype: Dtype) -> Thunk:
     import jax
 
     x, tables, sizes = arrays.converted(_density(call, steps, dtype), jax.numpy.array)
+    double = dtype == np.float64  # where it may be had, blackjax draws its noise in float64
     kernel = blackjax.mala.build_kernel()
 
     def density(row: Any) -> Any:
@@ -167,7 +168,8 @@ def _blackjax(call: Call, steps: int, dtype: Dtype) -> Thunk:
 
     def thunk() -> Any:
         nonlocal key
-        key, output = jax.block_until_ready(run(key, x, sizes))
+        with jax.enable_x64(double):
+            key, output = jax.block_until_ready(run(key, x, sizes))
         return output
 
     return thunk
