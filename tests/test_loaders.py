@@ -720,9 +720,9 @@ def test_float32_may_err_by_chance_and_not_twice_as_much() -> None:
         theirs = np.linspace(1e-6, 8e-6, count)
         steep = np.append(theirs[:-1], 1e-4)
         overflows = np.full(20, np.inf)
-        evaluation._check_float32(steep, theirs, library)
-        evaluation._check_float32(np.append(steep, overflows), np.append(theirs, overflows), library)
+        evaluation.check_float32(steep, theirs, library)
+        evaluation.check_float32(np.append(steep, overflows), np.append(theirs, overflows), library)
         for ours in (4 * theirs, np.append(theirs[:-1], np.inf)):
             with pytest.raises(ValueError, match=r"at most twice those of nflows.*, got .* times"):
-                evaluation._check_float32(ours, theirs, library)
-    evaluation._check_float32(overflows, overflows, library)
+                evaluation.check_float32(ours, theirs, library)
+    evaluation.check_float32(overflows, overflows, library)

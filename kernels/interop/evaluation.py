@@ -14,7 +14,7 @@ from seqgap.kernels.normal import standard_normal
 
 _ROWS = 64
 _RADII = (1.0, 3.0, 30.0)
-_ALLOWED = 1e-8
+ALLOWED = 1e-8
 _FLOOR32 = 16 * 2.0**-24  # some roundings
 
 
@@ -22,8 +22,8 @@ class Library(NamedTuple):
     """How flows of a library are read and evaluated."""
 
     name: str
-    read: Callable[[Any], Flow]
-    evaluate: Callable[[Any, Any], tuple[Any, Any]]  # x to (z, log_prob), tensors
+    read: Callable[[Any], Any]  # a Flow, or a Perceptron
+    evaluate: Callable[[Any, Any], Any]  # x to (z, log_prob), or to what a network is, tensors
 
 
 class _Values(NamedTuple):
@@ -41,32 +41,33 @@ def load(flow: Any, library: Library, check: bool) -> Flow:
     """
     with sys.modules["torch"].no_grad():
         check_modules(flow)
-        own = _copied(flow)
-        loaded = _read(own, library)
+        own = copied(flow)
+        loaded: Flow = read(own, library)
         if check:
             _check(loaded, own, library)
     return loaded
 
 
-def _copied(flow: Any) -> Any:
-    """A copy on the CPU, in evaluation."""
+def copied(flow: Any, root: str = "flow") -> Any:
+    """A copy on the CPU, in evaluation. root: what errors call the flow."""
     try:
         own = copy.deepcopy(flow).cpu().eval()
     except Exception as error:  # attributes of the user may be anything
-        refuse("flow", "a flow that copy.deepcopy copies", f"{type(error).__name__}: {error}")
+        refuse(root, f"a {root} that copy.deepcopy copies", f"{type(error).__name__}: {error}")
     return own
 
 
-def _read(flow: Any, library: Library) -> Flow:
+def read(flow: Any, library: Library, root: str = "flow") -> Any:
+    """What a library's `read` makes of a flow; whatever it raises becomes UnsupportedError."""
     try:
         return library.read(flow)
     except UnsupportedError:
         raise
     except (TypeError, ValueError) as error:  # numbers that the families do not take
-        raise UnsupportedError(f"flow: {error}") from None
+        raise UnsupportedError(f"{root}: {error}") from None
     except Exception as error:  # attributes that are gone, or of another version of the library
         got = f"{type(error).__name__}: {error}"
-        raise UnsupportedError(f"flow: expected one as {library.name} makes them, got {got}") from None
+        raise UnsupportedError(f"{root}: expected one as {library.name} makes them, got {got}") from None
 
 
 def _check(loaded: Flow, flow: Any, library: Library) -> None:
@@ -80,21 +81,21 @@ def _check(loaded: Flow, flow: Any, library: Library) -> None:
     truth = _library_values(flow, x, library)
     errors = _errors(double, truth, x)
     row = int(np.argmax(errors))
-    if errors[row] > _ALLOWED:
+    if errors[row] > ALLOWED:
         both = f"log_prob {double.log_prob[row]} where {library.name} has {truth.log_prob[row]}"
         got = f"a difference of {errors[row]:.2g} ({both}, x = {x[row]!s:.200})"
-        refuse("flow", f"z and log_prob of {library.name} to {_ALLOWED} in float64", got)
+        refuse("flow", f"z and log_prob of {library.name} to {ALLOWED} in float64", got)
     if single is not None:
-        _check_float32(_errors(_values(loaded, points), truth, x), _errors(single, truth, x), library)
+        check_float32(_errors(_values(loaded, points), truth, x), _errors(single, truth, x), library)
 
 
-def _check_float32(ours: Array, theirs: Array, library: Library) -> None:
+def check_float32(ours: Array, theirs: Array, library: Library, root: str = "flow") -> None:
     """Refuse errors of more than twice the library's in the mean; where it overflows nothing is asked."""
     finite = np.isfinite(theirs)
     times = np.log((ours[finite] + _FLOOR32) / (theirs[finite] + _FLOOR32))
     if np.sum(times) > len(times) * np.log(2):
         expected = f"errors in float32 of at most twice those of {library.name}, in the geometric mean"
-        refuse("flow", expected, f"{np.exp(np.mean(times)):.2g} times")
+        refuse(root, expected, f"{np.exp(np.mean(times)):.2g} times")
 
 
 def _values(flow: Flow, x: Array) -> _Values:
@@ -102,11 +103,15 @@ def _values(flow: Flow, x: Array) -> _Values:
 
 
 def _library_values(flow: Any, x: Array, library: Library) -> _Values:
+    return _Values(*(value.numpy() for value in evaluated(flow, x, library)))
+
+
+def evaluated(flow: Any, x: Array, library: Library, root: str = "flow") -> Any:
+    """What the library makes of points; whatever it raises becomes UnsupportedError."""
     try:
-        values = library.evaluate(flow, sys.modules["torch"].from_numpy(x.copy()))
+        return library.evaluate(flow, sys.modules["torch"].from_numpy(x.copy()))
     except Exception as error:  # it may be any of the library's
-        refuse("flow", f"a flow that {library.name} evaluates", f"{type(error).__name__}: {error}")
-    return _Values(*(value.numpy() for value in values))
+        return refuse(root, f"a {root} that {library.name} evaluates", f"{type(error).__name__}: {error}")
 
 
 def _errors(values: _Values, truth: _Values, x: Array) -> Array:
@@ -114,14 +119,14 @@ def _errors(values: _Values, truth: _Values, x: Array) -> Array:
     with np.errstate(all="ignore"):
         size = np.maximum(np.abs(truth.z), np.abs(x)).max(1, initial=1)
         terms = 1 + np.sum(truth.z**2, 1) / 2 + np.abs(truth.log_prob)
-        apart = np.column_stack(
-            [_apart(values.z, truth.z) / size[:, None], _apart(values.log_prob, truth.log_prob) / terms]
+        relative = np.column_stack(
+            [apart(values.z, truth.z) / size[:, None], apart(values.log_prob, truth.log_prob) / terms]
         )
-    errors: Array = np.where(np.isnan(apart), np.inf, apart).max(1)
+    errors: Array = np.where(np.isnan(relative), np.inf, relative).max(1)
     return errors
 
 
-def _apart(value: Array, truth: Array) -> Array:
+def apart(value: Array, truth: Array) -> Array:
     """|value - truth|; 0 where both are the same infinity, or NaN."""
     same = (value == truth) | (np.isnan(value) & np.isnan(truth))
     return np.where(same, 0, np.abs(value.astype(np.float64) - truth))

@@ -127,18 +127,18 @@ def _padded(
 ) -> dict[str, Any]:
     """Arrays of one layer; hidden layers as wide as the widest, by units of zeros: no activation moves 0."""
     width = max(map(len, biases))
-    hidden = [_to_shape(w, (width, width)) for w in weights[1:]]
+    hidden = [to_shape(w, (width, width)) for w in weights[1:]]
     return {
-        "degrees": np.stack([_to_shape(d, (width,)) for d in degrees])[None],
-        "weight_in": _to_shape(weights[0], (width, weights[0].shape[1]))[None],
+        "degrees": np.stack([to_shape(d, (width,)) for d in degrees])[None],
+        "weight_in": to_shape(weights[0], (width, weights[0].shape[1]))[None],
         "weight_hidden": np.array(hidden, weights[0].dtype).reshape(1, len(hidden), width, width),
-        "weight_out": _to_shape(weight_out, (*weight_out.shape[:2], width))[None],
-        "bias_hidden": np.stack([_to_shape(b, (width,)) for b in biases])[None],
+        "weight_out": to_shape(weight_out, (*weight_out.shape[:2], width))[None],
+        "bias_hidden": np.stack([to_shape(b, (width,)) for b in biases])[None],
         "bias_out": bias_out[None],
     }
 
 
-def _to_shape(value: Array, shape: tuple[int, ...]) -> Array:
+def to_shape(value: Array, shape: tuple[int, ...]) -> Array:
     """`value` with zeros behind it along each axis."""
     padded = np.zeros(shape, value.dtype)
     padded[tuple(map(slice, value.shape))] = value
@@ -175,6 +175,6 @@ def _stacked(one: Any, other: Any) -> Any:
         if np.ndim(a) == 0:
             return a
         shape = tuple(map(max, a.shape[1:], b.shape[1:]))
-        return np.concatenate([_to_shape(v, (len(v), *shape)) for v in (a, b)])
+        return np.concatenate([to_shape(v, (len(v), *shape)) for v in (a, b)])
 
     return type(one)(*(joined(a, b) for a, b in zip(one, other, strict=True)))

@@ -1,5 +1,6 @@
 """Parts of a flow, known by the very classes of their library: never by a name, and nothing overridden."""
 
+import functools
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -106,35 +107,39 @@ def _matters(cls: type, name: str) -> bool:
     return name not in _HARMLESS and (not name.startswith("__") or callable(_lookup(cls, name)))
 
 
-def check_modules(flow: Any) -> None:
-    """Refuse hooks, copies of a kind of its own, and parameters not all of one dtype, float32 or float64."""
+def check_modules(flow: Any, root: str = "flow") -> None:
+    """Refuse hooks, copies of a kind of its own, and parameters not all of one dtype, float32 or float64.
+
+    root: what the errors call the flow.
+    """
+    place = functools.partial(_place, root)
     everywhere = sys.modules["torch.nn.modules.module"]
     if everywhere._global_forward_pre_hooks or everywhere._global_forward_hooks:
         refuse("torch.nn.modules.module", "no global forward hooks", "some")
     for name, module in flow.named_modules():
         cls = sys.modules["torch.nn.utils.parametrize"].type_before_parametrizations(module)
         if hasattr(cls, "__deepcopy__"):
-            refuse(_place(name), "a module that is copied as all are", f"{cls.__name__}.__deepcopy__")
+            refuse(place(name), "a module that is copied as all are", f"{cls.__name__}.__deepcopy__")
         hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
         if hooks:
             got = getattr(hooks[0], "__name__", type(hooks[0]).__name__)
             expected = "no forward hooks (weight_norm, spectral_norm and prune make some)"
-            refuse(_place(name), expected, got)
+            refuse(place(name), expected, got)
     known: dict[str, str] = {}
     for name, tensor in [*flow.named_parameters(), *flow.named_buffers()]:
         if tensor.is_meta:
-            refuse(_place(name), "numbers", "a tensor of the device meta")
+            refuse(place(name), "numbers", "a tensor of the device meta")
     for name, tensor in flow.named_parameters():
         dtype = str(tensor.dtype).removeprefix("torch.")
         if dtype not in ("float32", "float64"):
-            refuse(_place(name), "float32 or float64", dtype)
+            refuse(place(name), "float32 or float64", dtype)
         if known.setdefault("dtype", dtype) != dtype:
-            refuse(_place(name), f"{known['dtype']} as the parameters before", dtype)
+            refuse(place(name), f"{known['dtype']} as the parameters before", dtype)
 
 
-def _place(name: str) -> str:
+def _place(root: str, name: str) -> str:
     """The dotted name of a module or parameter as Python has it."""
-    return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", f"flow.{name}".removesuffix("."))
+    return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", f"{root}.{name}".removesuffix("."))
 
 
 def array(tensor: Any) -> Array:
