@@ -72,9 +72,8 @@ def from_torch_mlp(
     if torch is None or not isinstance(module, torch.nn.Module):
         raise TypeError(f"module: expected a module of PyTorch, got {checks.described(module)}")
     parts = Parts("torchcfm.models.models.MLP", *TORCH)
-    timed = parts.name(_ROOT, module, "Sequential", "MLP") == "MLP" and bool(
-        getattr(module, "time_varying", 0)
-    )
+    kind = parts.name(_ROOT, module, "Sequential", "MLP")
+    timed = kind == "MLP" and bool(getattr(module, "time_varying", False))
     inputs = _inputs(embedding, frequencies, context, timed)
     library = evaluation.Library("PyTorch", functools.partial(_read, parts, inputs), lambda net, x: net(x))
     with torch.no_grad():
