@@ -1,7 +1,7 @@
 """What it costs to sample one dimension at a time: compiled samplers, references, benchmark curves.
 
-`seqgap.kernels` holds the samplers, `seqgap.Flow` composes, saves and loads them, `seqgap.load(DIR)` opens
-the folder of a run. Each is imported when it is first used: `import seqgap` loads neither Numba nor NumPy.
+`seqgap.kernels` holds the samplers, `seqgap.Flow` composes, saves and loads them, `seqgap.Chain` runs those
+with steps in time, `seqgap.load(DIR)` opens the folder of a run. Each is imported when it is first used: `import seqgap` loads neither Numba nor NumPy.
 """
 
 import importlib
@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     from seqgap import kernels as kernels
     from seqgap.bench.report.loaded import load as load
     from seqgap.kernels._core.flow import Flow as Flow
+    from seqgap.kernels._nets.chain import Chain as Chain
 
 # In a checkout Python sees this folder before the installed package: kernels, bench and reference are there.
 __path__ = pkgutil.extend_path(__path__, __name__)
-__all__ = ["Flow", "kernels", "load"]
+__all__ = ["Chain", "Flow", "kernels", "load"]
 __version__ = importlib.metadata.version("seqgap")
-_SOURCES = {"Flow": ("seqgap.kernels._core.flow", "Flow"), "load": ("seqgap.bench.report.loaded", "load")}
+_SOURCES = {
+    "Chain": ("seqgap.kernels._nets.chain", "Chain"),
+    "Flow": ("seqgap.kernels._core.flow", "Flow"),
+    "load": ("seqgap.bench.report.loaded", "load"),
+}
 
 
 def __getattr__(name: str) -> object:
