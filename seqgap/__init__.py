@@ -1,7 +1,8 @@
 """What it costs to sample one dimension at a time: compiled samplers, references, benchmark curves.
 
 `seqgap.kernels` holds the samplers, `seqgap.Flow` composes, saves and loads them, `seqgap.Chain` runs those
-with steps in time, `seqgap.load(DIR)` opens the folder of a run. Each is imported when it is first used: `import seqgap` loads neither Numba nor NumPy.
+with steps in time, `seqgap.load(DIR)` opens the folder of a run. Each is imported when it is first used:
+`import seqgap` loads neither Numba nor NumPy.
 """
 
 import importlib

@@ -259,7 +259,7 @@ def test_wrong_arguments_are_named() -> None:
 def test_the_face_of_the_package() -> None:
     assert seqgap.Flow is Flow
     assert seqgap.kernels is kernels
-    assert {"Flow", "kernels", "load", "__version__"} <= set(dir(seqgap))
+    assert {"Chain", "Flow", "kernels", "load", "__version__"} <= set(dir(seqgap))
     with pytest.raises(AttributeError, match="no attribute 'flow'"):
         seqgap.flow  # type: ignore[attr-defined]  # noqa: B018  # the access is what is tested
 
