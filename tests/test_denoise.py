@@ -133,6 +133,22 @@ def test_noise_of_a_step_is_its_own_stream() -> None:
     assert noise == 0
 
 
+def test_what_is_done_to_arrays_later_changes_nothing() -> None:
+    params = ddpm.random_params(3, 1, steps=4, width=9)
+    model = params.model._replace(embedding="none", frequencies=np.empty(0))
+    model = model._replace(weight_in=model.weight_in[:, :3].copy())
+    data = ddpm.Gaussian(np.zeros(3), np.ones(3))
+    for known in (model, data):
+        changed = params._replace(model=known, betas=params.betas.copy(), times=params.times.copy())
+        chain = Chain(changed)
+        expected = chain.sample(40, 2)
+        for array in (*known, changed.betas, changed.times):
+            if isinstance(array, np.ndarray):
+                array[...] = 7
+        np.testing.assert_array_equal(chain.sample(40, 2), expected)
+        np.testing.assert_array_equal(chain.sample(2, 2), expected[:2])
+
+
 def test_rows_do_not_depend_on_the_batch(dtype: Dtype) -> None:
     """By units or rows in the lanes, cut anywhere, on threads."""
     params = ddpm.random_params(7, 1, steps=6, width=21, dtype=dtype)

@@ -153,8 +153,8 @@ def evaluations(
         rows = padded(matrix, step)
         return aligned(rows).reshape(rows.shape)
 
-    weight_in = np.ascontiguousarray(arrays["weight_in"][:, :dim])
-    weights = weight_in, arrays["weight_hidden"], arrays["weight_out"]
+    matrices = arrays["weight_in"][:, :dim], arrays["weight_hidden"], arrays["weight_out"]
+    weights = [np.array(matrix, order="C") for matrix in matrices]  # copies: a chain keeps them
     transposed = (in_vectors(w.swapaxes(-1, -2)) for w in weights)
     biases = bias_in.astype(dtype), arrays["bias_hidden"][1:], arrays["bias_out"]
     activation = check.choice("model.activation", model.activation, ACTIVATIONS)
