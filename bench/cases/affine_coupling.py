@@ -6,8 +6,8 @@ import numpy as np
 
 from seqgap.bench.model.case import EXP_FLOPS, Cost
 from seqgap.bench.model.flow import Direction, flow
+from seqgap.bench.peers import deployed
 from seqgap.bench.peers.clamped import scale_shift
-from seqgap.bench.peers.deployed import expressed
 from seqgap.kernels import affine_coupling
 
 
@@ -64,28 +64,30 @@ def jax_inverse(jax: Any, x: Any, params: Any) -> tuple[Any, Any]:
     return jax.numpy.concatenate([identity, (rest - t) * jax.numpy.exp(-s)], 1), -s.sum(1)
 
 
-def _onnx_halves(graph: Any, batch: Any, numbers: tuple[affine_coupling.Params, int]) -> tuple[Any, ...]:
-    """As `_halves`."""
-    params, dim = numbers
-    identity, rest = graph.columns(batch, 0, dim - dim // 2), graph.columns(batch, dim - dim // 2, dim)
-    source = identity if dim % 2 == 0 else graph.columns(batch, 0, dim // 2)
-    return identity, rest, *scale_shift(graph, source, *params)
+def onnx_forward(graph: Any, z: Any, params: Any) -> tuple[Any, Any]:
+    """Array expressions over the halves."""
+    if graph.dim == 1:
+        return graph.add("Identity", z), 0.0
+    passing, rest, (a_s, b_s, a_t, b_t) = *_onnx_halves(graph, z), params
+    s, t = scale_shift(graph, passing[0], a_s, b_s, a_t, b_t)
+    return graph.add("Concat", *passing, rest * graph.exp(s) + t, axis=1), graph.sum_rows(s)
 
 
-def onnx_forward(graph: Any, z: Any, numbers: tuple[affine_coupling.Params, int]) -> tuple[Any, Any]:
-    """Both halves apart until the end."""
-    identity, rest, s, t = _onnx_halves(graph, z, numbers)
-    return graph.add("Concat", identity, rest * graph.exp(s) + t, axis=1), graph.total(s)
+def onnx_inverse(graph: Any, x: Any, params: Any) -> tuple[Any, Any]:
+    """As forward; the sign of s is in its constants."""
+    if graph.dim == 1:
+        return graph.add("Identity", x), 0.0
+    passing, rest, (a_s, b_s, a_t, b_t) = *_onnx_halves(graph, x), params
+    minus_s, t = scale_shift(graph, passing[0], -a_s, -b_s, a_t, b_t)
+    return graph.add("Concat", *passing, (rest - t) * graph.exp(minus_s), axis=1), graph.sum_rows(minus_s)
 
 
-def onnx_inverse(graph: Any, x: Any, numbers: tuple[affine_coupling.Params, int]) -> tuple[Any, Any]:
-    """As forward."""
-    identity, rest, s, t = _onnx_halves(graph, x, numbers)
-    return graph.add("Concat", identity, (rest - t) * graph.exp(-s), axis=1), graph.total(-s)
-
-
-def _with_dim(params: affine_coupling.Params, dim: int) -> tuple[affine_coupling.Params, int]:
-    return params, dim
+def _onnx_halves(graph: Any, batch: Any) -> tuple[list[Any], Any]:
+    """The pieces of the identity half, the first of which the other half is conditioned on, and that."""
+    half, odd = divmod(graph.dim, 2)
+    sizes = np.array([half, half] if not odd else [half, 1, half])
+    *identity, rest = graph.split(len(sizes), "Split", batch, sizes, axis=1)
+    return identity, rest
 
 
 def _cost(dim: int) -> Cost:
@@ -96,7 +98,7 @@ def _cost(dim: int) -> Cost:
 CASE = flow(
     "affine_coupling",
     affine_coupling.random_params,
-    Direction(_cost, numpy_forward, torch_forward, jax_forward, deployed=expressed(onnx_forward, _with_dim)),
-    Direction(_cost, numpy_inverse, torch_inverse, jax_inverse, deployed=expressed(onnx_inverse, _with_dim)),
+    Direction(_cost, numpy_forward, torch_forward, jax_forward, deployed=deployed.exported(onnx_forward)),
+    Direction(_cost, numpy_inverse, torch_inverse, jax_inverse, deployed=deployed.exported(onnx_inverse)),
     fit_steps=20,
 )

@@ -6,7 +6,7 @@ import numpy as np
 
 from seqgap.bench.model.case import Call, Cost, Dtype, Operation, rounding
 from seqgap.bench.model.flow import Direction, flow
-from seqgap.bench.peers.deployed import expressed
+from seqgap.bench.peers import deployed
 from seqgap.kernels import affine_lu
 from seqgap.kernels.normal import standard_normal
 
@@ -94,9 +94,9 @@ def jax_inverse(jax: Any, x: Any, tables: Tables) -> tuple[Any, Any]:
     return solve(tables.upper, y).T, jax.numpy.full(len(x), -tables.log_det)
 
 
-def onnx_forward(graph: Any, z: Any, tables: Tables) -> tuple[Any, float]:
+def onnx_forward(graph: Any, z: Any, tables: Tables) -> tuple[Any, Any]:
     """One matrix product with its bias."""
-    return graph.affine(z, tables.matrix, tables.shift), float(tables.log_det)
+    return graph.add("Gemm", z, tables.matrix, tables.shift), tables.log_det
 
 
 def _cost(depth: int, dim: int) -> Cost:
@@ -114,7 +114,7 @@ CASE = flow(
     affine_lu.random_params,
     Direction(
         lambda dim: _cost(1, dim), numpy_forward, torch_forward, jax_forward, tables=tables,
-        explaining={"numpy-slogdet": numpy_slogdet}, deployed=expressed(onnx_forward, tables),
+        explaining={"numpy-slogdet": numpy_slogdet}, deployed=deployed.exported(onnx_forward, tables),
     ),
     Direction(
         lambda dim: _cost(2 * dim, dim), numpy_inverse, torch_inverse, jax_inverse, scipy_inverse, tables

@@ -18,7 +18,7 @@ from seqgap.bench.model.case import (
     direct,
     rounding,
 )
-from seqgap.bench.peers.deployed import filling
+from seqgap.bench.peers import deployed
 from seqgap.bench.peers.onnx_graph import Graph, Value
 from seqgap.kernels import diffusion
 from seqgap.kernels.normal import standard_normal
@@ -117,29 +117,25 @@ def array_noise(library: Any, eps: Any, x0: Any, signal: Any, sigma: Any) -> Any
     return signal * x0 + sigma * eps
 
 
+def onnx_noise(engine: engines.Engine, call: Call, dim: int, dtype: Dtype) -> Thunk:
+    """The same expression."""
+    return _deployed(engine, *_levels(call, dim, dtype))
+
+
+def onnx_sample_noisy(engine: engines.Engine, call: Call, dim: int, dtype: Dtype) -> Thunk:
+    """The same with normals that NumPy draws."""
+    x0, signal, sigma = _levels_drawn(call, dim, dtype)
+    eps = np.empty_like(x0)
+    return engines.drawing(_deployed(engine, eps, x0, signal, sigma), eps, call.args[-1])
+
+
+def _deployed(engine: engines.Engine, eps: Any, x0: Any, signal: Any, sigma: Any) -> Thunk:
+    graph = Graph(engine, x0.shape)
+    noisy = array_noise(graph, Value(graph, "eps"), Value(graph, "x0"), float(signal), float(sigma))
+    return deployed.running(engine, {"eps": eps, "x0": x0}, [(noisy, x0.shape)])
+
+
 _noising = functools.partial(arrays.implementations, numpy=array_noise, torch=torch_noise, jax=array_noise)
-
-
-def _onnx_noise(engine: engines.Engine, eps: Any, x0: Any, signal: Any, sigma: Any) -> Thunk:
-    graph = Graph()
-    mixed = array_noise(None, Value(graph, "eps"), Value(graph, "x0"), signal, sigma)
-    return filling(engine, graph, {"eps": eps, "x0": x0}, {"values": mixed})
-
-
-def _deployed_noise(engine: engines.Engine, call: Call, dim: int, dtype: Dtype) -> Thunk:
-    return _onnx_noise(engine, *_levels(call, dim, dtype))
-
-
-def _deployed_drawn(engine: engines.Engine, call: Call, dim: int, dtype: Dtype) -> Thunk:
-    x0, *levels = _levels_drawn(call, dim, dtype)
-    eps, normals = np.empty_like(x0), np.random.default_rng(call.args[-1]).standard_normal
-    mix = _onnx_noise(engine, eps, x0, *levels)
-
-    def draw() -> Any:
-        normals(dtype=dtype, out=eps)
-        return mix()
-
-    return draw
 
 
 def torch_trajectory(torch: Any, x0: Any, eps: Any, steps: Any) -> Any:
@@ -210,14 +206,14 @@ CASE = Case(
     (
         Operation(
             "noise", _noise, lambda dim: Cost(1, 3 * dim, 3 * dim, dim), rounding(lambda dim: 4),
-            rows=(0, 0, 0, None), implementations=_noising(prepare=_levels) | engines.setups(_deployed_noise),
+            rows=(0, 0, 0, None), implementations=_noising(prepare=_levels) | engines.setups(onnx_noise),
         ),
         Operation(
             "sample_noisy", _sample_noisy,
             lambda dim: Cost(1, (3 + NORMAL_FLOPS) * dim, 2 * dim, dim, normals=dim),
             rounding(lambda dim: 20), rows=(0, 0, None, None), noise=Noise(_drawn),
             implementations=_noising(prepare=_levels_drawn, draw=lambda call, dim: call.args[0].shape)
-            | engines.setups(_deployed_drawn),
+            | engines.setups(onnx_sample_noisy),
         ),
         Operation(
             "trajectory", _chain,

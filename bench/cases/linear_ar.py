@@ -8,7 +8,7 @@ import numpy as np
 
 from seqgap.bench.model.case import Cost
 from seqgap.bench.model.flow import Direction, flow
-from seqgap.bench.peers.deployed import expressed
+from seqgap.bench.peers import deployed
 from seqgap.kernels import linear_ar
 
 
@@ -115,9 +115,9 @@ def jax_inverse(jax: Any, x: Any, tables: Tables) -> tuple[Any, Any]:
     return x @ tables.matrix + tables.offset, jax.numpy.full(len(x), -tables.log_det)
 
 
-def onnx_inverse(graph: Any, x: Any, tables: Tables) -> tuple[Any, float]:
+def onnx_inverse(graph: Any, x: Any, tables: Tables) -> tuple[Any, Any]:
     """One matrix product with its offset."""
-    return graph.affine(x, tables.matrix, tables.offset), -float(tables.log_det)
+    return graph.add("Gemm", x, tables.matrix, tables.offset), -tables.log_det
 
 
 def _cost(dim: int) -> Cost:
@@ -137,7 +137,7 @@ CASE = flow(
     ),
     Direction(
         _cost, numpy_inverse, torch_inverse, jax_inverse, tables=tables,
-        deployed=expressed(onnx_inverse, tables),
+        deployed=deployed.exported(onnx_inverse, tables),
     ),
     matched=("forward", "inverse"),
     fit_steps=20,

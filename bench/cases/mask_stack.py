@@ -6,8 +6,9 @@ import numpy as np
 
 from seqgap.bench.model.case import EXP_FLOPS, Cost
 from seqgap.bench.model.flow import Direction, flow
-from seqgap.bench.peers.clamped import scale_shift
-from seqgap.bench.peers.deployed import expressed
+from seqgap.bench.peers import deployed
+from seqgap.bench.peers.clamped import LARGEST_LOG_SCALE, scale_shift
+from seqgap.bench.peers.onnx_batch import Batch
 from seqgap.kernels import mask_stack
 
 _LAYERS = 4  # of random_params
@@ -112,26 +113,32 @@ def jax_inverse(jax: Any, x: Any, tables: Any) -> tuple[Any, Any]:
     return z, -terms.sum(0)
 
 
-def _onnx_layers(graph: Any, x: Any, tables: Any, order: Any, apply: Any) -> tuple[Any, Any]:
-    """The layers in that order; apply(x, s, t) is what becomes of the entries not kept."""
-    log_dets = []
-    for k in order:
-        s, t = scale_shift(graph, graph.add("MatMul", x, tables.means[k][:, None]), *tables.theta[k])
-        x = graph.where(tables.masks[k], x, apply(x, s, t))
-        log_dets.append(s * tables.free[k])
-    return x, graph.total(graph.add("Sum", *log_dets))
+def onnx_forward(graph: Any, z: Any, tables: Tables) -> tuple[Any, Any]:
+    """For each layer one product for s and t, and a multiply-add of what it transforms."""
+    return _onnx_layers(graph, z, tables, lambda values, s, t: values * graph.exp(s) + t)
 
 
-def onnx_forward(graph: Any, z: Any, tables: Any) -> tuple[Any, Any]:
-    """As in torch."""
-    return _onnx_layers(graph, z, tables, range(len(tables.masks)), lambda x, s, t: x * graph.exp(s) + t)
+def onnx_inverse(graph: Any, x: Any, tables: Tables) -> tuple[Any, Any]:
+    """As forward, last layer first; the sign of s is in its constants."""
+    backwards = Tables(*(table[::-1] for table in tables))
+    backwards = backwards._replace(theta=backwards.theta * [-1, -1, 1, 1])
+    return _onnx_layers(graph, x, backwards, lambda values, s, t: (values - t) * graph.exp(s))
 
 
-def onnx_inverse(graph: Any, x: Any, tables: Any) -> tuple[Any, Any]:
-    """As forward, last layer first."""
-    order = range(len(tables.masks) - 1, -1, -1)
-    z, log_det = _onnx_layers(graph, x, tables, order, lambda x, s, t: (x - t) * graph.exp(-s))
-    return z, -log_det
+def _onnx_layers(graph: Any, x: Any, tables: Tables, apply: Any) -> tuple[Batch, Any]:
+    """apply(values, s, t): what becomes of the features that a layer transforms."""
+    batch, all_s = Batch(x), []
+    for mask, means, (a_s, b_s, a_t, b_t) in zip(tables.masks, tables.means, tables.theta, strict=True):
+        if mask.all():
+            continue
+        identity, transformed = np.flatnonzero(mask), np.flatnonzero(~mask)
+        seen = identity if len(identity) else transformed  # of a layer that sees nothing the weights are 0
+        weights, biases = np.outer(means[seen], [a_s, a_t]), np.array([b_s, b_t])
+        both = graph.add("Gemm", batch.select(seen), weights, biases)
+        s, t = graph.split(2, "Split", both, axis=1, num_outputs=2)
+        all_s.append(graph.clip(s, -LARGEST_LOG_SCALE, LARGEST_LOG_SCALE))
+        batch.transform(identity, transformed, apply(batch.select(transformed), all_s[-1], t))
+    return batch, graph.add("MatMul", graph.add("Concat", *all_s, axis=1), tables.free[tables.free > 0])
 
 
 def _cost(dim: int) -> Cost:
@@ -144,10 +151,10 @@ CASE = flow(
     mask_stack.random_params,
     Direction(
         _cost, numpy_forward, torch_forward, jax_forward, tables=tables,
-        deployed=expressed(onnx_forward, tables),
+        deployed=deployed.exported(onnx_forward, tables),
     ),
     Direction(
         _cost, numpy_inverse, torch_inverse, jax_inverse, tables=tables,
-        deployed=expressed(onnx_inverse, tables),
+        deployed=deployed.exported(onnx_inverse, tables),
     ),
 )  # fmt: skip

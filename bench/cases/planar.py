@@ -6,7 +6,7 @@ import numpy as np
 
 from seqgap.bench.model.case import EXP_FLOPS, Cost, rounding
 from seqgap.bench.model.flow import Direction, flow
-from seqgap.bench.peers.deployed import expressed
+from seqgap.bench.peers import deployed
 from seqgap.kernels import planar
 
 _LAYERS = 16  # of random_params
@@ -70,13 +70,13 @@ def jax_forward(jax: Any, z: Any, layers: Any) -> tuple[Any, Any]:
 
 
 def onnx_forward(graph: Any, z: Any, layers: Any) -> tuple[Any, Any]:
-    """As in NumPy, with columns of one number for each row."""
-    log_dets = []
-    for w, u_hat, b, gain in layers:
-        bent = graph.tanh(graph.affine(z, w[:, None], b))
-        log_dets.append(graph.log1p((1 - bent * bent) * gain))
-        z = z + bent * u_hat
-    return z, graph.total(graph.add("Sum", *log_dets))
+    """Two or three operators a layer, and log_det for all layers at once."""
+    bends = []
+    for w, u_hat, b, _ in layers:
+        bends.append(graph.tanh(graph.add("Gemm", z, w[:, None], np.array([b]))))
+        z = graph.add_outer(z, bends[-1], u_hat)
+    bent, gain = graph.add("Concat", *bends, axis=1), np.array([layer[3] for layer in layers])
+    return z, graph.sum_rows(graph.log((1 + gain) - bent * bent * gain))
 
 
 def normflows(params: planar.Params) -> Any:
@@ -110,7 +110,7 @@ CASE = flow(
     planar.random_params,
     Direction(
         lambda dim: _cost(_LAYERS, 1, dim), numpy_forward, torch_forward, jax_forward, tables=_layers,
-        models={"normflows": normflows}, deployed=expressed(onnx_forward, _layers),
+        models={"normflows": normflows}, deployed=deployed.exported(onnx_forward, _layers),
     ),
     Direction(lambda dim: _cost(_LAYERS * _ROOT, _ROOT, dim), numpy_inverse),
     tolerance=rounding(lambda dim: _LAYERS * (16 + dim)),

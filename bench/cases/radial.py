@@ -6,7 +6,7 @@ import numpy as np
 
 from seqgap.bench.model.case import EXP_FLOPS, Cost, rounding
 from seqgap.bench.model.flow import Direction, flow
-from seqgap.bench.peers.deployed import expressed
+from seqgap.bench.peers import deployed
 from seqgap.kernels import radial
 
 _LAYERS = 16  # of random_params
@@ -70,28 +70,18 @@ def jax_forward(jax: Any, z: Any, layers: Any) -> tuple[Any, Any]:
 
 
 def onnx_forward(graph: Any, z: Any, layers: Any) -> tuple[Any, Any]:
-    """As in NumPy, with columns of one number for each row."""
-    log_dets, dim = [], layers[0][0].size
-    for center, alpha, beta in layers:
-        offset = z - center
-        r = graph.add("ReduceL2", offset, np.array([1]))
-        log_dets.append(_log_det(graph, alpha, beta, r, dim))
-        z = z + beta / (alpha + r) * offset
-    return z, graph.total(graph.add("Sum", *log_dets))
-
-
-def onnx_inverse(graph: Any, x: Any, layers: Any) -> tuple[Any, Any]:
-    """As in NumPy, with columns of one number for each row."""
-    log_dets, dim = [], layers[0][0].size
-    for center, alpha, beta in reversed(layers):
-        offset = x - center
-        outer = graph.add("ReduceL2", offset, np.array([1]))
-        s = (alpha + beta) - outer
-        root = graph.sqrt(s * s + 4 * alpha * outer)
-        r = graph.where(s > 0, 2 * alpha * outer / (s + root), (root - s) * 0.5)
-        log_dets.append(_log_det(graph, alpha, beta, r, dim))
-        x = (alpha + r) / (alpha + beta + r) * offset + center
-    return x, -graph.total(graph.add("Sum", *log_dets))
+    """Of z minus the center of the layer, so that each moves the batch once; log_det for all at once."""
+    centers, alpha, beta = (np.array(column) for column in zip(*layers, strict=True))
+    following = np.append(centers[1:], np.zeros_like(centers[:1]), axis=0)
+    offset, reaches = z - centers[0], []
+    for k, shift in enumerate(centers - following):
+        r = graph.add("ReduceL2", offset, np.array([1]), keepdims=1)
+        reaches.append(r + alpha[k])
+        offset = offset * (beta[k] / reaches[k] + 1) + shift
+    reach = graph.add("Concat", *reaches, axis=1)
+    step = beta / reach
+    log_det = (len(centers[0]) - 1) * graph.log(1 + step) + graph.log(1 + step * (alpha / reach))
+    return offset, graph.sum_rows(log_det)
 
 
 def normflows(params: radial.Params) -> Any:
@@ -124,9 +114,9 @@ CASE = flow(
     "radial",
     radial.random_params,
     Direction(
-        _cost, numpy_forward, torch_forward, jax_forward, tables=_layers, models={"normflows": normflows},
-        deployed=expressed(onnx_forward, _layers),
+        _cost, numpy_forward, torch_forward, jax_forward, tables=_layers,
+        models={"normflows": normflows}, deployed=deployed.exported(onnx_forward, _layers),
     ),
-    Direction(_cost, numpy_inverse, tables=_layers, deployed=expressed(onnx_inverse, _layers)),
+    Direction(_cost, numpy_inverse),
     tolerance=rounding(lambda dim: _LAYERS * 16 + 2 * dim),
 )  # fmt: skip

@@ -22,6 +22,7 @@ class Engine(NamedTuple):
 
     compiled: Callable[[bytes], Bind]
     gathers_columns: bool  # about as fast as rows
+    fuses_elementwise: bool  # what follows each other element by element is one pass
 
 
 # (engine, batch, params, names of the results) -> what fills the results anew in each call, and returns them
@@ -86,9 +87,25 @@ def _keeping(run: Any, *arrays: Arrays) -> Thunk:
 
 
 _ENGINES = {  # ONNX Runtime copies columns element by element, rows as a whole
-    "onnxruntime": Engine(onnxruntime, gathers_columns=False),
-    "openvino": Engine(openvino, gathers_columns=True),
+    "onnxruntime": Engine(onnxruntime, gathers_columns=False, fuses_elementwise=False),
+    "openvino": Engine(openvino, gathers_columns=True, fuses_elementwise=True),
 }
+
+
+def setups(prepared: Callable[[Engine, Call, int, Dtype], Thunk]) -> dict[str, Setup]:
+    """The set-up in each engine, by name of the implementation."""
+    return {name: functools.partial(prepared, engine) for name, engine in _ENGINES.items()}
+
+
+def drawing(run: Thunk, batch: Any, seed: int) -> Thunk:
+    """The callable after NumPy has drawn the batch of normals anew."""
+    normals = np.random.default_rng(seed).standard_normal
+
+    def drawn() -> Any:
+        normals(dtype=batch.dtype, out=batch)
+        return run()
+
+    return drawn
 
 
 def implementations(
@@ -96,28 +113,17 @@ def implementations(
 ) -> dict[str, Setup]:
     """The set-ups of a program, by name of the implementation; none without a program.
 
-    draws: the call is (n, params, seed), and NumPy draws the batch of normals anew in each call; else it
-    begins with the batch and the params.
+    draws: the call is (n, params, seed), and the batch is drawn in each call; else the call begins with the
+    batch and the params.
     """
     if program is None:
         return {}
 
-    def prepare(engine: Engine, call: Call, dim: int, dtype: Dtype) -> Thunk:
+    def prepared(engine: Engine, call: Call, dim: int, dtype: Dtype) -> Thunk:
         first, params, *seed = call.args
         if not draws:
             return program(engine, first, params, results)
         batch = np.empty((first, dim), dtype)
-        run, normals = program(engine, batch, params, results), np.random.default_rng(*seed).standard_normal
+        return drawing(program(engine, batch, params, results), batch, *seed)
 
-        def drawn() -> Any:
-            normals(dtype=dtype, out=batch)
-            return run()
-
-        return drawn
-
-    return setups(prepare)
-
-
-def setups(prepare: Callable[[Engine, Call, int, Dtype], Thunk]) -> dict[str, Setup]:
-    """The set-up of each engine, by name of the implementation."""
-    return {name: functools.partial(prepare, engine) for name, engine in _ENGINES.items()}
+    return setups(prepared)

@@ -8,71 +8,73 @@ import numpy as np
 from seqgap.bench.model.case import Thunk
 from seqgap.bench.model.engines import Engine, Program
 from seqgap.bench.peers import onnx_flows
-from seqgap.bench.peers.onnx_graph import Graph, Value
+from seqgap.bench.peers.onnx_batch import Batch
+from seqgap.bench.peers.onnx_graph import LOG_2_PI, Graph, Value, log_density
 
 Layers: TypeAlias = Callable[[Any], Sequence[Any]]  # of Params, as those of `neural`
-# (graph, batch, tables) -> (values, log_det), which is a number where all rows have the same
-Expression: TypeAlias = Callable[[Graph, Value, Any], tuple[Value, Value | float]]
+# (values, log_det): pieces where the features are in any order, a number where it is the same for all rows
+Transformed: TypeAlias = tuple[Value | Batch, Value | float]
+Export: TypeAlias = Callable[[Graph, Value, Any], Transformed]  # (graph, batch, tables)
+Wanted: TypeAlias = Sequence[tuple[Value | float, tuple[int, ...]]]  # results with their shapes
+
+
+def exported(export: Export, tables: Callable[[Any, int], Any] = lambda params, dim: params) -> Program:
+    """A transform as one graph; results: values, log_det, log_prob. tables: as in `Direction`."""
+
+    def transformed(batch: Value, params: Any) -> Transformed:
+        return export(batch.graph, batch, tables(params, batch.graph.dim))
+
+    return _program(transformed)
 
 
 def at_once(layers: Layers, back: bool, bound: float | None = None) -> Program:
-    """One pass of each network, as `neural.at_once`; results: values, log_det, log_prob."""
+    """One pass of each network, as `neural.at_once`; results as those of `exported`."""
 
-    def program(engine: Engine, batch: Any, params: Any, results: tuple[str, ...]) -> Thunk:
+    def transformed(batch: Value, params: Any) -> Transformed:
         ordered = layers(params)[:: 1 if back else -1]
-        source = _input(graph := Graph(), "batch", batch.shape, engine)
-        known = onnx_flows.outputs(source, ordered, back, bound)
-        return filling(engine, graph, {"batch": batch}, {name: known[name] for name in results})
+        return onnx_flows.transformed(Batch(batch), ordered, back, bound)
 
-    return program
+    return _program(transformed)
 
 
-def expressed(function: Expression, tables: Callable[[Any, int], Any]) -> Program:
-    """One pass as an expression of the batch and what `tables` makes of the params; results as `at_once`."""
-
+def _program(transformed: Callable[[Value, Any], Transformed]) -> Program:
     def program(engine: Engine, batch: Any, params: Any, results: tuple[str, ...]) -> Thunk:
-        graph, dim = Graph(), batch.shape[1]
-        values, log_det = function(graph, Value(graph, "batch"), tables(params, dim))
-        known = {"values": values, "log_det": log_det, "log_prob": onnx_flows.density(values, log_det, dim)}
-        return filling(engine, graph, {"batch": batch}, {name: known[name] for name in results})
+        known = _named(*transformed(Value(Graph(engine, batch.shape), "batch"), params))
+        wanted = [(known[name], batch.shape if name == "values" else batch.shape[:1]) for name in results]
+        return running(engine, {"batch": batch}, wanted)
 
     return program
 
 
-def filling(
-    engine: Engine, graph: Graph, inputs: dict[str, Any], results: Mapping[str, Value | float]
-) -> Thunk:
-    """What fills the results anew in each call, and returns them; a number fills its array once.
+def _named(values: Value | Batch, log_det: Value | float) -> dict[str, Value | float]:
+    batch = values if isinstance(values, Batch) else Batch(values)
+    log_prob = log_density(batch.joined(), log_det)
+    return {"values": batch.natural(), "log_det": log_det, "log_prob": log_prob}
 
-    "values" have the shape of the first input, all others one entry for each of its rows.
+
+def running(engine: Engine, inputs: Mapping[str, Any], wanted: Wanted) -> Thunk:
+    """What computes results of these shapes from the inputs anew in each call, in the same memory.
+
+    A number fills its array here, once: a user would not have the engine write it in each call.
     """
-    batch = next(iter(inputs.values()))
-    outputs = {name: np.zeros(batch.shape[: 1 + (name == "values")], batch.dtype) for name in results}
-    wanted, filled = [], []
-    for name, value in results.items():
-        if isinstance(value, Value):
-            wanted.append((value, outputs[name].shape))
-            filled.append(outputs[name])
-        else:
-            outputs[name].fill(value)
+    dtype = next(iter(inputs.values())).dtype
+    arrays = [np.full(shape, 0 if isinstance(value, Value) else value, dtype) for value, shape in wanted]
+    computed = [
+        (value, array) for (value, _), array in zip(wanted, arrays, strict=True) if isinstance(value, Value)
+    ]
     shapes = {name: array.shape for name, array in inputs.items()}
-    run = engine.compiled(graph.model(shapes, wanted))([*inputs.values()], filled)
-    everything = tuple(outputs.values()) if len(outputs) > 1 else filled[0]
+    model = computed[0][0].graph.model(shapes, [(value, array.shape) for value, array in computed])
+    run = engine.compiled(model)(list(inputs.values()), [array for _, array in computed])
 
-    def fill() -> Any:
+    def transform() -> Any:
         run()
-        return everything
+        return tuple(arrays) if len(arrays) > 1 else arrays[0]
 
-    return fill
-
-
-def _input(graph: Graph, name: str, shape: tuple[int, int], engine: Engine) -> onnx_flows.Batch:
-    rows, dim = shape
-    return onnx_flows.Batch(Value(graph, name), dim, engine.gathers_columns or rows == 1)
+    return transform
 
 
 def by_passes(layers: Layers) -> Program:
-    """Latent to data by D calls of the network of each masked affine layer; results as those of `at_once`.
+    """Latent to data by D calls of the network of each masked affine layer; results as those of `exported`.
 
     Each call makes one more feature right: what it returns is what the next one is given.
     """
@@ -96,8 +98,8 @@ def by_passes(layers: Layers) -> Program:
 
 def _passes(engine: Engine, layer: Any, source: Any, log_scale: Any) -> tuple[Thunk, Any]:
     """What makes D calls for a layer, and the array that it leaves its values in."""
-    graph, dim = Graph(), source.shape[1]
-    target = _input(graph, "target", source.shape, engine)
+    graph, dim = Graph(engine, source.shape), source.shape[1]
+    target = Batch(Value(graph, "target"))
     hidden = onnx_flows.hidden_of(graph, layer, target)
     values, added = onnx_flows.affine(graph, layer, hidden, Value(graph, "source"), back=True)
     shapes = {"source": source.shape, "target": source.shape}
@@ -120,5 +122,5 @@ def _results(names: tuple[str, ...], values: Any, log_scales: Sequence[Any]) -> 
     log_det = np.sum([log_scale.sum(1) for log_scale in log_scales], axis=0)
     if names == ("log_prob",):
         squares = np.einsum("nd,nd->n", values, values)
-        return log_det - 0.5 * squares - 0.5 * onnx_flows.LOG_2_PI * values.shape[1]
+        return log_det - 0.5 * squares - 0.5 * LOG_2_PI * values.shape[1]
     return values, log_det

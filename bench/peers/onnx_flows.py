@@ -5,87 +5,30 @@ couplings stay apart between layers.
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from seqgap.bench.peers.onnx_batch import Batch
 from seqgap.bench.peers.onnx_graph import Graph, Value
 from seqgap.bench.peers.transforms import CLIP, SMALLEST, rational_quadratic
 
-LOG_2_PI = float(np.log(2 * np.pi))
-_AXIS = np.array([1])
 _INT64 = 7  # as ONNX numbers its types
 
 
-class _Piece(NamedTuple):
-    """Some columns of the batch."""
-
-    value: Value  # (N, len(features))
-    features: Any
-
-
-class Batch:
-    """The batch in pieces that nothing puts together before it has to."""
-
-    def __init__(self, value: Value, dim: int, gathers_columns: bool) -> None:
-        self.pieces, self.gathers_columns = [_Piece(value, np.arange(dim))], gathers_columns
-
-    def joined(self) -> Value:
-        """All features, in any order."""
-        if len(self.pieces) > 1:
-            values, features = zip(*self.pieces, strict=True)
-            whole = values[0].graph.add("Concat", *values, axis=1)
-            self.pieces = [_Piece(whole, np.concatenate(features))]
-        return self.pieces[0].value
-
-    def select(self, features: Any) -> Value:
-        """These features: a piece where there is such."""
-        for piece in self.pieces:
-            if np.array_equal(piece.features, features):
-                return piece.value
-        if len(self.pieces) > 1:
-            self.joined()
-            return self.select(features)
-        (whole,) = self.pieces
-        return self._columns(whole.value, np.argsort(whole.features)[features])
-
-    def transform(self, layer: Any, values: Value) -> None:
-        """Let a layer's transformed features have these values."""
-        identity, transformed = layer.order[: layer.identity], layer.order[layer.identity :]
-        passing = [_Piece(self.select(identity), identity)] if len(identity) else []
-        self.pieces = [*passing, _Piece(values, transformed)]
-
-    def _columns(self, value: Value, at: Any) -> Value:
-        add = value.graph.add
-        if self.gathers_columns:
-            return add("Gather", value, at, axis=1)
-        return add("Transpose", add("Gather", add("Transpose", value), at, axis=0))
-
-
-def outputs(batch: Batch, layers: Iterable[Any], back: bool, bound: float | None) -> dict[str, Value]:
-    """values, log_det and log_prob of a batch after all layers in their order.
+def transformed(batch: Batch, layers: Iterable[Any], back: bool, bound: float | None) -> tuple[Batch, Value]:
+    """The batch after all layers in their order, and log_det.
 
     back: latent to data. bound: of the splines, None where the layers are affine.
     """
     (source,), log_dets = batch.pieces, []
-    graph, dim = source.value.graph, len(source.features)
+    graph = source.value.graph
     for layer in map(natural, layers):
         if len(layer.bias_out):
             values, added = _transformed(graph, layer, batch, back, bound)
-            batch.transform(layer, values)
-            log_dets.append(graph.total(added))
-    log_det = graph.add("Sum", *log_dets)
-    log_prob = density(batch.joined(), log_det, dim)
-    return {"values": batch.select(np.arange(dim)), "log_det": log_det, "log_prob": log_prob}
-
-
-def density(values: Value, log_det: Value | float, dim: int) -> Value:
-    """log N(values; 0, I) + log_det."""
-    squares = values.graph.add("ReduceSumSquare", values, _AXIS, keepdims=0)
-    constant = -0.5 * LOG_2_PI * dim
-    if isinstance(log_det, Value):
-        return values.graph.add("Sum", log_det, squares * -0.5, constant)
-    return squares * -0.5 + (log_det + constant)
+            batch.transform(layer.order[: layer.identity], layer.order[layer.identity :], values)
+            log_dets.append(graph.sum_rows(added))
+    return batch, graph.add("Sum", *log_dets)
 
 
 def natural(layer: Any) -> Any:

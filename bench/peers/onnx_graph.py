@@ -6,6 +6,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from seqgap.bench.model.engines import Engine
+
+LOG_2_PI = float(np.log(2 * np.pi))
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
 _AXIS = np.array([1])
@@ -23,7 +26,7 @@ def _reflected(op: str) -> Callable[["Value", Any], "Value"]:
 class Value:
     """A result in a graph: its operators add nodes."""
 
-    __array_ufunc__ = None  # an array times a value is what the value makes of it
+    __array_ufunc__ = None  # arrays leave their operators to those here
 
     def __init__(self, graph: "Graph", name: str) -> None:
         self.graph, self.name = graph, name
@@ -44,9 +47,15 @@ class Value:
 
 
 class Graph:
-    """Nodes and constants: inputs that are numbers or arrays, in float32 but for arrays of integers."""
+    """Nodes and constants: inputs that are numbers or arrays, in float32 but for arrays of integers or bools.
 
-    def __init__(self) -> None:
+    It is written for one engine and one shape (N, D) of the batch.
+    """
+
+    def __init__(self, engine: Engine, shape: tuple[int, int]) -> None:
+        rows, self.dim = shape
+        self._gathers_columns = engine.gathers_columns or rows == 1
+        self.fuses_elementwise = engine.fuses_elementwise
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
         self._names = (f"v{count}" for count in itertools.count())
@@ -81,10 +90,6 @@ class Graph:
         """Natural logarithm."""
         return self.add("Log", value)
 
-    def log1p(self, value: Value) -> Value:
-        """log(1 + value): ONNX has no operator for it."""
-        return self.add("Log", 1 + value)
-
     def tanh(self, value: Value) -> Value:
         """Hyperbolic tangent."""
         return self.add("Tanh", value)
@@ -101,17 +106,21 @@ class Graph:
         """Element by element."""
         return self.add("Where", condition, true, false)
 
-    def affine(self, value: Value, matrix: Any, offset: Any) -> Value:
-        """value @ matrix + offset as one node."""
-        return self.add("Gemm", value, matrix, offset)
-
-    def columns(self, value: Value, start: int, stop: int) -> Value:
-        """Columns start to stop - 1."""
-        return self.add("Slice", value, np.array([start]), np.array([stop]), _AXIS)
-
-    def total(self, value: Value) -> Value:
-        """The sum over axis 1."""
+    def sum_rows(self, value: Value) -> Value:
+        """The sum of each row, (N,)."""
         return self.add("ReduceSum", value, _AXIS, keepdims=0)
+
+    def columns(self, value: Value, at: Any) -> Value:
+        """The columns with these numbers, in their order."""
+        if self._gathers_columns:
+            return self.add("Gather", value, at, axis=1)
+        return self.add("Transpose", self.add("Gather", self.add("Transpose", value), at, axis=0))
+
+    def add_outer(self, value: Value, column: Value, row: Any) -> Value:
+        """value (N, D) + column (N, 1) * row (D,): one pass over the batch."""
+        if self.fuses_elementwise:
+            return self.add("Add", value, self.add("Mul", column, row))
+        return self.add("Gemm", column, row[None], value)
 
     def model(self, inputs: Shapes, outputs: list[tuple[Value, tuple[int, ...]]]) -> bytes:
         """The model with what its outputs need; inputs, by name, and outputs have these shapes."""
@@ -132,3 +141,12 @@ class Graph:
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR)
         checker.check_model(model, full_check=True)
         return bytes(model.SerializeToString())
+
+
+def log_density(values: Value, log_det: Value | float) -> Value:
+    """log_det and the log density of standard normals at the values (N, D), in any order."""
+    halves = values.graph.add("ReduceSumSquare", values, _AXIS, keepdims=0) * -0.5
+    constant = -0.5 * LOG_2_PI * values.graph.dim
+    if isinstance(log_det, Value):
+        return values.graph.add("Sum", log_det, halves, constant)
+    return halves + (log_det + constant)
