@@ -122,13 +122,13 @@ def test_verify_fails_when_a_kernel_is_wrong(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("seqgap.bench.measure.verify.cases", lambda: only)
     right = invoke("verify")
     assert right.exit_code == 0, right.output
-    assert "14 of 14 within tolerance" in right.output
+    assert "16 of 16 within tolerance" in right.output
     noise = diffusion.noise
     monkeypatch.setattr(diffusion, "noise", lambda *a, **k: noise(*a, **k) * (1 + 1e-5))
     wrong = invoke("verify")
     assert wrong.exit_code == 1
     assert wrong.output.count("WRONG") == 2
-    assert "12 of 14 within tolerance" in wrong.output
+    assert "14 of 16 within tolerance" in wrong.output
 
 
 BENCH = str(Path(__file__).parents[1] / "bench")

@@ -154,7 +154,8 @@ def test_gaussians_equal_their_reference(adjust: bool) -> None:
 
 
 def test_a_network_is_given_its_times() -> None:
-    score = random_perceptron(3, 1, depth=2, width=8, context=2)
+    score = random_perceptron(3, 1, depth=2, width=8)
+    score = score._replace(weight_in=np.concatenate([score.weight_in, 0.3 * score.weight_in[:, :2]], 1))
     params = langevin.Params(score, np.array([0.1, 0.05]), np.array([5.0, 0.5]))
     found = langevin.sample(9, params, 4, context=[1.0, -2.0])
     right = reference.sample(9, plain_value(params), 4, context=[1.0, -2.0])

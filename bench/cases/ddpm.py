@@ -63,11 +63,6 @@ def _sample_cost(steps: int) -> Cost:
     )  # fmt: skip
 
 
-def _run_cost(steps: int) -> Cost:
-    cost, normals = chains.network_cost(steps), steps * DIM
-    return cost._replace(flops=cost.flops + NORMAL_FLOPS * normals, normals=normals)
-
-
 _operation = functools.partial(
     Operation, tolerance=rounding(lambda steps: 100 * steps + 500), axis="steps T", sizes=LENGTHS
 )
@@ -84,11 +79,11 @@ CASE = Case(
             ),
         ),
         _operation(
-            "run", _network, _run_cost, rows=(0, None, None), compiled=chains.held("run"),
+            "run", _network, chains.drawing_cost, rows=(0, None, None), compiled=chains.held("run"),
             largest_dim=10,
         ),
         _operation(
-            "trajectory", _network, _run_cost, rows=(0, None, None), output_axis=1, timed=False,
+            "trajectory", _network, chains.drawing_cost, rows=(0, None, None), output_axis=1, timed=False,
             largest_dim=10,
         ),
         _operation(

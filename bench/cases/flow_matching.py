@@ -35,25 +35,28 @@ def _tables(call: Call, steps: int, dtype: Dtype) -> tuple[Any, ...]:
 
 
 _operation = functools.partial(
-    Operation, cost=chains.network_cost, tolerance=rounding(lambda steps: 100 * steps + 500),
+    Operation, tolerance=rounding(lambda steps: 100 * steps + 500),
     axis="steps S", sizes=LENGTHS, largest_dim=10,
 )  # fmt: skip
 
 CASE = Case(
     "flow_matching",
     (
-        _operation("sample", _sample, rows=(COUNT, None, None), timed=False),
+        _operation("sample", _sample, chains.drawing_cost, rows=(COUNT, None, None), timed=False),
         _operation(
-            "run", _run, rows=(0, None, None), compiled=chains.held("run"), strategies=("steps", "picard"),
+            "run", _run, chains.network_cost, rows=(0, None, None), compiled=chains.held("run"),
+            strategies=("steps", "picard"),
             implementations=arrays.implementations(
                 numpy=chains.numpy_run, torch=chains.torch_run, jax=chains.jax_run, prepare=_tables,
                 unrolled=True,
             ),
         ),
-        _operation("trajectory", _trajectory, rows=(0, None, None), output_axis=1, timed=False),
+        _operation(
+            "trajectory", _trajectory, chains.network_cost, rows=(0, None, None), output_axis=1, timed=False
+        ),
         _operation(
             "random_params", lambda steps, count, dtype, seed: Call((DIM, seed), {"dtype": dtype}),
-            cost=lambda steps: Cost(), timed=False,
+            lambda steps: Cost(), timed=False,
         ),
     ),
     sampler="run",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgap.bench.model.case import Call, Cost, Dtype, Setup, Thunk
+from seqgap.bench.model.case import NORMAL_FLOPS, Call, Cost, Dtype, Setup, Thunk
 from seqgap.kernels._nets.chain import Chain
 from seqgap.kernels._nets.perceptron import Perceptron, biases_in
 
@@ -152,6 +152,12 @@ def held(verb: str) -> Callable[..., Setup]:
         return setup
 
     return compiled
+
+
+def drawing_cost(steps: int) -> Cost:
+    """That of `network_cost` with the noise of every step."""
+    cost, normals = network_cost(steps), steps * DIM
+    return cost._replace(flops=cost.flops + NORMAL_FLOPS * normals, normals=normals)
 
 
 def network_cost(steps: int) -> Cost:
