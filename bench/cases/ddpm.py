@@ -64,7 +64,7 @@ def _sample_cost(steps: int) -> Cost:
 
 
 _operation = functools.partial(
-    Operation, tolerance=rounding(lambda steps: 100 * steps + 500), axis="steps T", sizes=LENGTHS
+    Operation, tolerance=rounding(lambda steps: 100 * steps + 500), axis="steps", sizes=LENGTHS
 )
 
 CASE = Case(

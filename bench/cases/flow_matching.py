@@ -36,7 +36,7 @@ def _tables(call: Call, steps: int, dtype: Dtype) -> tuple[Any, ...]:
 
 _operation = functools.partial(
     Operation, tolerance=rounding(lambda steps: 100 * steps + 500),
-    axis="steps S", sizes=LENGTHS, largest_dim=10,
+    axis="steps", sizes=LENGTHS, largest_dim=10,
 )  # fmt: skip
 
 CASE = Case(

@@ -197,7 +197,7 @@ def _run_cost(steps: int) -> Cost:
 
 
 _operation = functools.partial(
-    Operation, tolerance=rounding(lambda steps: 100 * steps + 500), axis="steps T", sizes=LENGTHS
+    Operation, tolerance=rounding(lambda steps: 100 * steps + 500), axis="steps", sizes=LENGTHS
 )
 
 CASE = Case(
@@ -221,7 +221,7 @@ CASE = Case(
             | {"blackjax": _blackjax},
         ),
         _operation(
-            "trajectory", _network, chains.network_cost, rows=(0, None, None), output_axis=1, timed=False,
+            "trajectory", _network, chains.drawing_cost, rows=(0, None, None), output_axis=1, timed=False,
             largest_dim=10,
         ),
         _operation("accepted", _states, lambda steps: Cost(), timed=False, largest_dim=20),
