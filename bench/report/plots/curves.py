@@ -43,10 +43,11 @@ def picture(runs: Sequence[Run], name: str) -> Picture:
         grid[i, 0].set_ylabel("seconds for one sample")
         right = grid[i, -1].secondary_yaxis("right", functions=(_reciprocal, _reciprocal))
         right.set_ylabel("samples for each second")
+    axis = _axis(runs, shown)
     for axes in grid[-1]:
-        axes.set_xlabel(plain_text(_axis(runs, shown)))
+        axes.set_xlabel(plain_text(axis))
     figure.suptitle(
-        f"Cost of one sample against dimension ({kind.dtype}, {threads_text(kind.threads)})\n"
+        f"Cost of one sample against {axis.removesuffix(' D')} ({kind.dtype}, {threads_text(kind.threads)})\n"
         "filled marker: D dependent steps; open marker: all dimensions at once; same colour: same model",
         fontsize=11,
     )
