@@ -42,6 +42,7 @@ def random_params(
     """A network of random weights, with sinusoidal time, and linear betas; v keeps the states small."""
     real, key = check.dtype(dtype), int(key_of(seed, rng))
     model = random_perceptron(check.count("dim", dim, 1), key, depth=depth, width=width, dtype=real)
+    check.choice("prediction", prediction, denoise.PREDICTIONS)
     betas = linear_betas(steps)
     return Params(model, betas, np.arange(len(betas), dtype=float), prediction)
 

@@ -235,6 +235,7 @@ def test_ddim_walks_as_diffusers_does(spacing: str, prediction: str, clip: float
         ({}, {"eta": 1.5}, ValueError, r"eta: expected 0 to 1, got 1.5"),
         ({}, {"eta": math.nan}, ValueError, r"eta: expected 0 to 1, got nan"),
         ({}, {"clip": "none"}, ValueError, r"clip: expected one of rederive, keep, got 'none'"),
+        ({}, {"variance": "beta"}, TypeError, r"options: expected of steps, spacing, eta, .*, got variance"),
     ],
 )
 def test_wrong_input_is_named(change: Any, options: Any, error: type[Exception], message: str) -> None:

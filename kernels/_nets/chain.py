@@ -4,6 +4,7 @@ Noise is counter-based: the eps of row i at a step are row i of one stream of no
 numbers however a batch is cut.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -83,7 +84,11 @@ class Chain:
     def __init__(self, params: Any, **options: Any) -> None:
         if type(params) not in _FAMILIES:
             raise TypeError(f"params: expected Params of a family of chains, got {check.described(params)}")
-        self._plan = _FAMILIES[type(params)].plan(params, **options)
+        plan = _FAMILIES[type(params)].plan
+        _, *known = inspect.signature(plan).parameters
+        if unknown := [name for name in options if name not in known]:
+            raise TypeError(f"options: expected of {', '.join(known)}, got {', '.join(unknown)}")
+        self._plan = plan(params, **options)
         self.dim, self.dtype = params.dim, params.dtype
         self.steps = self._plan.steps
         self.length = len(self.steps.table)
