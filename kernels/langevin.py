@@ -146,11 +146,11 @@ def _line(target: Gaussian, steps: tuple[int, ...], dtype: np.dtype[Any]) -> lin
 
 
 def _terms(target: Any, dtype: np.dtype[Any]) -> Any:
-    """A mixture as its kernels read it; a Gaussian is one of one component. Nothing of it is the user's."""
+    """A mixture as its kernels read it; a Gaussian is one of one component."""
     if type(target) is Gaussian:
         linear.moments(target)
         target = mixture.Params(np.ones(1), *(np.asarray(row)[None] for row in target))
-    arrays = [np.array(row) for row in mixture._arrays(target, dtype)]
+    arrays = mixture._arrays(target, dtype)
     return (Diagonal if len(arrays) == len(Diagonal._fields) else Full)(*arrays)
 
 

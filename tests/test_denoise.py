@@ -142,11 +142,14 @@ def test_what_is_done_to_arrays_later_changes_nothing() -> None:
         changed = params._replace(model=known, betas=params.betas.copy(), times=params.times.copy())
         chain = Chain(changed)
         expected = chain.sample(40, 2)
+        x = standard_normal(5, 3, 2, dtype=np.float32)  # a dtype that the chain is asked for later
+        single = Chain(changed).run(x, 2)
         for array in (*known, changed.betas, changed.times):
             if isinstance(array, np.ndarray):
                 array[...] = 7
         np.testing.assert_array_equal(chain.sample(40, 2), expected)
         np.testing.assert_array_equal(chain.sample(2, 2), expected[:2])
+        np.testing.assert_array_equal(chain.run(x, 2), single)
 
 
 def test_rows_do_not_depend_on_the_batch(dtype: Dtype) -> None:

@@ -88,7 +88,7 @@ class Chain:
         _, *known = inspect.signature(plan).parameters
         if unknown := [name for name in options if name not in known]:
             raise TypeError(f"options: expected of {', '.join(known)}, got {', '.join(unknown)}")
-        self._plan = plan(params, **options)
+        self._plan = plan(_copied(params), **options)
         self.dim, self.dtype = params.dim, params.dtype
         self.steps = self._plan.steps
         self.length = len(self.steps.table)
@@ -221,6 +221,13 @@ class Chain:
             part(0, len(x))
         else:
             in_parts(part, threads, (len(x), self.dim * self.length), WORTH_HEAVY)
+
+
+def _copied(value: Any) -> Any:
+    """Params with arrays that are nobody else's, those of the models in them too."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(_copied, value))
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 class ChainFamily:

@@ -154,7 +154,7 @@ def evaluations(
         return aligned(rows).reshape(rows.shape)
 
     matrices = arrays["weight_in"][:, :dim], arrays["weight_hidden"], arrays["weight_out"]
-    weights = [np.array(matrix, order="C") for matrix in matrices]  # copies: a chain keeps them
+    weights = [np.ascontiguousarray(matrix) for matrix in matrices]
     transposed = (in_vectors(w.swapaxes(-1, -2)) for w in weights)
     biases = bias_in.astype(dtype), arrays["bias_hidden"][1:], arrays["bias_out"]
     activation = check.choice("model.activation", model.activation, ACTIVATIONS)
