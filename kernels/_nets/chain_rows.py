@@ -100,6 +100,28 @@ def _slope(evaluate: Any) -> Any:
     return slope
 
 
+@jit_inline
+def unload_block(n: Any, hi: Any, target: Any, tile: Any) -> None:
+    """Undo `load_block`."""
+    for column in range(0, min(tile.shape[1], hi - n), lanes(target)):
+        from_tile(n + column, hi, target, tile, column)
+
+
+def by_blocks(block: Any) -> Any:
+    """The row kernel of block(lo, hi, pitch, (x, states), noise, steps, field), a tile after another."""
+
+    @jit_exact
+    def rows(lo: Any, hi: Any, x: Any, states: Any, noise: Any, steps: Any, field: Any) -> None:
+        isolate()
+        start = lo
+        while start < hi:
+            pitch, stop = piece(start, hi, lanes(x))
+            block(start, stop, pitch, (x, states), noise, steps, field)
+            start = stop
+
+    return rows
+
+
 def _many(evaluate: Any, space_of: Any) -> Any:
     slope = _slope(evaluate)
 
@@ -125,21 +147,10 @@ def _many(evaluate: Any, space_of: Any) -> Any:
                 step = address(table.rows, 6 * t)
                 update(step, table.limit, dim * pitch, work.state, work.slopes, work.noise)
                 if states.shape[0] > 0:
-                    for column in range(0, count, lanes(x)):
-                        from_tile(n + column, hi, states[t + 1], state, column)
-            for column in range(0, count, lanes(x)):
-                from_tile(n + column, hi, x, state, column)
+                    unload_block(n, hi, states[t + 1], state)
+            unload_block(n, hi, x, state)
 
-    @jit_exact
-    def rows(lo: Any, hi: Any, x: Any, states: Any, noise: Any, steps: Any, field: Any) -> None:
-        isolate()
-        start = lo
-        while start < hi:
-            pitch, stop = piece(start, hi, lanes(x))
-            block(start, stop, pitch, (x, states), noise, steps, field)
-            start = stop
-
-    return rows
+    return by_blocks(block)
 
 
 def _few(evaluate: Any, space_of: Any) -> Any:

@@ -17,11 +17,10 @@ import numpy as np
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.philox import fill
 from seqgap.kernels._core.simd import fma, lanes, number, scratch, select
-from seqgap.kernels._core.tiles import from_tile
 from seqgap.kernels._core.vecmath import log
-from seqgap.kernels._nets.blocks import load_block, piece
+from seqgap.kernels._nets.blocks import load_block
 from seqgap.kernels._nets.chain import Rows
-from seqgap.kernels._nets.chain_rows import Table, rows_of
+from seqgap.kernels._nets.chain_rows import Table, by_blocks, rows_of_tiles, unload_block
 from seqgap.kernels._nets.components import fill_uniforms
 from seqgap.kernels._nets.dense import address, moved, read, spread, write
 from seqgap.kernels._nets.mixtures import evaluate, scratch_rows
@@ -85,13 +84,6 @@ def _accept(step: Any, shape: Any, point: Any, proposal: Any, noise: Any, unifor
             write(point.score, at, select(accepted, read(proposal.score, at), read(point.score, at)))
 
 
-@jit_inline
-def _unload(n: Any, hi: Any, target: Any, tile: Any) -> None:
-    """Undo `load_block`."""
-    for column in range(0, min(tile.shape[1], hi - n), lanes(target)):
-        from_tile(n + column, hi, target, tile, column)
-
-
 @jit_exact
 def _adjusted_block(
     lo: Any, hi: Any, pitch: Any, batch: Any, noise: Any, steps: Any, mixture: Any
@@ -118,19 +110,9 @@ def _adjusted_block(
             evaluate(mixture, proposal.x, proposal.score, proposal.density, space, pitch)
             _accept(step, (dim, pitch), point, proposal, address(drawn, 0), address(uniforms, 0))
             if states.shape[0] > 0:
-                _unload(n, hi, states[t + 1], state)
-        _unload(n, hi, x, state)
+                unload_block(n, hi, states[t + 1], state)
+        unload_block(n, hi, x, state)
 
 
-@jit_exact
-def _adjusted(lo: Any, hi: Any, x: Any, states: Any, noise: Any, steps: Any, mixture: Any) -> None:
-    isolate()
-    start = lo
-    while start < hi:
-        pitch, stop = piece(start, hi, lanes(x))
-        _adjusted_block(start, stop, pitch, (x, states), noise, steps, mixture)
-        start = stop
-
-
-_unadjusted = rows_of((_on_tile, _space), (_on_tile, _space)).many
-UNADJUSTED, ADJUSTED = Rows(_unadjusted, _unadjusted), Rows(_adjusted, _adjusted)
+_adjusted = by_blocks(_adjusted_block)
+UNADJUSTED, ADJUSTED = rows_of_tiles(_on_tile, _space), Rows(_adjusted, _adjusted)

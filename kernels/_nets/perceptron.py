@@ -169,15 +169,12 @@ def tile_space(net: Any, pitch: Any) -> Any:
 
 
 @jit_inline
-def on_tile(net: Any, at: Any, source: Any, result: Any, space: Any, pitch: Any) -> None:
-    """Evaluation `at` of the states of a tile (D, pitch), rows of the batch side by side in the lanes."""
-    (width, dim), depth = net.weight_in.shape, net.weight_hidden.shape[0]
-    units, seen, longest = net.bias_in.shape[1], address(net.seen, 0), net.seen.shape[1]
-    before, after, code = space, moved(space, width * pitch), net.activation
-    bias, biases = address(net.bias_in, at * units), address(net.bias_hidden, 0)
-    product(address(net.weight_in, 0), dim, bias, seen, source, before, pitch, width)
+def _upper_layers(net: Any, before: Any, after: Any, result: Any, pitch: Any) -> None:
+    """All behind the sums of the first layer, which `before` holds."""
+    (width, dim), depth, code = net.weight_in.shape, net.weight_hidden.shape[0], net.activation
+    units, seen = net.bias_in.shape[1], address(net.seen, net.seen.shape[1])
+    weight, biases = address(net.weight_hidden, 0), address(net.bias_hidden, 0)
     activate(code, before, before, width * pitch)
-    seen, weight = moved(seen, longest), address(net.weight_hidden, 0)
     for k in range(depth):
         lines = moved(weight, k * width * width)
         product(lines, width, moved(biases, k * units), seen, before, after, pitch, width)
@@ -185,6 +182,15 @@ def on_tile(net: Any, at: Any, source: Any, result: Any, space: Any, pitch: Any)
         before, after = after, before
     lines, bias = address(net.weight_out, 0), address(net.bias_out, 0)
     product(lines, width, bias, seen, before, result, pitch, dim)
+
+
+@jit_inline
+def on_tile(net: Any, at: Any, source: Any, result: Any, space: Any, pitch: Any) -> None:
+    """Evaluation `at` of the states of a tile (D, pitch), rows of the batch side by side in the lanes."""
+    width, dim = net.weight_in.shape
+    bias, seen = address(net.bias_in, at * net.bias_in.shape[1]), address(net.seen, 0)
+    product(address(net.weight_in, 0), dim, bias, seen, source, space, pitch, width)
+    _upper_layers(net, space, moved(space, width * pitch), result, pitch)
 
 
 @jit_exact
@@ -200,20 +206,10 @@ def _spread_biases(biases: Any, first: Any, last: Any, width: Any, pitch: Any, t
 @jit_inline
 def on_window(net: Any, first: Any, source: Any, result: Any, space: Any, pitch: Any) -> None:
     """As `on_tile`, with evaluation first + j for column j; pitch: 4 vectors."""
-    (width, dim), depth = net.weight_in.shape, net.weight_hidden.shape[0]
-    units, seen, longest = net.bias_in.shape[1], address(net.seen, 0), net.seen.shape[1]
-    before, after, code = space, moved(space, width * pitch), net.activation
-    _spread_biases(net.bias_in, first, net.bias_in.shape[0] - 1, width, pitch, before)
-    add_product(address(net.weight_in, 0), dim, source, before, pitch, width)
-    activate(code, before, before, width * pitch)
-    seen, weight, biases = moved(seen, longest), address(net.weight_hidden, 0), address(net.bias_hidden, 0)
-    for k in range(depth):
-        lines = moved(weight, k * width * width)
-        product(lines, width, moved(biases, k * units), seen, before, after, pitch, width)
-        activate(code, after, after, width * pitch)
-        before, after = after, before
-    lines, bias = address(net.weight_out, 0), address(net.bias_out, 0)
-    product(lines, width, bias, seen, before, result, pitch, dim)
+    width, dim = net.weight_in.shape
+    _spread_biases(net.bias_in, first, net.bias_in.shape[0] - 1, width, pitch, space)
+    add_product(address(net.weight_in, 0), dim, source, space, pitch, width)
+    _upper_layers(net, space, moved(space, width * pitch), result, pitch)
 
 
 @jit_inline
