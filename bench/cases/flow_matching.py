@@ -1,14 +1,12 @@
 """Flow matching: S evaluations of a velocity one after the other; S is on the axis."""
 
-import functools
 from typing import Any
 
 import numpy as np
 
-from seqgap.bench.model import arrays
-from seqgap.bench.model.case import COUNT, Call, Case, Cost, Dtype, Operation, rounding
+from seqgap.bench.model.case import COUNT, Call, Case, Dtype
 from seqgap.bench.peers import chains
-from seqgap.bench.peers.chains import DEPTH, DIM, LENGTHS, WIDTH
+from seqgap.bench.peers.chains import DEPTH, DIM, WIDTH
 from seqgap.kernels import flow_matching, mixture
 from seqgap.kernels.normal import standard_normal
 
@@ -34,30 +32,18 @@ def _tables(call: Call, steps: int, dtype: Dtype) -> tuple[Any, ...]:
     return chains.tables(call, np.arange(steps) / steps, dtype)
 
 
-_operation = functools.partial(
-    Operation, tolerance=rounding(lambda steps: 100 * steps + 500),
-    axis="steps", sizes=LENGTHS, largest_dim=10,
-)  # fmt: skip
-
 CASE = Case(
     "flow_matching",
     (
-        _operation("sample", _sample, chains.drawing_cost, rows=(COUNT, None, None), timed=False),
-        _operation(
-            "run", _run, chains.network_cost, rows=(0, None, None), compiled=chains.held("run"),
-            strategies=("steps", "picard"),
-            implementations=arrays.implementations(
-                numpy=chains.numpy_run, torch=chains.torch_run, jax=chains.jax_run, prepare=_tables,
-                unrolled=True,
-            ),
+        chains.operation(
+            "sample", _sample, chains.drawing_cost, rows=(COUNT, None, None), timed=False, largest_dim=10,
         ),
-        _operation(
-            "trajectory", _trajectory, chains.network_cost, rows=(0, None, None), output_axis=1, timed=False
+        chains.network_run(_run, _tables),
+        chains.operation(
+            "trajectory", _trajectory, chains.network_cost, rows=(0, None, None), output_axis=1, timed=False,
+            largest_dim=10,
         ),
-        _operation(
-            "random_params", lambda steps, count, dtype, seed: Call((DIM, seed), {"dtype": dtype}),
-            lambda steps: Cost(), timed=False,
-        ),
+        chains.random_params(),
     ),
     sampler="run",
 )  # fmt: skip

@@ -13,21 +13,17 @@ from seqgap.bench.cases import mixture as densities
 from seqgap.bench.cases.mixture import Tables
 from seqgap.bench.model import arrays
 from seqgap.bench.model.case import (
-    COUNT,
     NORMAL_FLOPS,
     Call,
     Case,
     Cost,
     Dtype,
     Noise,
-    Operation,
     Thunk,
-    rounding,
 )
 from seqgap.bench.peers import chains
-from seqgap.bench.peers.chains import DEPTH, DIM, LENGTHS, WIDTH
+from seqgap.bench.peers.chains import DEPTH, DIM, WIDTH
 from seqgap.kernels import langevin, mixture
-from seqgap.kernels._nets.chain import Chain
 from seqgap.kernels._nets.perceptron import random_perceptron
 from seqgap.kernels.normal import standard_normal
 
@@ -56,22 +52,6 @@ def _network(steps: int, count: int, dtype: Dtype, seed: int) -> Call:
 def _states(steps: int, count: int, dtype: Dtype, seed: int) -> Call:
     call = _adjusted(steps, count, dtype, seed)
     return Call((langevin.trajectory(*call.args, **call.kwargs),))
-
-
-def _affine(call: Call) -> chains.Affine:
-    return chains.affine(Chain(call.args[1]))
-
-
-def _tables(call: Call, steps: int, dtype: Dtype) -> tuple[Any, ...]:
-    return (chains.in_dtype(_affine(call), dtype),)
-
-
-def _noise(output: Any, call: Call) -> Any:
-    return chains.standardised(output, _affine(call))
-
-
-def _normals(call: Call, steps: int) -> tuple[int, ...]:
-    return steps + 1, call.args[0], DIM
 
 
 def _density(call: Call, steps: int, dtype: Dtype) -> tuple[Any, Tables, Any]:
@@ -179,14 +159,6 @@ def _uniforms(output: Any, call: Call) -> Any:
     return densities._uniforms(output, Call((None, call.args[1].target)))
 
 
-def _sample_cost(steps: int) -> Cost:
-    normals = (steps + 1) * DIM
-    return Cost(
-        depth=steps, flops=normals * NORMAL_FLOPS + 4 * steps * DIM, elements=DIM, written=DIM,
-        normals=normals, parameters=2 * steps * DIM,
-    )  # fmt: skip
-
-
 def _run_cost(steps: int) -> Cost:
     """An evaluation for each step and one for the first state."""
     once, normals = densities._score_cost(DIM), steps * DIM
@@ -196,22 +168,11 @@ def _run_cost(steps: int) -> Cost:
     )  # fmt: skip
 
 
-_operation = functools.partial(
-    Operation, tolerance=rounding(lambda steps: 100 * steps + 500), axis="steps", sizes=LENGTHS
-)
-
 CASE = Case(
     "langevin",
     (
-        _operation(
-            "sample", _gaussian, _sample_cost, rows=(COUNT, None, None), compiled=chains.held("sample"),
-            noise=Noise(_noise), largest_dim=100,
-            implementations=arrays.implementations(
-                numpy=chains.numpy_affine, torch=chains.torch_affine, jax=chains.jax_affine,
-                prepare=_tables, draw=_normals, unrolled=True,
-            ),
-        ),
-        _operation(
+        chains.affine_sample(_gaussian),
+        chains.operation(
             "run", _adjusted, _run_cost, rows=(0, None, None), compiled=chains.held("run"),
             noise=Noise(_uniforms, "uniform"), largest_dim=20,
             implementations=arrays.implementations(
@@ -220,19 +181,16 @@ CASE = Case(
             )
             | {"blackjax": _blackjax},
         ),
-        _operation(
+        chains.operation(
             "trajectory", _network, chains.drawing_cost, rows=(0, None, None), output_axis=1, timed=False,
             largest_dim=10,
         ),
-        _operation("accepted", _states, lambda steps: Cost(), timed=False, largest_dim=20),
-        _operation(
+        chains.operation("accepted", _states, lambda steps: Cost(), timed=False, largest_dim=20),
+        chains.operation(
             "annealed", lambda steps, count, dtype, seed: Call((np.geomspace(1, 0.01, 1 + count),)),
             lambda steps: Cost(), timed=False, dtypes=("float64",),
         ),
-        _operation(
-            "random_params", lambda steps, count, dtype, seed: Call((DIM, seed), {"dtype": dtype}),
-            lambda steps: Cost(), timed=False,
-        ),
+        chains.random_params(),
     ),
     sampler="sample",
 )  # fmt: skip

@@ -3,12 +3,25 @@
 Everything that time adds is computed once: a bias of the first layer and two or three numbers for each step.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgap.bench.model.case import NORMAL_FLOPS, Call, Cost, Dtype, Setup, Thunk
+from seqgap.bench.model import arrays
+from seqgap.bench.model.case import (
+    COUNT,
+    NORMAL_FLOPS,
+    Call,
+    Cost,
+    Dtype,
+    Noise,
+    Operation,
+    Setup,
+    Thunk,
+    rounding,
+)
 from seqgap.kernels._nets.chain import Chain
 from seqgap.kernels._nets.perceptron import Perceptron, biases_in
 
@@ -33,7 +46,7 @@ def tables(call: Call, times: Any, dtype: Dtype) -> tuple[Any, ...]:
     """(states, tables) of a call of `run` that draws nothing; times: those that the network is given."""
     x, params = call.args[:2]
     model: Perceptron = params.model
-    steps = Chain(params, **{k: v for k, v in call.kwargs.items() if k != "first_row"}).steps.table
+    steps = Chain(params, **options_of(call)).steps.table
     numbers = (
         biases_in(model, times, np.empty(0)), model.weight_in[:, : params.dim].T,
         model.weight_hidden.swapaxes(1, 2), model.bias_hidden[1:], model.weight_out.T, model.bias_out,
@@ -90,23 +103,23 @@ class Affine(NamedTuple):
     noise: Any  # (T,)
 
 
-def affine(chain: Chain) -> Affine:
-    """The steps of a chain whose model is a Gaussian, in float64."""
+def affine(call: Call) -> Affine:
+    """The steps of a call whose model is a Gaussian, in float64."""
+    chain = Chain(call.args[1], **options_of(call))
     keep, push, noise = chain.steps.table[:, [2, 4, 5]].T
     field = chain.field(np.dtype(np.float64))
     gain, offset = (np.asarray(table)[:, : chain.dim] for table in (field.gain, field.offset))
     return Affine(keep[:, None] + push[:, None] * gain, push[:, None] * offset, noise)
 
 
-def in_dtype(steps: Affine, dtype: Dtype) -> Affine:
-    """The same in a dtype."""
-    return Affine(*(np.ascontiguousarray(table, dtype) for table in steps))
+def _affine_in_dtype(call: Call, size: int, dtype: Dtype) -> tuple[Affine]:
+    return (Affine(*(np.ascontiguousarray(table, dtype) for table in affine(call))),)
 
 
-def standardised(output: Any, steps: Affine) -> Any:
+def _standardised(output: Any, call: Call) -> Any:
     """What is left of the exact mean and deviation of affine steps from standard normals: normals again."""
     mean, variance = np.zeros(output.shape[1]), np.ones(output.shape[1])
-    for gain, offset, noise in zip(*steps, strict=True):
+    for gain, offset, noise in zip(*affine(call), strict=True):
         mean, variance = gain * mean + offset, gain**2 * variance + noise**2
     return (output - mean) / np.sqrt(variance)
 
@@ -138,14 +151,18 @@ def jax_affine(jax: Any, normals: Any, steps: Affine) -> Any:
     return jax.lax.scan(step, normals[0], (normals[1:], *steps))[0]
 
 
+def options_of(call: Call) -> dict[str, Any]:
+    """The options of the chain of a call."""
+    return {key: value for key, value in call.kwargs.items() if key != "first_row"}
+
+
 def held(verb: str) -> Callable[..., Setup]:
     """A verb of a `Chain`, which is made in the set-up as the models of the peers are."""
 
     def compiled(**options: Any) -> Setup:
         def setup(call: Call, size: int, dtype: Dtype) -> Thunk:
             first, params, seed = call.args
-            chosen = {key: value for key, value in call.kwargs.items() if key != "first_row"}
-            method = getattr(Chain(params, **chosen), verb)
+            method = getattr(Chain(params, **options_of(call)), verb)
             row = {key: value for key, value in call.kwargs.items() if key == "first_row"}
             return lambda: method(first, seed, **row, **options)
 
@@ -167,4 +184,48 @@ def network_cost(steps: int) -> Cost:
     return Cost(
         depth=steps * (DEPTH + 1), flops=steps * (2 * weights + 10 * exps + 2 * DIM), exps=steps * exps,
         elements=2 * DIM, written=DIM, parameters=parameters + steps * WIDTH, weights=weights,
+    )  # fmt: skip
+
+
+def _affine_cost(steps: int) -> Cost:
+    normals = (steps + 1) * DIM
+    return Cost(
+        depth=steps, flops=normals * NORMAL_FLOPS + 4 * steps * DIM, elements=DIM, written=DIM,
+        normals=normals, parameters=2 * steps * DIM,
+    )  # fmt: skip
+
+
+operation = functools.partial(
+    Operation, tolerance=rounding(lambda steps: 100 * steps + 500), axis="steps", sizes=LENGTHS
+)
+
+
+def affine_sample(inputs: Callable[..., Call]) -> Operation:
+    """`sample` of a chain whose model is a Gaussian: the law of its states is known."""
+    return operation(
+        "sample", inputs, _affine_cost, rows=(COUNT, None, None), compiled=held("sample"),
+        noise=Noise(_standardised), largest_dim=100,
+        implementations=arrays.implementations(
+            numpy=numpy_affine, torch=torch_affine, jax=jax_affine, prepare=_affine_in_dtype,
+            draw=lambda call, steps: (steps + 1, call.args[0], DIM), unrolled=True,
+        ),
+    )  # fmt: skip
+
+
+def network_run(inputs: Callable[..., Call], prepare: arrays.Prepare) -> Operation:
+    """`run` of a network without noise, also by Picard's sweeps; prepare: the `tables` of a call."""
+    return operation(
+        "run", inputs, network_cost, rows=(0, None, None), compiled=held("run"), largest_dim=10,
+        strategies=("steps", "picard"),
+        implementations=arrays.implementations(
+            numpy=numpy_run, torch=torch_run, jax=jax_run, prepare=prepare, unrolled=True
+        ),
+    )  # fmt: skip
+
+
+def random_params() -> Operation:
+    """That of every family, for D of the cases."""
+    return operation(
+        "random_params", lambda steps, count, dtype, seed: Call((DIM, seed), {"dtype": dtype}),
+        lambda steps: Cost(), timed=False,
     )  # fmt: skip
