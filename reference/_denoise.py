@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from seqgap.reference._linear import Gaussian
 from seqgap.reference._perceptron import Perceptron
@@ -102,3 +102,24 @@ def share(at: Moment) -> float:
 def normals(count: int, dim: int, seed: int, first_row: int, dtype: str) -> Callable[[int], Matrix]:
     """The normals of a step by its number."""
     return lambda t: standard_normal(count, dim, seed, stream=t, first_row=first_row, dtype=dtype)
+
+
+class Chain:
+    """sample and run of a family, from its trajectory."""
+
+    def __init__(self, states: Callable[..., list[Matrix]]) -> None:
+        self._states = states
+
+    def sample(
+        self, n: int, params: Params, seed: int, *, first_row: int = 0, dtype: str = "float64", **options: Any
+    ) -> Matrix:
+        """n states after all steps from normals."""
+        start = normals(n, params.model.dim, seed, first_row, dtype)(0)
+        return self.run(start, params, seed, first_row=first_row, dtype=dtype, **options)
+
+    def run(
+        self, x: Matrix, params: Params, seed: int, *, first_row: int = 0, dtype: str = "float64",
+        strategy: str = "steps", **options: Any,
+    ) -> Matrix:  # fmt: skip
+        """The states after all steps from x, whatever the strategy."""
+        return self._states(x, params, seed, first_row=first_row, dtype=dtype, **options)[-1]

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from seqgap.reference import _denoise, ddpm
-from seqgap.reference._denoise import Moment, Step, clipped, normals, rederived, share, steps_of
+from seqgap.reference._denoise import Chain, Moment, Step, clipped, normals, rederived, share, steps_of
 from seqgap.reference._plain import Matrix, Vector
 
 
@@ -33,22 +33,6 @@ def _step(eta: float, limit: float | None, clip: str) -> Step:
     return step
 
 
-def sample(
-    n: int, params: Params, seed: int, *, first_row: int = 0, dtype: str = "float64", **options: Any
-) -> Matrix:
-    """n states after all steps from normals."""
-    start = normals(n, params.model.dim, seed, first_row, dtype)(0)
-    return run(start, params, seed, first_row=first_row, dtype=dtype, **options)
-
-
-def run(
-    x: Matrix, params: Params, seed: int, *, first_row: int = 0, dtype: str = "float64", **options: Any
-) -> Matrix:
-    """The states after all steps from x, whatever the strategy."""
-    options.pop("strategy", None)
-    return trajectory(x, params, seed, first_row=first_row, dtype=dtype, **options)[-1]
-
-
 def trajectory(
     x: Matrix, params: Params, seed: int, *, steps: int | None = None, spacing: str = "leading",
     eta: float = 0.0, limit: float | None = None, clip: str = "rederive", context: Vector | None = None,
@@ -58,3 +42,7 @@ def trajectory(
     noise = normals(len(x), len(x[0]) if x else 1, seed, first_row, dtype)
     done = steps_of(spacing, steps, len(params.betas))
     return _denoise.trajectory(x, params, done, _step(eta, limit, clip), context or [], noise)
+
+
+_chain = Chain(trajectory)
+sample, run = _chain.sample, _chain.run

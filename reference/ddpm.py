@@ -1,10 +1,9 @@
 """Ancestral sampling of a denoising diffusion model, one value at a time."""
 
 import math
-from typing import Any
 
 from seqgap.reference import _denoise
-from seqgap.reference._denoise import Moment, Step, clipped, normals, share, steps_of
+from seqgap.reference._denoise import Chain, Moment, Step, clipped, normals, share, steps_of
 from seqgap.reference._perceptron import random_perceptron
 from seqgap.reference._plain import Matrix, Vector
 from seqgap.reference._schedule import linear_betas
@@ -39,22 +38,6 @@ def _step(variance: str, limit: float | None) -> Step:
     return step
 
 
-def sample(
-    n: int, params: Params, seed: int, *, first_row: int = 0, dtype: str = "float64", **options: Any
-) -> Matrix:
-    """n states after all steps from normals."""
-    start = normals(n, params.model.dim, seed, first_row, dtype)(0)
-    return run(start, params, seed, first_row=first_row, dtype=dtype, **options)
-
-
-def run(
-    x: Matrix, params: Params, seed: int, *, first_row: int = 0, dtype: str = "float64", **options: Any
-) -> Matrix:
-    """The states after all steps from x, whatever the strategy."""
-    options.pop("strategy", None)
-    return trajectory(x, params, seed, first_row=first_row, dtype=dtype, **options)[-1]
-
-
 def trajectory(
     x: Matrix, params: Params, seed: int, *, steps: int | None = None, spacing: str = "leading",
     variance: str = "posterior", limit: float | None = None, context: Vector | None = None,
@@ -64,3 +47,7 @@ def trajectory(
     noise = normals(len(x), len(x[0]) if x else 1, seed, first_row, dtype)
     done = steps_of(spacing, steps, len(params.betas))
     return _denoise.trajectory(x, params, done, _step(variance, limit), context or [], noise)
+
+
+_chain = Chain(trajectory)
+sample, run = _chain.sample, _chain.run

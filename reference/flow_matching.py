@@ -85,9 +85,10 @@ def sample(
     return run(start, params, seed, **options)
 
 
-def run(x: Matrix, params: Params, seed: int, *, first_row: int = 0, **options: Any) -> Matrix:
+def run(
+    x: Matrix, params: Params, seed: int, *, first_row: int = 0, strategy: str = "steps", **options: Any
+) -> Matrix:
     """The states after all steps from x, whatever the strategy."""
-    options.pop("strategy", None)
     return trajectory(x, params, seed, **options)[-1]
 
 
