@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.llvm import VECTOR_BYTES
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.rows import WORTH_HEAVY, in_parts
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
@@ -52,6 +53,7 @@ class Rows(NamedTuple):
 
     many: Callable[..., None]
     few: Callable[..., None]
+    most: Callable[[int], int] = lambda lanes: 3 * lanes // 8  # rows that `few` does faster
     picard: Callable[..., None] | None = None  # as `picard.picard_rows` makes it
     composed: Callable[..., Any] | None = None  # (steps, field) -> (gain, offset), weights of the noise
 
@@ -61,7 +63,7 @@ class Bound(NamedTuple):
 
     steps: tuple[Any, ...]
     field: Any  # what the row kernels read of f
-    most: int  # rows that are faster one by one
+    most: int  # rows that are done one by one
 
 
 class Plan(NamedTuple):
@@ -103,7 +105,7 @@ class Chain:
             steps = self.steps
             tableau = tuple(np.ascontiguousarray(a, dtype) for a in steps.tableau[1:])
             table = np.ascontiguousarray(steps.table, dtype)
-            most = 3 * (64 // dtype.itemsize) // 8
+            most = self._plan.rows.most(VECTOR_BYTES // dtype.itemsize)
             arrays = table, np.asarray(steps.streams, np.uint32), *tableau, dtype.type(steps.limit)
             self._known[dtype] = Bound(arrays, self._plan.field(dtype), most)
         return self._known[dtype]
