@@ -15,7 +15,7 @@ from seqgap import Chain
 from seqgap.bench.machine.variables import restart_without
 from seqgap.bench.model import arrays
 from seqgap.bench.model.case import Call
-from seqgap.bench.peers import chains
+from seqgap.bench.peers import network_steps
 from seqgap.kernels import ddim, ddpm, flow_matching
 from seqgap.kernels._nets import denoise
 from seqgap.kernels.diffusion import linear_betas
@@ -68,8 +68,8 @@ def networks() -> Iterator[Work]:
             x = standard_normal(count, DIM, 2, dtype=FLOAT32)
             call = Call((x, params, 1), {"steps": STEPS})
             setups = arrays.implementations(
-                torch=chains.torch_run, jax=chains.jax_run, unrolled=True,
-                prepare=lambda call, size, dtype, at=times[name]: chains.tables(call, at, dtype),
+                torch=network_steps.torch_run, jax=network_steps.jax_run, unrolled=True,
+                prepare=lambda call, size, dtype, at=times[name]: network_steps.tables(call, at, dtype),
             )  # fmt: skip
             thunks: Thunks = {"numba": partial(Chain(params, steps=STEPS).run, x, 1)}
             for library, setup in setups.items():

@@ -54,9 +54,9 @@ def _moved(before: Vector, after: Vector) -> bool:
 
 def sample(
     n: int, params: Params, seed: int, *, adjust: bool = False, context: Vector | None = None,
-    first_row: int = 0, dtype: str = "float64",
+    first_row: int = 0, dtype: str = "float64", strategy: str = "steps",
 ) -> Matrix:  # fmt: skip
-    """n states after all steps from normals."""
+    """n states after all steps from normals, whatever the strategy."""
     start = standard_normal(n, params.dim, seed, first_row=first_row, dtype=dtype)
     return run(start, params, seed, adjust=adjust, context=context, first_row=first_row, dtype=dtype)
 

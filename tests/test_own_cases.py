@@ -369,7 +369,7 @@ def test_the_ladder_has_the_rungs_that_the_file_has(finished: Path) -> None:
         assert ladder.cell.dim == 8
         assert [(rung.name, rung.cause) for rung in ladder.rungs] == [
             ("plain Python", ""),
-            ("NumPy, D steps", "interpreter"),
+            ("NumPy, step by step", "interpreter"),
             ("own, one at a time", "how it is written"),
             ("own, all at once", "one at a time"),
         ]

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from seqgap.bench.model.case import COUNT, Call, Case, Dtype
-from seqgap.bench.peers import chains
+from seqgap.bench.model import arrays
+from seqgap.bench.model.case import COUNT, Call, Case, Dtype, Thunk
+from seqgap.bench.peers import chains, network_steps
 from seqgap.bench.peers.chains import DEPTH, DIM, LENGTHS, WIDTH
 from seqgap.kernels import ddim
 from seqgap.kernels._nets import denoise
@@ -13,7 +14,7 @@ _STEPS = max(LENGTHS)  # of the schedule
 
 
 def _params(seed: int, dtype: Dtype) -> ddim.Params:
-    return ddim.random_params(DIM, seed, steps=_STEPS, depth=DEPTH, width=WIDTH, dtype=dtype)
+    return ddim.random_params(DIM, seed, steps=_STEPS, depth=DEPTH, width=WIDTH, prediction="v", dtype=dtype)
 
 
 def _run(steps: int, count: int, dtype: Dtype, seed: int) -> Call:
@@ -33,21 +34,46 @@ def _trajectory(steps: int, count: int, dtype: Dtype, seed: int) -> Call:
 
 def _tables(call: Call, steps: int, dtype: Dtype) -> tuple[Any, ...]:
     done = denoise.steps_of("leading", steps, _STEPS)
-    return chains.tables(call, call.args[1].times[done - 1], dtype)
+    return network_steps.tables(call, call.args[1].times[done - 1], dtype)
+
+
+def _diffusers(call: Call, steps: int, dtype: Dtype) -> Thunk:
+    """Its scheduler, with the network that the implementation torch has."""
+    import torch
+    from diffusers import DDIMScheduler
+
+    x, net = arrays.converted(_tables(call, steps, dtype), torch.tensor)
+    net, biases = network_steps.in_torch(net), net.bias_in.unbind(0)
+    scheduler = DDIMScheduler(
+        _STEPS, trained_betas=call.args[1].betas, clip_sample=False, prediction_type="v_prediction"
+    )
+    scheduler.set_timesteps(steps)
+
+    def run() -> Any:
+        state = x
+        for t, bias in zip(scheduler.timesteps, biases, strict=True):
+            predicted = network_steps.torch_network(torch, state, bias, net)
+            state = scheduler.step(predicted, t, state, return_dict=False)[0]
+        return state
+
+    return run
 
 
 CASE = Case(
     "ddim",
     (
         chains.operation(
-            "sample", _sample, chains.drawing_cost, rows=(COUNT, None, None), timed=False, largest_dim=10,
+            "sample", _sample, network_steps.drawing_cost, rows=(COUNT, None, None),
+            timed=False, largest_dim=10,
         ),
-        chains.network_run(_run, _tables),
+        *network_steps.runs(_run, _tables, diffusers=_diffusers),
         chains.operation(
-            "trajectory", _trajectory, chains.drawing_cost, rows=(0, None, None), output_axis=1, timed=False,
-            largest_dim=10,
+            "trajectory", _trajectory, network_steps.drawing_cost, rows=(0, None, None), output_axis=1,
+            timed=False, largest_dim=10,
         ),
         chains.random_params(),
     ),
     sampler="run",
+    matched=(("run", "picard"),),
+    title="DDIM, network",
 )  # fmt: skip

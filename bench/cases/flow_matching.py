@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from seqgap.bench.model.case import COUNT, Call, Case, Dtype
-from seqgap.bench.peers import chains
+from seqgap.bench.model import arrays
+from seqgap.bench.model.case import COUNT, Call, Case, Dtype, Thunk
+from seqgap.bench.peers import chains, network_steps
 from seqgap.bench.peers.chains import DEPTH, DIM, WIDTH
 from seqgap.kernels import flow_matching, mixture
 from seqgap.kernels.normal import standard_normal
@@ -29,21 +30,42 @@ def _trajectory(steps: int, count: int, dtype: Dtype, seed: int) -> Call:
 
 
 def _tables(call: Call, steps: int, dtype: Dtype) -> tuple[Any, ...]:
-    return chains.tables(call, np.arange(steps) / steps, dtype)
+    return network_steps.tables(call, np.arange(steps) / steps, dtype)
+
+
+def _torchdiffeq(call: Call, steps: int, dtype: Dtype) -> Thunk:
+    """Its Euler method, with the network that the implementation torch has, and t as one more input."""
+    import torch
+    from torchdiffeq import odeint
+
+    x, net = arrays.converted(_tables(call, steps, dtype), torch.tensor)
+    model, net = call.args[1].model, network_steps.in_torch(net)
+    still, moving = (
+        torch.tensor(row.astype(dtype)) for row in (model.bias_hidden[0], model.weight_in[:, DIM])
+    )
+    times = torch.linspace(0, 1, steps + 1, dtype=x.dtype)
+
+    def velocity(t: Any, x: Any) -> Any:
+        return network_steps.torch_network(torch, x, torch.addcmul(still, moving, t), net)
+
+    return lambda: odeint(velocity, x, times, method="euler")[-1]
 
 
 CASE = Case(
     "flow_matching",
     (
         chains.operation(
-            "sample", _sample, chains.drawing_cost, rows=(COUNT, None, None), timed=False, largest_dim=10,
+            "sample", _sample, network_steps.drawing_cost, rows=(COUNT, None, None),
+            timed=False, largest_dim=10,
         ),
-        chains.network_run(_run, _tables),
+        *network_steps.runs(_run, _tables, torchdiffeq=_torchdiffeq),
         chains.operation(
-            "trajectory", _trajectory, chains.network_cost, rows=(0, None, None), output_axis=1, timed=False,
-            largest_dim=10,
+            "trajectory", _trajectory, network_steps.network_cost, rows=(0, None, None), output_axis=1,
+            timed=False, largest_dim=10,
         ),
         chains.random_params(),
     ),
     sampler="run",
+    matched=(("run", "picard"),),
+    title="flow matching, network",
 )  # fmt: skip

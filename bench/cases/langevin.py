@@ -21,7 +21,7 @@ from seqgap.bench.model.case import (
     Noise,
     Thunk,
 )
-from seqgap.bench.peers import chains
+from seqgap.bench.peers import affine_steps, chains, network_steps
 from seqgap.bench.peers.chains import DEPTH, DIM, WIDTH
 from seqgap.kernels import langevin, mixture
 from seqgap.kernels._nets.perceptron import random_perceptron
@@ -171,7 +171,7 @@ def _run_cost(steps: int) -> Cost:
 CASE = Case(
     "langevin",
     (
-        chains.affine_sample(_gaussian),
+        *affine_steps.samples(_gaussian),
         chains.operation(
             "run", _adjusted, _run_cost, rows=(0, None, None), compiled=chains.held("run"),
             noise=Noise(_uniforms, "uniform"), largest_dim=20,
@@ -182,8 +182,8 @@ CASE = Case(
             | {"blackjax": _blackjax},
         ),
         chains.operation(
-            "trajectory", _network, chains.drawing_cost, rows=(0, None, None), output_axis=1, timed=False,
-            largest_dim=10,
+            "trajectory", _network, network_steps.drawing_cost, rows=(0, None, None), output_axis=1,
+            timed=False, largest_dim=10,
         ),
         chains.operation("accepted", _states, lambda steps: Cost(), timed=False, largest_dim=20),
         chains.operation(
@@ -193,4 +193,6 @@ CASE = Case(
         chains.random_params(),
     ),
     sampler="sample",
+    matched=(("sample", "scan"),),
+    title="Langevin, Gaussian",
 )  # fmt: skip

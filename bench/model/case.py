@@ -124,6 +124,7 @@ class Operation:
     reference: Callable[..., Any] | None = None  # makes the right result of the arguments of a call
     batches: tuple[int, ...] = ()  # all that it is measured with; none: those of the run
     compiled: Callable[..., Setup] | None = None  # of (threads=, strategy=) where not the public function
+    function: str = ""  # the public one that it calls; none: that of its name
 
     @property
     def implementation_names(self) -> list[str]:
@@ -183,11 +184,15 @@ class Case:
 
     def kernel(self, name: str) -> Callable[..., Any]:
         """The compiled function of an operation."""
-        return _attribute("kernels", self.stem, name)
+        return _attribute("kernels", self.stem, self._function(name))
 
     def reference(self, name: str) -> Callable[..., Any]:
         """The plain-Python function of an operation."""
-        return _attribute("reference", self.stem, name)
+        return _attribute("reference", self.stem, self._function(name))
+
+    def _function(self, name: str) -> str:
+        functions = {operation.name: operation.function for operation in self.operations}
+        return functions.get(name) or name
 
     def plain(self, name: str, call: Call, dtype: Dtype) -> Call:
         """`call` for the reference: lists for arrays, the reference's classes for the kernel's.

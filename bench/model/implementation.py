@@ -79,6 +79,8 @@ _TABLE = {
         Implementation("zuko", library="zuko", built_on="torch", full_passes="sequential"),
         Implementation("nflows", library="nflows", built_on="torch", full_passes="sequential"),
         Implementation("normflows", library="normflows", built_on="torch"),
+        Implementation("diffusers", library="diffusers", built_on="torch", dtypes=("float32",)),
+        Implementation("torchdiffeq", library="torchdiffeq", built_on="torch"),
         Implementation("blackjax", library="blackjax", built_on="jax"),
         Implementation("flowjax", library="flowjax", built_on="jax", full_passes="sequential"),
         _engine("onnxruntime"),

@@ -28,7 +28,7 @@ class Step(NamedTuple):
 LADDER = (
     Step("plain Python", "", "python"),
     Step("NumPy, D full passes", "interpreter", "numpy-passes"),
-    Step("NumPy, D steps", "redundant work", "numpy"),
+    Step("NumPy, step by step", "redundant work", "numpy"),
     Step("compiled, plain loops", "call overhead", "numba-plain"),
     Step("compiled, best", "vector width, checks", "numba"),
     Step("compiled, {threads} threads", "threads", "numba", all_threads=True),
@@ -73,7 +73,7 @@ def _own_steps(implementations: Collection[str]) -> tuple[Step, ...]:
         Step("plain Python", "", "python"),
         Step("NumPy, D full passes", "interpreter", "numpy-passes"),
         Step(
-            "NumPy, D steps",
+            "NumPy, step by step",
             "redundant work" if "numpy-passes" in implementations else "interpreter",
             "numpy",
         ),

@@ -95,6 +95,7 @@ class Chain:
         self.steps = self._plan.steps
         self.length = len(self.steps.table)
         self._known: dict[np.dtype[Any], Bound] = {}
+        self._scans: dict[np.dtype[Any], tuple[Array, Array, Array]] = {}
         self._bound(self.dtype)
 
     def __repr__(self) -> str:
@@ -115,18 +116,21 @@ class Chain:
         return self._bound(dtype).field
 
     def sample(
-        self, n: int, seed: Seed = None, *, rng: RNG = None, first_row: int = 0, out: Array | None = None,
-        threads: int = 1,
+        self, n: int, seed: Seed = None, *, strategy: str = "steps", rng: RNG = None, first_row: int = 0,
+        out: Array | None = None, threads: int = 1,
     ) -> Array:  # fmt: skip
         """`run` from standard normals, stream 0 of the same seed: (n, D), dtype of the chain.
 
         Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. seed, rng: as in the
-        `sample` of a family. Raises TypeError or ValueError for wrong arguments.
+        `sample` of a family. strategy: as in `run`. Raises TypeError or ValueError for wrong arguments.
         """
+        check.choice("strategy", strategy, STRATEGIES)
         key = key_of(seed, rng)
         x = standard_normal(
             n, self.dim, int(key), first_row=first_row, dtype=self.dtype, out=out, threads=threads
         )
+        if strategy != "steps":
+            return self.run(x, int(key), strategy=strategy, first_row=first_row, out=x, threads=threads)
         self._go(x, None, key, first_row, threads)
         return x
 
@@ -180,17 +184,24 @@ class Chain:
         in_parts(part, check.threads(threads), (len(source), self.dim * self.length), WORTH_HEAVY)
         return states, sweeps
 
-    def _scan(self, x: Array, key: np.uint64, first_row: int, threads: int) -> None:
+    def _composed(self, dtype: np.dtype[Any]) -> tuple[Array, Array, Array]:
+        """The chain as one affine map in a dtype: streams and weights of its noise, (gain, offset)."""
         composed = self._plan.rows.composed
         if composed is None or np.isfinite(self.steps.limit) or len(self.steps.tableau.weights) > 1:
             raise ValueError("strategy: scan needs a Gaussian as model, no limit and a method of one stage")
-        affine, weights = composed(self.steps.table, self.field(np.dtype(np.float64)))
-        drawing = self.steps.table[:, 5] != 0
-        streams = np.asarray(self.steps.streams, np.uint32)[drawing]
-        arrays = [np.ascontiguousarray(table, x.dtype) for table in (weights[drawing], affine)]
+        if dtype not in self._scans:
+            affine, weights = composed(self.steps.table, self.field(np.dtype(np.float64)))
+            drawing = self.steps.table[:, 5] != 0
+            streams = np.asarray(self.steps.streams, np.uint32)[drawing]
+            tables = (np.ascontiguousarray(table, dtype) for table in (weights[drawing], affine))
+            self._scans[dtype] = (streams, *tables)
+        return self._scans[dtype]
+
+    def _scan(self, x: Array, key: np.uint64, first_row: int, threads: int) -> None:
+        arrays = self._composed(x.dtype)
 
         def part(lo: int, hi: int) -> None:
-            scan_rows(lo, hi, x, (np.int64(first_row), key), streams, *arrays)
+            scan_rows(lo, hi, x, (np.int64(first_row), key), *arrays)
 
         in_parts(part, threads, (len(x), self.dim * self.length), WORTH_HEAVY)
 
@@ -244,18 +255,18 @@ class ChainFamily:
         params.__repr__ = summary  # type: ignore[assignment]  # mypy takes it for one that is bound
 
     def sample(
-        self, n: int, params: Any, seed: Seed = None, *, rng: RNG = None, first_row: int = 0,
-        out: Array | None = None, threads: int = 1, **options: Any,
+        self, n: int, params: Any, seed: Seed = None, *, strategy: str = "steps", rng: RNG = None,
+        first_row: int = 0, out: Array | None = None, threads: int = 1, **options: Any,
     ) -> Array:  # fmt: skip
         """n states after all steps from standard normals: (n, D), dtype of params.
 
         Rows first_row to first_row + n - 1, so that a sample can be drawn in parts; seed, rng: as in the
-        `sample` of a flow. options: those of the module; `Chain(params, **options)` prepares them once.
-        Raises TypeError or ValueError for wrong arguments.
+        `sample` of a flow. strategy: steps, picard or scan, as in `Chain.run`. options: those of the module;
+        `Chain(params, **options)` prepares them once. Raises TypeError or ValueError for wrong arguments.
         """
         check.instance("params", params, self.params)
-        chain = Chain(params, **options)
-        return chain.sample(n, seed, rng=rng, first_row=first_row, out=out, threads=threads)
+        draw = Chain(params, **options).sample
+        return draw(n, seed, strategy=strategy, rng=rng, first_row=first_row, out=out, threads=threads)
 
     def run(
         self, x: ArrayLike, params: Any, seed: Seed = None, *, strategy: str = "steps", rng: RNG = None,
