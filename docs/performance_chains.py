@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from timing import Report, Thunks, Work, on_one_thread
+from timing import Report, Thunks, Work, installed, on_one_thread
 
 from seqgap import Chain
 from seqgap.bench.machine.variables import restart_without
@@ -67,15 +67,17 @@ def networks() -> Iterator[Work]:
         for count, (eager, scan) in zip((1, 256), limits[name], strict=True):
             x = standard_normal(count, DIM, 2, dtype=FLOAT32)
             call = Call((x, params, 1), {"steps": STEPS})
+
+            def prepare(call: Call, size: int, dtype: Any, at: Any = times[name]) -> Any:
+                return network_steps.tables(call, at, dtype)
+
             setups = arrays.implementations(
-                torch=network_steps.torch_run, jax=network_steps.jax_run, unrolled=True,
-                prepare=lambda call, size, dtype, at=times[name]: network_steps.tables(call, at, dtype),
-            )  # fmt: skip
+                torch=network_steps.torch_run, jax=network_steps.jax_run, unrolled=True, prepare=prepare
+            ) | {"torch-compile": partial(network_steps.torch_compiled, prepare)}
             thunks: Thunks = {"numba": partial(Chain(params, steps=STEPS).run, x, 1)}
-            for library, setup in setups.items():
-                if importlib.util.find_spec(library):
-                    thunks[library] = setup(call, STEPS, FLOAT32)
-            wanted = [f"torch / numba >= {eager}", f"jax / numba >= {scan}"]
+            for library in set(setups).intersection(installed()):
+                thunks[library] = setups[library](call, STEPS, FLOAT32)
+            wanted = [f"torch / numba >= {eager}", f"fastest but torch / numba >= {scan}"]
             yield f"{name}, {STEPS} steps ({count}, {DIM}), 3 layers of 64", thunks, wanted
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from seqgap.bench.model.case import Dtype
 from seqgap.kernels import ddim, ddpm
+from seqgap.kernels._core import rows
 from seqgap.kernels._nets.chain import Chain
 from seqgap.kernels._nets.perceptron import ACTIVATIONS, random_perceptron
 from seqgap.kernels.diffusion import cosine_betas, linear_betas, scaled_linear_betas
@@ -303,6 +304,44 @@ def test_a_scan_is_the_chain_of_a_linear_model(family: Any, dtype: Dtype) -> Non
     expected = family.run(x, params, 3, **options)
     result = family.run(x, params, 3, strategy="scan", **options)
     np.testing.assert_allclose(result, expected, rtol=0, atol=200 * np.finfo(dtype).eps)
+
+
+def test_sample_is_run_from_normals_for_every_strategy() -> None:
+    linear, network = (
+        Chain(gaussian(), steps=20),
+        Chain(ddim.Params(*ddpm.random_params(3, 1, width=9)), steps=20),
+    )
+    for chain, strategy in ((linear, "steps"), (linear, "scan"), (network, "steps"), (network, "picard")):
+        start = standard_normal(5, chain.dim, 7, first_row=2, dtype=chain.dtype)
+        expected = chain.run(start, 7, strategy=strategy, first_row=2)
+        sample = chain.sample(5, 7, strategy=strategy, first_row=2)
+        assert sample.tobytes() == expected.tobytes(), strategy
+    with pytest.raises(ValueError, match=r"^strategy: expected one of steps, picard, scan, got 'all'$"):
+        linear.sample(1, 7, strategy="all")
+    with pytest.raises(ValueError, match=r"^strategy: scan needs a Gaussian as model"):
+        network.sample(1, 7, strategy="scan")
+
+
+def test_few_rows_of_a_large_network_take_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part for each row, with the same bits; where all rows are one part no thread is woken."""
+    network = ddim.Params(*ddpm.random_params(8, 1, depth=2, width=300, dtype=np.float32))
+    chain, x = Chain(network, steps=40), standard_normal(3, 8, 1, dtype=np.float32)
+    expected, (states, _) = chain.run(x, 1), chain.picard(x, 1)
+    parts: list[tuple[int, int]] = []
+    plain = rows._outcome
+
+    def noted(work: Any, lo: int, hi: int) -> Any:
+        parts.append((lo, hi))
+        return plain(work, lo, hi)
+
+    monkeypatch.setattr(rows, "_outcome", noted)
+    assert chain.run(x, 1, threads=2).tobytes() == expected.tobytes()
+    assert sorted(parts) == [(0, 1), (1, 2), (2, 3)]
+    assert chain.picard(x, 1, threads=2)[0].tobytes() == states.tobytes()
+    assert sorted(parts) == sorted(2 * [(0, 1), (1, 2), (2, 3)])
+    monkeypatch.setattr(rows, "_pool", lambda: pytest.fail("a thread was woken"))
+    many = standard_normal(60, 8, 1, dtype=np.float32)
+    assert chain.run(many, 1, threads=2).tobytes() == chain.run(many, 1).tobytes()
 
 
 def test_strategies_that_do_not_fit_are_refused_by_name() -> None:

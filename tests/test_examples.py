@@ -53,13 +53,28 @@ def test_digits_without_a_folder_says_how() -> None:
 
 
 @pytest.mark.slow
-@needs("sklearn", "torch", "diffusers")
-def test_diffusion_digits_goes_the_way_of_diffusers() -> None:
+@needs("sklearn", "torch", "diffusers", "torchdiffeq")
+def test_diffusion_digits_goes_the_way_of_the_libraries(tmp_path: Path) -> None:
     """From the same noise the states of both libraries are the same to float32, and end at digits."""
-    done = run("diffusion_digits.py")
+    done = run("diffusion_digits.py", str(tmp_path / "new"))
     assert done.returncode == 0, done.stderr
     data, *samplers = rows(done.stdout)
-    assert [name for name, *_ in samplers] == ["DDPM", "DDIM"]
+    assert {name for name, *_ in samplers} == {"DDPM", "DDIM", "flow matching"}
     for _, _, mean, apart, *_ in samplers:
         assert abs(float(mean) - float(data[2])) < 1
         assert float(apart) < 1e-3
+    with (tmp_path / "new" / "diffusion_digits.csv").open() as file:
+        distances = {
+            (line["name"], line["library"], line["steps"]): [float(d) for d in line["distances"].split()]
+            for line in csv.DictReader(file)
+        }
+    assert len(distances) == 2 * len(samplers)
+    assert max(distances["flow matching", "seqgap", "50"]) < min(distances["flow matching", "seqgap", "3"])
+    for suffix in ("png", "svg"):
+        assert (tmp_path / "new" / f"diffusion_digits.{suffix}").stat().st_size > 10_000
+
+
+@needs("sklearn", "torch", "diffusers", "torchdiffeq")
+def test_diffusion_digits_without_a_folder_says_how() -> None:
+    done = run("diffusion_digits.py")
+    assert (done.returncode, done.stderr) == (1, "usage: python examples/diffusion_digits.py FOLDER\n")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import seqgap
+from seqgap.bench.model.registry import stems
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -80,6 +81,13 @@ def test_the_readme_can_be_shown_elsewhere() -> None:
     named = set(re.findall(r"`((?:docs|examples)/[\w./-]+|\w+\.md)`", prose))
     assert [name for name in named if not (ROOT / name).exists()] == []
     assert len(text("README.md").split()) <= 900
+
+
+def test_the_families_of_the_readme_exist() -> None:
+    (table,) = re.findall(r"^## The families\n\n(.*?)\n\n", text("README.md"), re.DOTALL | re.MULTILINE)
+    named = re.findall(r"`(\w+)`", table)
+    assert set(named) <= set(stems("kernels"))
+    assert {"ddpm", "ddim", "flow_matching", "langevin", "mixture"} <= set(named)
 
 
 def test_pre_commit_checks_what_ci_does() -> None:

@@ -209,5 +209,7 @@ def test_a_cell_that_is_missing_is_hatched_and_bridged(tmp_path: Path) -> None:
     hatched = axes["linear_ar.forward / inverse, numpy"].collections
     assert sum(bool(part.get_hatch()) for part in hatched) == 2  # D = 64 for both N
     assert not any(part.get_hatch() for part in axes["linear_ar.forward / inverse, numba"].collections)
-    assert "NumPy, step by step" not in [t.get_text() for t in drawn(ladder, run).figure.axes[0].get_yticklabels()]
+    assert "NumPy, step by step" not in [
+        t.get_text() for t in drawn(ladder, run).figure.axes[0].get_yticklabels()
+    ]
     assert any(text.endswith("redundant work + call overhead") for text in texts(drawn(ladder, run)))

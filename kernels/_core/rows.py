@@ -23,7 +23,7 @@ from seqgap.kernels._core.philox import fill
 # Elements of a batch that are worth a thread of their own: to wake one takes 50 microseconds.
 WORTH_LIGHT = 131072  # a coupling takes 0.25 to 0.5 ns for each
 WORTH_HEAVY = 32768  # normals take 1.5 to 2.5 ns for each, networks more
-_TOGETHER = 64  # rows that kernels take side by side at most: parts and chunks are multiples of it
+TOGETHER = 64  # rows that kernels take side by side at most: parts and chunks are multiples of it
 _CHUNK = 524288  # bytes of a scratch array, that it stays in a second-level cache
 _TURNS = 8  # parts for each thread
 _LOG_2_PI = math.log(2 * math.pi)
@@ -39,19 +39,22 @@ def _pool() -> ThreadPoolExecutor:
 os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def in_parts(work: Callable[[int, int], None], threads: int, shape: tuple[int, ...], worth: int) -> None:
+def in_parts(
+    work: Callable[[int, int], None], threads: int, shape: tuple[int, ...], worth: int,
+    together: int = TOGETHER,
+) -> None:  # fmt: skip
     """work(lo, hi) for all rows of a batch of this shape, in parts that at most `threads` threads take.
 
     Each thread has `worth` elements at least. A thread that slept is slow at first, so parts are smaller than
-    its share. An error in any part is raised.
+    its share; they are multiples of `together` rows. An error in any part is raised.
     """
     count, dim = shape
     workers = min(threads, count * dim // worth)
     if workers < 2:
         work(0, count)
         return
-    size = max(count // (_TURNS * workers), worth // (2 * dim))
-    parts = range(0, count, -(-size // _TOGETHER) * _TOGETHER)
+    size = max(count // (_TURNS * workers), worth // (2 * dim), 1)
+    parts = range(0, count, -(-size // together) * together)
     starts, outcomes = iter(parts), SimpleQueue[BaseException | None]()
 
     def take_turns() -> None:
@@ -59,7 +62,7 @@ def in_parts(work: Callable[[int, int], None], threads: int, shape: tuple[int, .
             outcomes.put(_outcome(work, lo, min(lo + parts.step, count)))
 
     with contextlib.suppress(RuntimeError):  # no thread can be had, as where the interpreter ends
-        for _ in range(workers - 1):
+        for _ in range(min(workers, len(parts)) - 1):
             _pool().submit(take_turns)
     take_turns()
     for error in [outcomes.get() for _ in parts]:
@@ -225,7 +228,7 @@ def _chunk_rows(batch: Array) -> int:
     rows, dim = int(batch.shape[0]), int(batch.shape[1])
     if batch.nbytes <= _CHUNK:
         return rows
-    return min(rows, _TOGETHER * max(1, _CHUNK // (_TOGETHER * dim * batch.itemsize)))
+    return min(rows, TOGETHER * max(1, _CHUNK // (TOGETHER * dim * batch.itemsize)))
 
 
 def _chunks(count: int, scratch: Array) -> Iterator[tuple[int, int, Array]]:

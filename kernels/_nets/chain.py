@@ -15,7 +15,7 @@ from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.llvm import VECTOR_BYTES
 from seqgap.kernels._core.normals import standard_normal
-from seqgap.kernels._core.rows import WORTH_HEAVY, in_parts
+from seqgap.kernels._core.rows import TOGETHER, WORTH_HEAVY, in_parts
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._core.summary import summary
 from seqgap.kernels._nets.scan import scan_rows
@@ -56,6 +56,7 @@ class Rows(NamedTuple):
     most: Callable[[int], int] = lambda lanes: 3 * lanes // 8  # rows that `few` does faster
     picard: Callable[..., None] | None = None  # as `picard.picard_rows` makes it
     composed: Callable[..., Any] | None = None  # (steps, field) -> (gain, offset), weights of the noise
+    work: Callable[[Any], int] = lambda field: 0  # of f for a row, in normals that take as long
 
 
 class Bound(NamedTuple):
@@ -96,7 +97,7 @@ class Chain:
         self.length = len(self.steps.table)
         self._known: dict[np.dtype[Any], Bound] = {}
         self._scans: dict[np.dtype[Any], tuple[Array, Array, Array]] = {}
-        self._bound(self.dtype)
+        self._work = self.length * (self.dim + self._plan.rows.work(self.field(self.dtype)))  # of a row
 
     def __repr__(self) -> str:
         return f"Chain({self.length} steps, D={self.dim}, {self.dtype})"
@@ -181,7 +182,7 @@ class Chain:
         def part(lo: int, hi: int) -> None:
             rows(lo, hi, states, sweeps, (row, key), (steps, limit), field)
 
-        in_parts(part, check.threads(threads), (len(source), self.dim * self.length), WORTH_HEAVY)
+        in_parts(part, check.threads(threads), (len(source), self._work), WORTH_HEAVY, together=1)
         return states, sweeps
 
     def _composed(self, dtype: np.dtype[Any]) -> tuple[Array, Array, Array]:
@@ -203,7 +204,7 @@ class Chain:
         def part(lo: int, hi: int) -> None:
             scan_rows(lo, hi, x, (np.int64(first_row), key), *arrays)
 
-        in_parts(part, threads, (len(x), self.dim * self.length), WORTH_HEAVY)
+        in_parts(part, threads, (len(x), self._work), WORTH_HEAVY)
 
     def trajectory(
         self, x: ArrayLike, seed: Seed = None, *, rng: RNG = None, first_row: int = 0, threads: int = 1
@@ -225,7 +226,8 @@ class Chain:
     def _go(self, x: Array, states: Array | None, key: np.uint64, first_row: int, threads: int) -> None:
         steps, field, most = self._bound(x.dtype)
         record = np.empty((0, 0, 0), x.dtype) if states is None else states
-        rows = self._plan.rows.few if len(x) <= most else self._plan.rows.many
+        one_by_one = len(x) <= most
+        rows = self._plan.rows.few if one_by_one else self._plan.rows.many
 
         def part(lo: int, hi: int) -> None:
             rows(lo, hi, x, record, (np.int64(first_row), key), steps, field)
@@ -233,7 +235,8 @@ class Chain:
         if threads == 1:
             part(0, len(x))
         else:
-            in_parts(part, threads, (len(x), self.dim * self.length), WORTH_HEAVY)
+            together = 1 if one_by_one else TOGETHER
+            in_parts(part, threads, (len(x), self._work), WORTH_HEAVY, together)
 
 
 def _copied(value: Any) -> Any:

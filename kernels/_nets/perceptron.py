@@ -244,4 +244,11 @@ def on_row(net: Any, at: Any, source: Any, result: Any, space: Any, pitch: Any) 
     add_all_columns(address(net.columns_out, 0), outputs, width, before, result, outputs)
 
 
-ROWS = rows_of((on_tile, tile_space), (on_row, row_space))._replace(picard=picard_rows(on_window, tile_space))
+def _work(net: Evaluations) -> int:
+    """A normal takes as long as 64 multiply-adds side by side."""
+    return int(net.weight_in.size + net.weight_hidden.size + net.weight_out.size) // 64
+
+
+ROWS = rows_of((on_tile, tile_space), (on_row, row_space))._replace(
+    picard=picard_rows(on_window, tile_space), work=_work
+)
