@@ -9,6 +9,7 @@ import pytest
 from seqgap.bench.model.case import Dtype
 from seqgap.kernels import ddim, ddpm
 from seqgap.kernels._core import rows
+from seqgap.kernels._core.jit import threads_available
 from seqgap.kernels._nets.chain import Chain
 from seqgap.kernels._nets.perceptron import ACTIVATIONS, random_perceptron
 from seqgap.kernels.diffusion import cosine_betas, linear_betas, scaled_linear_betas
@@ -322,6 +323,7 @@ def test_sample_is_run_from_normals_for_every_strategy() -> None:
         network.sample(1, 7, strategy="scan")
 
 
+@pytest.mark.skipif(threads_available() < 2, reason="this machine gives Numba one thread")
 def test_few_rows_of_a_large_network_take_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part for each row, with the same bits; where all rows are one part no thread is woken."""
     network = ddim.Params(*ddpm.random_params(8, 1, depth=2, width=300, dtype=np.float32))
