@@ -3,7 +3,7 @@
 from typing import Any
 
 from seqgap.bench.model import arrays
-from seqgap.bench.model.case import COUNT, Call, Case, Dtype, Thunk
+from seqgap.bench.model.case import Call, Case, Dtype, Thunk
 from seqgap.bench.peers import chains, network_steps
 from seqgap.bench.peers.chains import DEPTH, DIM, LENGTHS, WIDTH
 from seqgap.kernels import ddim
@@ -62,15 +62,9 @@ def _diffusers(call: Call, steps: int, dtype: Dtype) -> Thunk:
 CASE = Case(
     "ddim",
     (
-        chains.operation(
-            "sample", _sample, network_steps.drawing_cost, rows=(COUNT, None, None),
-            timed=False, largest_dim=10,
-        ),
+        chains.sample(_sample),
         *network_steps.runs(_run, _tables, diffusers=_diffusers),
-        chains.operation(
-            "trajectory", _trajectory, network_steps.drawing_cost, rows=(0, None, None), output_axis=1,
-            timed=False, largest_dim=10,
-        ),
+        chains.trajectory(_trajectory),
         chains.random_params(),
     ),
     sampler="run",

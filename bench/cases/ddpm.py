@@ -58,10 +58,7 @@ CASE = Case(
             "run", _network, network_steps.drawing_cost, rows=(0, None, None), compiled=chains.held("run"),
             largest_dim=10,
         ),
-        chains.operation(
-            "trajectory", _network, network_steps.drawing_cost, rows=(0, None, None), output_axis=1,
-            timed=False, largest_dim=10,
-        ),
+        chains.trajectory(_network),
         chains.random_params(),
     ),
     sampler="sample",

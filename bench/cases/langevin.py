@@ -21,7 +21,7 @@ from seqgap.bench.model.case import (
     Noise,
     Thunk,
 )
-from seqgap.bench.peers import affine_steps, chains, network_steps
+from seqgap.bench.peers import affine_steps, chains
 from seqgap.bench.peers.chains import DEPTH, DIM, WIDTH
 from seqgap.kernels import langevin, mixture
 from seqgap.kernels._nets.perceptron import random_perceptron
@@ -181,10 +181,7 @@ CASE = Case(
             )
             | {"blackjax": _blackjax},
         ),
-        chains.operation(
-            "trajectory", _network, network_steps.drawing_cost, rows=(0, None, None), output_axis=1,
-            timed=False, largest_dim=10,
-        ),
+        chains.trajectory(_network),
         chains.operation("accepted", _states, lambda steps: Cost(), timed=False, largest_dim=20),
         chains.operation(
             "annealed", lambda steps, count, dtype, seed: Call((np.geomspace(1, 0.01, 1 + count),)),

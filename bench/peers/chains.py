@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from seqgap.bench.model.case import Call, Cost, Dtype, Operation, Setup, Thunk, rounding
+from seqgap.bench.model.case import COUNT, Call, Cost, Dtype, Operation, Setup, Thunk, rounding
 from seqgap.kernels._nets.chain import Chain
 
 DIM, DEPTH, WIDTH = 16, 3, 32  # of the cases' networks
@@ -53,3 +53,17 @@ def random_params() -> Operation:
         "random_params", lambda steps, count, dtype, seed: Call((DIM, seed), {"dtype": dtype}),
         lambda steps: Cost(), timed=False,
     )  # fmt: skip
+
+
+def sample(inputs: Callable[..., Call]) -> Operation:
+    """`sample` of what no peer has: verified, not timed."""
+    return _verified("sample", inputs, rows=(COUNT, None, None))
+
+
+def trajectory(inputs: Callable[..., Call]) -> Operation:
+    """`trajectory`: verified, not timed."""
+    return _verified("trajectory", inputs, rows=(0, None, None), output_axis=1)
+
+
+def _verified(name: str, inputs: Callable[..., Call], **more: Any) -> Operation:
+    return operation(name, inputs, lambda steps: Cost(), timed=False, largest_dim=10, **more)
