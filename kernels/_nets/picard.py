@@ -24,14 +24,13 @@ from seqgap.kernels._nets.packed import in_vectors
 def _replace(count: Any, known: Any, value: Any, tolerance: Any) -> Any:
     """Write `value` over `known`; whether that changes any number by more than tolerance max(1, |value|)."""
     isolate()
-    one, changed = number(known, 1), 0
+    one, moves = number(known, 1), False  # no count: its integers would halve the vectors of float32
     for at in range(count):
         before, after = entry(known, at), entry(value, at)
         change, size = magnitude(after - before), magnitude(after)
-        if change > number(known, tolerance) * select(size > one, size, one):
-            changed += 1
+        moves = moves | (change > number(known, tolerance) * select(size > one, size, one))
         put(known, at, after)
-    return changed > 0
+    return moves
 
 
 class Window(NamedTuple):
