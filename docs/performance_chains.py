@@ -15,8 +15,9 @@ from seqgap import Chain
 from seqgap.bench.machine.variables import restart_without
 from seqgap.bench.model import arrays
 from seqgap.bench.model.case import Call
+from seqgap.bench.model.registry import operation_of
 from seqgap.bench.peers import network_steps
-from seqgap.kernels import ddim, ddpm, flow_matching
+from seqgap.kernels import ddim, ddpm, flow_matching, langevin, mixture
 from seqgap.kernels._nets import denoise
 from seqgap.kernels.diffusion import linear_betas
 from seqgap.kernels.normal import standard_normal
@@ -81,6 +82,18 @@ def networks() -> Iterator[Work]:
             yield f"{name}, {STEPS} steps ({count}, {DIM}), 3 layers of 64", thunks, wanted
 
 
+def adjusted() -> Iterator[Work]:
+    """Steps of MALA on a mixture of two, against blackjax and a scan in JAX."""
+    params = langevin.random_params(2, 1, steps=100, step_size=0.1, components=2, dtype=FLOAT32)
+    x = mixture.sample(1000, params.target, 1)
+    setups = operation_of("langevin.run").implementations
+    thunks: Thunks = {"numba": partial(Chain(params, adjust=True).run, x, 1)}
+    for library in {"blackjax", "jax"}.intersection(installed()):
+        thunks[library] = setups[library](Call((x, params, 1)), 100, FLOAT32)
+    wanted = [f"{library} / numba >= 5" for library in thunks if library == "blackjax"]
+    yield "MALA, 100 steps of 1000 chains, mixture of two, D = 2", thunks, wanted
+
+
 def sweeps() -> Iterator[Work]:
     """One row through 64 steps, one after the other and by Picard's sweeps; weights within and beyond L2."""
     for width, limit in ((64, 0), (256, 0), (512, 0), (1024, 0), (1700, 1)):
@@ -101,4 +114,5 @@ if __name__ == "__main__":
         report = Report()
         report.compare(FLOAT32, one_step())
         report.compare(FLOAT32, networks())
+        report.compare(FLOAT32, adjusted())
         report.compare(FLOAT32, sweeps())

@@ -319,8 +319,12 @@ def test_sample_is_run_from_normals_for_every_strategy() -> None:
         assert sample.tobytes() == expected.tobytes(), strategy
     with pytest.raises(ValueError, match=r"^strategy: expected one of steps, picard, scan, got 'all'$"):
         linear.sample(1, 7, strategy="all")
+    out = np.full((2, 3), 7.0)
     with pytest.raises(ValueError, match=r"^strategy: scan needs a Gaussian as model"):
-        network.sample(1, 7, strategy="scan")
+        network.sample(2, 7, strategy="scan", out=out)
+    with pytest.raises(ValueError, match=r"^picard: expected a Perceptron as model"):
+        linear.sample(1, 7, strategy="picard")
+    assert (out == 7).all()
 
 
 @pytest.mark.skipif(threads_available() < 2, reason="this machine gives Numba one thread")

@@ -62,7 +62,8 @@ def _density(call: Call, steps: int, dtype: Dtype) -> tuple[Any, Tables, Any]:
 
 def _adjusted_normals(call: Call, steps: int) -> tuple[int, ...]:
     """Two more for each row, of which -log u is half the sum of the squares."""
-    return steps, len(call.args[0]), DIM + 2
+    count, dim = call.args[0].shape
+    return steps, count, dim + 2
 
 
 def _known(logsumexp: Any, exp: Any, x: Any, tables: Tables) -> tuple[Any, Any]:

@@ -83,7 +83,7 @@ def torch_run(torch: Any, x: Any, net: Tables) -> Any:
 def torch_compiled(prepare: arrays.Prepare, call: Call, steps: int, dtype: Dtype) -> Thunk:
     """Ten steps compiled at once, in a loop of Python: a whole chain would be unrolled, for minutes.
 
-    One step in each call took 3 times as long for one state: a call costs 60 us.
+    One step in each call took 2.6 times as long for one state, D = 64 and 64 units, on an Emerald Rapids.
     """
     import torch
 

@@ -125,7 +125,7 @@ class Chain:
         Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. seed, rng: as in the
         `sample` of a family. strategy: as in `run`. Raises TypeError or ValueError for wrong arguments.
         """
-        check.choice("strategy", strategy, STRATEGIES)
+        self._refuse_unless_able(strategy)
         key = key_of(seed, rng)
         x = standard_normal(
             n, self.dim, int(key), first_row=first_row, dtype=self.dtype, out=out, threads=threads
@@ -144,7 +144,7 @@ class Chain:
         strategy: steps, one after the other; picard, as that verb; scan, one pass for a linear model without
         a limit, the same to rounding. out: the array that the result is written to; it may be x itself.
         """
-        check.choice("strategy", strategy, STRATEGIES)
+        self._refuse_unless_able(strategy)
         if strategy == "picard":
             return self.picard(x, seed, rng=rng, first_row=first_row, out=out, threads=threads)[0]
         source = self._batch(x)
@@ -168,9 +168,9 @@ class Chain:
         after it that a sweep changes by at most tolerance max(1, |x|); 64 roundings of the dtype by default.
         At most T sweeps. Only for networks, and methods of one stage: else ValueError.
         """
+        self._refuse_unless_able("picard")
         source, rows = self._batch(x), self._plan.rows.picard
-        if rows is None or len(self.steps.tableau.weights) > 1:
-            raise ValueError("picard: expected a Perceptron as model and a method of one stage, got others")
+        assert rows is not None
         key, row = key_of(seed, rng), check.first_row(first_row, len(source))
         limit = 64 * float(np.finfo(source.dtype).eps)
         limit = limit if tolerance is None else check.positive("tolerance", tolerance)
@@ -187,10 +187,9 @@ class Chain:
 
     def _composed(self, dtype: np.dtype[Any]) -> tuple[Array, Array, Array]:
         """The chain as one affine map in a dtype: streams and weights of its noise, (gain, offset)."""
-        composed = self._plan.rows.composed
-        if composed is None or np.isfinite(self.steps.limit) or len(self.steps.tableau.weights) > 1:
-            raise ValueError("strategy: scan needs a Gaussian as model, no limit and a method of one stage")
         if dtype not in self._scans:
+            composed = self._plan.rows.composed
+            assert composed is not None
             affine, weights = composed(self.steps.table, self.field(np.dtype(np.float64)))
             drawing = self.steps.table[:, 5] != 0
             streams = np.asarray(self.steps.streams, np.uint32)[drawing]
@@ -216,6 +215,16 @@ class Chain:
         states[0] = source
         self._go(source.copy(), states, key, row, check.threads(threads))
         return states
+
+    def _refuse_unless_able(self, strategy: str) -> None:
+        """Before anything is written: TypeError or ValueError for a strategy that does not fit the chain."""
+        check.choice("strategy", strategy, STRATEGIES)
+        rows, single = self._plan.rows, len(self.steps.tableau.weights) == 1
+        if strategy == "picard" and not (rows.picard and single):
+            raise ValueError("picard: expected a Perceptron as model and a method of one stage, got others")
+        if strategy == "scan" and not (rows.composed and single and np.isinf(self.steps.limit)):
+            needed = "a Gaussian as model, no limit, no adjustment and a method of one stage"
+            raise ValueError(f"strategy: scan needs {needed}")
 
     def _batch(self, x: Any) -> Array:
         source = check.batch("x", x)
