@@ -14,7 +14,7 @@ from seqgap.kernels._core.vecmath import log_normal, sincos_one_turn
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 # Rows of fewer columns make no vectors of their own: row by row 2 columns took 11 ns a normal, so 1.9.
-_NARROW = {types.float64: 32, types.float32: 64}
+_NARROW = {types.float64: 32, types.float32: 64, types.uint32: 64}
 _TILE_ROWS = 64  # rows at a time then: the scratch columns stay in the first-level cache
 _32, _21, _11 = np.uint64(32), np.uint64(21), np.uint64(11)
 
@@ -74,6 +74,11 @@ def _normals32(w0: Any, w1: Any, w2: Any, w3: Any) -> Any:
 
 
 @jit_inline
+def _plain_words(w0: Any, w1: Any, w2: Any, w3: Any) -> Any:
+    return w0, w1, w2, w3
+
+
+@jit_inline
 def _put2(values: Any, out: Any, i: Any, j: Any) -> None:
     out[i, j], out[i, j + 1] = values
 
@@ -119,13 +124,17 @@ def _by_blocks(width: int, normals: Any, put: Any) -> Any:
     return by_blocks
 
 
-_BLOCKS = {types.float64: (2, _pair64, _put2), types.float32: (4, _normals32, _put4)}
+_BLOCKS = {
+    types.float64: (2, _pair64, _put2),
+    types.float32: (4, _normals32, _put4),
+    types.uint32: (4, _plain_words, _put4),
+}
 _FILLS = {real: (_by_rows(*block), _by_blocks(*block)) for real, block in _BLOCKS.items()}
 
 
 @generated
 def fill(out: Any, first_row: Any, seed: Any, stream: Any) -> Any:
-    """Fill `out` with the normals of rows first_row, first_row + 1, ..."""
+    """Fill `out` with the normals of rows first_row, first_row + 1, ..., or if it is uint32 with their words."""
     by_rows, by_blocks = _FILLS[out.dtype]
     narrow = _NARROW[out.dtype]
 
