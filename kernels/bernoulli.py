@@ -1,9 +1,9 @@
 """Vectors of independent bits: log p(x) = sum over d of x_d logit_d - log(1 + exp(logit_d)).
 
-The probability that bit d is 1 is p_d = sigmoid(logit_d); a logit of inf or -inf is a bit that is always 1 or
-always 0. `log_prob` adds log p_d or log(1 - p_d) for each bit, both made of the logit without cancellation, so
-that it is -inf for what cannot be, and never NaN. Bishop, "Pattern recognition and machine learning" (2006),
-sections 2.1 and 9.3.3.
+The probability that bit d is 1 is p_d = sigmoid(logit_d); a logit of inf or -inf is a bit that is always 1
+or always 0. `log_prob` adds log p_d or log(1 - p_d) for each bit, both made of the logit without
+cancellation, so that it is -inf for what cannot be, and never NaN. Bishop, "Pattern recognition and machine
+learning" (2006), sections 2.1 and 9.3.3.
 """
 
 from typing import Any, NamedTuple
@@ -21,6 +21,8 @@ from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._core.summary import summary
 from seqgap.kernels._core.vecmath import sigmoid, softplus
 from seqgap.kernels._nets.bits import STREAM, UINT8, batch_of_bits, rows_at_a_time
+
+_SHORT = 16  # bits of a row that take longer in vectors: 2 to 6 of them took 4 ns each, so 0.6 to 1.7
 
 
 class Params(NamedTuple):
@@ -42,9 +44,7 @@ class Params(NamedTuple):
 Params.__repr__ = summary  # type: ignore[method-assign]  # mypy takes it for one that is bound
 
 
-def random_params(
-    dim: int, seed: Seed = None, *, rng: RNG = None, dtype: DTypeLike = np.float64
-) -> Params:
+def random_params(dim: int, seed: Seed = None, *, rng: RNG = None, dtype: DTypeLike = np.float64) -> Params:
     """Logits that are standard normals of `seed`. Raises TypeError or ValueError for wrong arguments."""
     dim, real = check.count("dim", dim, 1), check.dtype(dtype)
     return Params(standard_normal(1, dim, key_of(seed, rng), stream=1)[0].astype(real))
@@ -114,7 +114,7 @@ def _limits(logit: Any) -> Any:
 
 
 @jit
-def _log_prob_rows(lo: Any, hi: Any, x: Any, density: Any, table: Any) -> None:
+def _long_rows(lo: Any, hi: Any, x: Any, density: Any, table: Any) -> None:
     isolate()
     for n in range(lo, hi):
         total = 0.0
@@ -124,24 +124,43 @@ def _log_prob_rows(lo: Any, hi: Any, x: Any, density: Any, table: Any) -> None:
 
 
 @jit_exact
-def _compare(words: Any, largest: Any, possible: Any, x: Any, start: Any) -> None:
-    """Entries of x, counted through its rows from `start` on, become the bits of as many words."""
+def _short_rows(lo: Any, hi: Any, x: Any, density: Any, table: Any) -> None:
+    isolate()
+    for n in range(lo, hi):
+        total = 0.0
+        for d in range(x.shape[1]):
+            total += table[x[n, d], d]
+        density[n] = total
+
+
+@jit_exact
+def _log_prob_rows(lo: Any, hi: Any, x: Any, density: Any, table: Any) -> None:
+    isolate()
+    if x.shape[1] < _SHORT:
+        _short_rows(lo, hi, x, density, table)
+    else:
+        _long_rows(lo, hi, x, density, table)
+
+
+@jit_exact
+def _compare(words: Any, largest: Any, possible: Any, bits: Any) -> None:
     isolate()
     for i in range(words.shape[0]):
-        x[start + i] = np.uint8(words[i] <= largest[i]) & possible[i]
+        bits[i] = np.uint8(words[i] <= largest[i]) & possible[i]
 
 
 @jit_exact
 def _sample_rows(lo: Any, hi: Any, x: Any, first_row: Any, seed: Any, limits: Any) -> None:
     isolate()
-    dim, size = x.shape[1], min(rows_at_a_time(x.shape[1]), hi - lo)
+    dim, size = x.shape[1], rows_at_a_time(hi - lo, x.shape[1])
     words, largest = np.empty((size, dim), np.uint32), np.empty((size, dim), np.uint32)
     possible = np.empty((size, dim), np.uint8)
     largest[:], possible[:] = limits  # once for each row, so that a short row makes no short loop
     for start in range(lo, hi, size):
-        drawn = words[: min(size, hi - start)]
+        stop = min(start + size, hi)
+        drawn = words[: stop - start]
         fill(drawn, first_row + start, seed, STREAM)
-        _compare(drawn.ravel(), largest.ravel(), possible.ravel(), x.ravel(), start * dim)
+        _compare(drawn.ravel(), largest.ravel(), possible.ravel(), x[start:stop].ravel())
 
 
 _log_prob = RowKernel(_log_prob_rows, WORTH_LIGHT)
@@ -170,9 +189,9 @@ def sample(
     Rows first_row to first_row + n - 1, so that a sample can be drawn in parts: a row depends on its number
     and `seed` alone. Bit d of a row is 1 where w < 2**32 p, with w the word d % 4 of Philox block d // 4 of
     that row (stream 0), so that its probability is p to within 2**-32, and exactly where p is 0 or 1. seed:
-    0 <= seed < 2**64. rng instead, as in SPEC 7: an integer, SeedSequence, BitGenerator or Generator, of which
-    one seed is drawn; with neither the sample is another one each time. Raises TypeError or ValueError for
-    wrong arguments.
+    0 <= seed < 2**64. rng instead, as in SPEC 7: an integer, SeedSequence, BitGenerator or Generator, of
+    which one seed is drawn; with neither the sample is another one each time. Raises TypeError or ValueError
+    for wrong arguments.
     """
     logit, n, key = _checked(params), check.count("n", n), key_of(seed, rng)
     row, threads = check.first_row(first_row, n), check.threads(threads)

@@ -63,7 +63,8 @@ def draws(case: Case, operation: Operation) -> bool:
     """Whether a result depends on a seed."""
     if not takes("seed", case, operation):
         return False
-    return operation.name == "random_params" or operation.cost(max(operation.sizes or (4,))).normals > 0
+    sampler = operation.name == "random_params" or COUNT in (operation.rows or ())
+    return sampler or operation.cost(max(operation.sizes or (4,))).normals > 0
 
 
 SUBJECTS = {  # what a test is about, by the argument that it takes

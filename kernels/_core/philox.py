@@ -134,7 +134,7 @@ _FILLS = {real: (_by_rows(*block), _by_blocks(*block)) for real, block in _BLOCK
 
 @generated
 def fill(out: Any, first_row: Any, seed: Any, stream: Any) -> Any:
-    """Fill `out` with the normals of rows first_row, first_row + 1, ..., or if it is uint32 with their words."""
+    """Fill `out` with the normals of rows first_row, first_row + 1, ...; uint32 with their words."""
     by_rows, by_blocks = _FILLS[out.dtype]
     narrow = _NARROW[out.dtype]
 

@@ -1,7 +1,7 @@
 """Batches of bits, checked, and the words that bits are drawn with.
 
-Bit d of a row is 1 where its word w, one for each row and column, is below 2**32 p: with a probability that is
-p to within 2**-32, and exactly where p is 0 or 1.
+Bit d of a row is 1 where its word w, one for each row and column, is below 2**32 p: with a probability that
+is p to within 2**-32, and exactly where p is 0 or 1.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ STREAM = np.uint32(0)  # of the words
 
 
 def batch_of_bits(name: str, value: Any, dim: int | None = None) -> Array:
-    """`value`, integers or bools that are 0 or 1, as a plain (N, D) array of uint8; dim: the D of the params."""
+    """`value`, integers or bools that are 0 or 1, as a plain (N, D) array of uint8; dim: D of the params."""
     array = check.asarray(name, value)
     if array.size and array.dtype.kind not in "biu":
         came = check.described(value) if array.dtype.kind in "OSU" else f"dtype {array.dtype}"
@@ -35,6 +35,6 @@ def batch_of_bits(name: str, value: Any, dim: int | None = None) -> Array:
 
 
 @jit_inline
-def rows_at_a_time(dim: Any) -> Any:
-    """How many rows of D numbers stay in the first-level cache."""
-    return max(1, 4096 // dim)
+def rows_at_a_time(count: Any, dim: Any) -> Any:
+    """How many of so many rows of D numbers go together: they stay in the first-level cache."""
+    return max(1, min(count, 4096 // dim))
