@@ -10,7 +10,7 @@ import numpy as np
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
-from seqgap.kernels._core.jit import jit_inline
+from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 
 UINT8 = np.dtype(np.uint8)
 STREAM = np.uint32(0)  # of the words
@@ -36,5 +36,17 @@ def batch_of_bits(name: str, value: Any, dim: int | None = None) -> Array:
 
 @jit_inline
 def rows_at_a_time(count: Any, dim: Any) -> Any:
-    """How many of so many rows of D numbers go together: they stay in the first-level cache."""
-    return max(1, min(count, 4096 // dim))
+    """How many of so many rows of D numbers go together: 64, or more as far as they fit a first-level cache."""
+    return max(1, min(count, 64 * max(1, 64 // dim)))
+
+
+@jit_exact
+def to_uniforms(words: Any, uniforms: Any) -> None:
+    """w / 2**32 in the dtype of `uniforms`, rounded down: below each of its numbers that w / 2**32 is below.
+
+    Rounding to the nearest rounds down without the first of the bits that float32 has no room for.
+    """
+    isolate()
+    for i in range(words.shape[0]):
+        word = words[i] & ~(words[i] >> np.uint32(24)) if uniforms.itemsize == 4 else words[i]
+        uniforms[i] = uniforms.dtype.type(np.uint32(word)) * uniforms.dtype.type(2.0**-32)
