@@ -107,9 +107,9 @@ def _limits(logit: Any) -> Any:
     """(largest words of a 1, 1 where there are such and else 0): w < 2**32 p is w <= ceil(2**32 p) - 1."""
     largest, possible = np.empty(logit.shape[0], np.uint32), np.empty(logit.shape[0], np.uint8)
     for d in range(logit.shape[0]):
-        ceiling = np.int64(np.ceil(sigmoid(logit[d]) * 4294967296.0))
+        ceiling = np.int64(np.ceil(sigmoid(logit[d]) * 2.0**32))
         possible[d] = ceiling > 0
-        largest[d] = np.uint32(max(ceiling - 1, 0))
+        largest[d] = np.uint32(ceiling - possible[d])
     return largest, possible
 
 

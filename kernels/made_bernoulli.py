@@ -104,7 +104,7 @@ def _stacked(params: Params) -> Params:
         "bias_hidden": (depth, width),
         "bias_out": (params.dim,),
     }
-    fields = {name: check.asarray(f"params.{name}", getattr(params, name)) for name in shapes}
+    fields: dict[str, Any] = {name: check.asarray(f"params.{name}", getattr(params, name)) for name in shapes}
     for name, shape in shapes.items():
         if fields[name].shape != shape:
             raise ValueError(f"params.{name}: expected shape {shape}, got {fields[name].shape}")

@@ -35,23 +35,15 @@ def random_params(
     """Bits in their own order with cyclic degrees; in float64 whatever the dtype."""
     degrees = cyclic(dim, width)
     network = masked(random_network((1, depth, width), dim, dim, 1, seed), degrees)
-    weight_in, weight_hidden, weight_out, bias_hidden, bias_out = (weights[0] for weights in network)
-    return Params(
-        list(range(dim)),
-        [degrees] * depth,
-        weight_in,
-        weight_hidden,
-        [[4 * weight for weight in row] for (row,) in weight_out],
-        bias_hidden,
-        [bias for (bias,) in bias_out],
-        activation,
-        residual,
-    )
+    (weight_in,), (weight_hidden,), (weight_out,), (bias_hidden,), (biases,) = network
+    strong, bias_out = [[4 * weight for weight in row] for (row,) in weight_out], [bias for (bias,) in biases]
+    weights = weight_in, weight_hidden, strong, bias_hidden, bias_out
+    return Params(list(range(dim)), [degrees] * depth, *weights, activation, residual)
 
 
 def _through(params: Params, bit: Callable[[int, float], int]) -> tuple[list[int], Vector]:
     """(bits, logits), both in the order; bit(d, logit): that at place d, once its logit is known."""
-    p, bits, logits = params, Vector(), Vector()
+    p, bits, logits = params, list[float](), list[float]()
     weight_out, bias_out = [[row] for row in p.weight_out], [[bias] for bias in p.bias_out]
     network = p.degrees, p.weight_in, p.weight_hidden, weight_out, p.bias_hidden, bias_out
     conditioner = Conditioner(Layer(p.order, 0, *network, p.activation, p.residual), bits)
@@ -63,12 +55,12 @@ def _through(params: Params, bit: Callable[[int, float], int]) -> tuple[list[int
 
 def log_prob(x: list[list[int]], params: Params) -> Vector:
     """The sum of log p for each 1 and log(1 - p) for each 0, given the bits before it."""
-    density = []
-    for row in x:
-        bits, logits = _through(params, lambda d, logit, row=row: row[d])
-        pairs = zip(bits, logits, strict=True)
-        density.append(sum(-softplus(-logit if bit else logit) for bit, logit in pairs))
-    return density
+    return [_scored(params, row) for row in x]
+
+
+def _scored(params: Params, row: list[int]) -> float:
+    pairs = zip(*_through(params, lambda d, logit: row[d]), strict=True)
+    return sum(-softplus(-logit if bit else logit) for bit, logit in pairs)
 
 
 def sample(n: int, params: Params, seed: int, *, first_row: int = 0) -> list[list[int]]:

@@ -79,7 +79,7 @@ def jax_sample(jax: Any, uniforms: Any, layers: Any) -> Any:
 
 
 def _uniforms(output: Any, call: Call) -> Any:
-    params, (layer,) = call.args[1], _layers(call.args[1])
+    (layer,) = _layers(call.args[1])
     x = np.asarray(output, float)[:, layer.order]
     return bits.uniforms(x, special.expit(neural.theta_of(np, layer, x)[..., 0]))
 

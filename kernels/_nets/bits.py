@@ -36,7 +36,7 @@ def batch_of_bits(name: str, value: Any, dim: int | None = None) -> Array:
 
 @jit_inline
 def rows_at_a_time(count: Any, dim: Any) -> Any:
-    """How many of so many rows of D numbers go together: 64, or more as far as they fit a first-level cache."""
+    """How many of so many rows of D numbers go together: 64, or more that fit a first-level cache."""
     return max(1, min(count, 64 * max(1, 64 // dim)))
 
 
