@@ -377,7 +377,7 @@ def test_the_command_prints_and_stores_the_ladders(invoke: Callable[..., Any], t
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--case", "normal"), "linear_ar, maf, which have both directions, got 'normal'"),
+        (("--case", "normal"), "maf, which have both directions, got 'normal'"),
         (("--dim", "0"), "--dim: expected integers"),
         (("--batch", "1,x"), "expected integers and ranges"),
         (("--batch", "0"), "--batch: expected integers"),

@@ -26,7 +26,7 @@ EACH = pytest.mark.parametrize("options", NETWORKS.values(), ids=NETWORKS)
 
 
 def network(dim: int, seed: int, **options: Any) -> Params:
-    """Random params whose bits come in another order than their own, with units of all degrees in disorder."""
+    """Random params whose bits come in another order than their own, with units of any degree."""
     params = made_bernoulli.random_params(dim, seed, **{"width": 24, **options})
     random = np.random.default_rng(seed)
     degrees = np.tile(random.integers(0, dim + 1, 24), (len(params.degrees), 1))
