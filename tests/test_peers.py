@@ -62,7 +62,7 @@ def assert_right(cell: Cell) -> None:
     row = measure(cell, Options(seed=3, longest=1e9), timer)
     assert row.status == "ok", f"{cell}: {row.reason}"
     for leaf in leaves(timer.output):
-        assert leaf.dtype == cell.dtype or leaf.dtype.kind in "iu", cell
+        assert leaf.dtype == cell.dtype or leaf.dtype.kind in "biu", cell
 
 
 def assert_all_right(
