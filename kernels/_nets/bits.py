@@ -29,7 +29,8 @@ def batch_of_bits(name: str, value: Any, dim: int | None = None) -> Array:
         raise ValueError(f"{name}: expected at least 1 column, got shape {array.shape}")
     if dim is not None and array.shape[1] != dim:
         raise ValueError(f"{name} has {array.shape[1]} columns, params are for D = {dim}")
-    if array.size and (array.max() > 1 or array.min() < 0):
+    signed = array.dtype.kind == "i"
+    if array.size and (array.max() > 1 or (signed and array.min() < 0)):
         raise ValueError(f"{name}: expected 0 or 1, got {array.min()} to {array.max()}")
     return check.own(np.array(array, UINT8, order="C", copy=None))
 
