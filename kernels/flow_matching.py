@@ -22,7 +22,7 @@ from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets import blend, linear, perceptron
 from seqgap.kernels._nets.chain import EULER, ChainFamily, Plan, Steps, Tableau
 from seqgap.kernels._nets.linear import Gaussian as Gaussian
-from seqgap.kernels._nets.mixtures import checked
+from seqgap.kernels._nets.mixture_tables import checked
 from seqgap.kernels._nets.perceptron import Perceptron as Perceptron
 
 METHODS = {

@@ -31,7 +31,7 @@ from seqgap.kernels._core.seeds import RNG, Seed
 from seqgap.kernels._nets import langevin_rows, linear, perceptron
 from seqgap.kernels._nets.chain import ChainFamily, Plan, Rows, Steps
 from seqgap.kernels._nets.linear import Gaussian as Gaussian
-from seqgap.kernels._nets.mixtures import Diagonal, Full
+from seqgap.kernels._nets.mixture_tables import Diagonal, Full, checked, tables
 from seqgap.kernels._nets.perceptron import Perceptron as Perceptron
 
 
@@ -150,7 +150,7 @@ def _terms(target: Any, dtype: np.dtype[Any]) -> Any:
     if type(target) is Gaussian:
         linear.moments(target)
         target = mixture.Params(np.ones(1), *(np.asarray(row)[None] for row in target))
-    arrays = mixture._arrays(target, dtype)
+    arrays = tables(checked(target, dtype), dtype)
     return (Diagonal if len(arrays) == len(Diagonal._fields) else Full)(*arrays)
 
 

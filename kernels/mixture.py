@@ -13,25 +13,14 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from seqgap.kernels._core import check
-from seqgap.kernels._core.check import Array
-from seqgap.kernels._core.jit import jit_inline
+from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels._core.normals import standard_normal
-from seqgap.kernels._core.rows import WORTH_HEAVY, RowKernel
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._core.summary import summary
-from seqgap.kernels._nets.blocks import block_rows
-from seqgap.kernels._nets.components import sample_rows
-from seqgap.kernels._nets.dense import address
-from seqgap.kernels._nets.mixtures import (
-    Arrays,
-    checked,
-    diagonal_arrays,
-    evaluate,
-    full_arrays,
-    log_density,
-    mixture_of,
-    scratch_rows,
-)
+from seqgap.kernels._nets import maximisation, partitions
+from seqgap.kernels._nets.maximisation import Components
+from seqgap.kernels._nets.mixture_rows import LOG_PROB, RESPONSIBILITIES, SAMPLE, SCORE
+from seqgap.kernels._nets.mixture_tables import Arrays, checked, tables
 
 
 class Params(NamedTuple):
@@ -76,8 +65,7 @@ def random_params(
     """
     dim, real, key = check.count("dim", dim, 1), check.dtype(dtype), key_of(seed, rng)
     components = check.count("components", components, 1)
-    if not isinstance(full, bool | np.bool_):
-        raise TypeError(f"full: expected True or False, got {check.described(full)}")
+    full = check.flag("full", full)
     mean, log_scale = (standard_normal(components, dim, key, stream=stream) for stream in (1, 2))
     weight = np.exp(0.3 * standard_normal(1, components, key, stream=3)[0])
     scale = np.exp(0.3 * log_scale)
@@ -87,38 +75,18 @@ def random_params(
     return Params(*(a.astype(real) for a in (weight / weight.sum(), 3 / np.sqrt(dim) * mean, scale)))
 
 
+def _components(params: Any, source: Array, name: str = "params") -> Components:
+    """The fields of the params for a batch x, in its dtype; name: of the argument."""
+    check.instance(name, params, Params)
+    fields, dim = Components(*checked(params, source.dtype)), params.dim
+    if source.shape[1] != dim:
+        raise ValueError(f"x has {source.shape[1]} columns, {name} are for D = {dim}")
+    return fields
+
+
 def _mixture(params: Any, source: Array) -> Arrays:
     """What the kernels of `log_prob` and `score` read, for a batch x."""
-    check.instance("params", params, Params)
-    arrays, dim = _arrays(params, source.dtype), params.dim
-    if source.shape[1] != dim:
-        raise ValueError(f"x has {source.shape[1]} columns, params are for D = {dim}")
-    return arrays
-
-
-def _arrays(params: Any, dtype: np.dtype[Any]) -> Arrays:
-    """What the kernels read in a dtype."""
-    weight, mean, scale = checked(params, dtype)
-    return diagonal_arrays(weight, mean, scale) if scale.ndim == 2 else full_arrays(weight, mean, scale)
-
-
-@jit_inline
-def _log_prob_block(work: Any, arrays: Any) -> None:
-    mixture, pitch = mixture_of(arrays), work.first.shape[1]
-    log_density(mixture, address(work.first, 0), address(work.sums, 0), address(work.sums, pitch), pitch)
-
-
-@jit_inline
-def _score_block(work: Any, arrays: Any) -> None:
-    mixture, pitch = mixture_of(arrays), work.first.shape[1]
-    tile, score, density = address(work.first, 0), address(work.second, 0), address(work.sums, 0)
-    evaluate(mixture, tile, score, density, address(work.sums, pitch), pitch)
-
-
-_sums = jit_inline(lambda arrays: scratch_rows(mixture_of(arrays)))
-_log_prob = RowKernel(block_rows(_log_prob_block, _sums), WORTH_HEAVY)
-_score = RowKernel(block_rows(_score_block, _sums, in_place=False), WORTH_HEAVY)
-_sample = RowKernel(sample_rows, WORTH_HEAVY)
+    return tables(_components(params, source), source.dtype)
 
 
 def log_prob(x: ArrayLike, params: Params, *, threads: int = 1) -> Array:
@@ -131,7 +99,7 @@ def log_prob(x: ArrayLike, params: Params, *, threads: int = 1) -> Array:
     arrays, threads = _mixture(params, source), check.threads(threads)
     density = np.empty(len(source), source.dtype)
     nothing = np.empty((len(source), 0), source.dtype)  # a batch without columns is not written
-    _log_prob(threads, *source.shape, source, nothing, density, *arrays)
+    LOG_PROB(threads, *source.shape, source, nothing, density, *arrays)
     return density
 
 
@@ -145,7 +113,22 @@ def score(x: ArrayLike, params: Params, *, out: Array | None = None, threads: in
     arrays, threads = _mixture(params, source), check.threads(threads)
     result, source = check.output_like(out, source, "x", x, params=params)
     density = np.empty(len(source), source.dtype)
-    _score(threads, *source.shape, source, result, density, *arrays)
+    SCORE(threads, *source.shape, source, result, density, *arrays)
+    return result
+
+
+def responsibilities(x: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1) -> Array:
+    """r_k(x) = w_k N(x; mean_k, L_k L_k^T) / p(x), shape (N, K), dtype of x; each row sums to 1.
+
+    NaN where log p is -inf. out: the array to write, (N, K) of the dtype of x, apart from x. Other arguments
+    and errors as in `log_prob`.
+    """
+    source = check.batch("x", x)
+    arrays, threads = _mixture(params, source), check.threads(threads)
+    shape = len(source), params.layout["components"]
+    result = check.output(out, source.dtype, shape, x=x, params=params)
+    density = np.empty(len(source), source.dtype)
+    RESPONSIBILITIES(threads, *source.shape, source, result, density, *arrays)
     return result
 
 
@@ -167,5 +150,124 @@ def sample(
     row, threads = check.first_row(first_row, n), check.threads(threads)
     x = check.output(out, dtype, (n, mean.shape[1]), params=params)
     factor = np.ascontiguousarray(np.tril(scale).swapaxes(1, 2)) if scale.ndim == 3 else scale
-    _sample(threads, *x.shape, x, row, key, np.cumsum(weight), mean, factor)
+    SAMPLE(threads, *x.shape, x, row, key, np.cumsum(weight), mean, factor)
     return x
+
+
+class Fit(NamedTuple):
+    """What `fit` found.
+
+    history[t] is the mean of log p(x) after t steps, so that the last one is that of `params`. A component
+    has collapsed if in some direction at least half of its variance is the floor: it holds rows that are
+    equal there, and the likelihood says little.
+    """
+
+    params: Params
+    history: Array  # (steps + 1,), float64
+    steps: int
+    settled: bool  # the last step changed the mean of log p(x) by less than the tolerance
+    collapsed: Array  # (K,), bool
+
+
+def em_step(x: ArrayLike, params: Params, *, floor: float = 1e-6, threads: int = 1) -> tuple[Params, float]:
+    """One step of expectation and maximisation: (params after it, mean of log p(x) before it).
+
+    With the responsibilities r_nk and N_k = sum over n of r_nk: w_k = N_k / N, mean_k = sum of r_nk x_n /
+    N_k, L_k L_k^T = sum of r_nk (x_n - mean_k)(x_n - mean_k)^T / N_k + floor I, or the diagonal of it where
+    params have diagonals. Bishop (2006), equations 9.23 to 9.27.
+
+    x: (N, D), finite; float32 is summed in blocks of 1024 rows. The result has its dtype and does not depend
+    on `threads`. Raises TypeError or ValueError for wrong arguments, ValueError for fewer rows than
+    components, for a component that holds less than a thousandth of a row, and for a covariance that is
+    singular.
+    """
+    source = check.batch("x", x)
+    old, floor = _components(params, source), check.nonnegative("floor", floor)
+    _refuse_few(source, len(old.weight))
+    fields = Components(*(field.astype(FLOAT64, copy=False) for field in old))
+    threads, where = check.threads(threads), "at this step"
+    found = maximisation.passed(source, fields, threads, where)
+    new = maximisation.maximised(source, found, floor, threads, where)
+    return _params(new, source), found.density
+
+
+def fit(
+    x: ArrayLike, start: Params, *, steps: int = 100, tolerance: float = 1e-3, floor: float = 1e-6,
+    threads: int = 1,
+) -> Fit:  # fmt: skip
+    """Maximum likelihood by expectation and maximisation, from `start`: diagonal or full as its covariances.
+
+    Steps as in `em_step`, at most so many, until one changes the mean of log p(x) by less than `tolerance`;
+    with 0 all are taken. floor: what each step adds to variances, 0 or more. For a start see `start_params`;
+    the best of some is `max(fits, key=lambda fit: fit.history[-1])`.
+
+    Raises TypeError or ValueError for wrong arguments, and as `em_step`, naming component and step. A
+    component that is left with equal rows alone is kept by the floor and told in `Fit.collapsed`.
+    """
+    source = check.batch("x", x)
+    new, steps = _components(start, source, "start"), check.count("steps", steps, 1)
+    tolerance, floor = check.nonnegative("tolerance", tolerance), check.nonnegative("floor", floor)
+    _refuse_few(source, len(new.weight))
+    fields = Components(*(field.astype(FLOAT64, copy=False) for field in new))
+    run = maximisation.run(source, fields, (steps, tolerance, floor), check.threads(threads))
+    history = np.array(run.history)
+    return Fit(
+        _params(run.components, source), history, len(history) - 1, run.settled,
+        maximisation.collapsed(run.components, floor),
+    )  # fmt: skip
+
+
+def start_params(
+    x: ArrayLike, components: int, seed: Seed = None, *, rng: RNG = None, full: bool = False,
+    floor: float = 1e-6,
+) -> Params:  # fmt: skip
+    """A start for `fit` by k-means++: rows far apart, and for each the rows that are nearest to it.
+
+    w_k and mean_k are those of these rows; all components have the mean of their covariances, weighted by
+    w_k, plus floor I: so none begins on a single row. Arthur and Vassilvitskii, "k-means++: the advantages of
+    careful seeding" (2007). The choice depends on x, `seed` or `rng` (as in `sample`) and nothing else.
+
+    x: (N, D), finite; params have its dtype. Raises TypeError or ValueError for wrong arguments, also where
+    components are more than the different rows of x.
+    """
+    source, floor = _data(x), check.nonnegative("floor", floor)
+    components = check.count("components", components, 1)
+    _refuse_few(source, components)
+    key, full, rows = key_of(seed, rng), check.flag("full", full), source.astype(float)
+    labels = partitions.nearest_centers(rows, components, key)
+    return _params(partitions.of_labels(rows, labels, full, floor, pooled=True), source)
+
+
+def fit_labelled(x: ArrayLike, labels: ArrayLike, *, full: bool = False, floor: float = 1e-6) -> Params:
+    """The mixture of rows whose components are known: share, mean and covariance of each label, plus floor I.
+
+    Covariances are divided by the number of rows, as in `fit`. x: (N, D), finite; labels: (N,), integers, all
+    from 0 to the largest. Params have the dtype of x. Raises TypeError or ValueError for wrong arguments, and
+    ValueError for a covariance that is singular.
+    """
+    source, floor = _data(x), check.nonnegative("floor", floor)
+    known, full = check.integers("labels", labels, 1), check.flag("full", full)
+    if len(known) != len(source):
+        raise ValueError(f"labels: expected one for each of {len(source)} rows, got {len(known)}")
+    present = np.unique(known)
+    if not np.array_equal(present, np.arange(len(present))):
+        raise ValueError(f"labels: expected all from 0 to the largest, got {present.tolist()!r:.60}")
+    return _params(partitions.of_labels(source.astype(float), known, full, floor), source)
+
+
+def _data(x: ArrayLike) -> Array:
+    """A batch with rows, all finite."""
+    source = check.batch("x", x)
+    check.count("x rows", len(source), 1)
+    check.finite("x", source)
+    return source
+
+
+def _refuse_few(source: Array, components: int) -> None:
+    if components > len(source):
+        raise ValueError(f"components: expected at most {len(source)}, the rows of x, got {components}")
+
+
+def _params(components: Components, source: Array) -> Params:
+    """Params in the dtype of x."""
+    return Params(*(field.astype(source.dtype, copy=False) for field in components))

@@ -16,7 +16,8 @@ from seqgap.kernels import mixture
 from seqgap.kernels._core.jit import jit_exact
 from seqgap.kernels._core.simd import scratch
 from seqgap.kernels._nets.dense import address
-from seqgap.kernels._nets.mixtures import diagonal_arrays, evaluate, full_arrays, mixture_of, scratch_rows
+from seqgap.kernels._nets.mixture_tables import diagonal_arrays, full_arrays, mixture_of
+from seqgap.kernels._nets.mixtures import evaluate, scratch_rows
 from seqgap.kernels.normal import standard_normal
 from seqgap.reference import mixture as reference
 

@@ -174,6 +174,13 @@ def choice(name: str, value: Any, allowed: tuple[str, ...]) -> int:
     return allowed.index(value)
 
 
+def flag(name: str, value: Any) -> bool:
+    """`value` as a bool; numbers are refused."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name}: expected True or False, got {described(value)}")
+    return bool(value)
+
+
 def number(name: str, value: Any) -> float:
     """`value` as a float."""
     if type(value) is float:
@@ -189,6 +196,14 @@ def positive(name: str, value: Any) -> float:
     real = number(name, value)
     if not 0 < real < float("inf"):
         raise ValueError(f"{name}: expected a positive finite number, got {real}")
+    return real
+
+
+def nonnegative(name: str, value: Any) -> float:
+    """`value` as a float that is finite and not below 0."""
+    real = number(name, value)
+    if not 0 <= real < float("inf"):
+        raise ValueError(f"{name}: expected a finite number from 0 on, got {real}")
     return real
 
 

@@ -13,7 +13,8 @@ from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.simd import filled, fma, lanes, number
 from seqgap.kernels._nets.chain_rows import rows_of_tiles
 from seqgap.kernels._nets.dense import address, moved, read, spread, write
-from seqgap.kernels._nets.mixtures import Diagonal, diagonal_arrays, log_density
+from seqgap.kernels._nets.mixture_tables import Diagonal, diagonal_arrays
+from seqgap.kernels._nets.mixtures import log_density
 
 
 class Blend(NamedTuple):
