@@ -5,6 +5,14 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from seqgap.reference._maximisation import (
+    Moments,
+    cholesky,
+    dot,
+    is_regular,
+    moments,
+    nearest_centers,
+)
 from seqgap.reference._plain import HALF_LOG_2_PI, Matrix, Vector, exp, log
 from seqgap.reference.normal import philox4x32, standard_normal
 
@@ -70,8 +78,8 @@ def _solve_transposed(factor: Matrix, values: Vector) -> Vector:
     return g
 
 
-def _row(x: Vector, params: Params, factors: list[Matrix]) -> tuple[float, Vector]:
-    """(log p, its gradient)."""
+def _terms(x: Vector, params: Params, factors: list[Matrix]) -> tuple[float, Vector, Matrix]:
+    """(log p, the responsibilities, the L_k^-1 (x - mean_k))."""
     whitened, logits = [], []
     total = sum(params.weight)
     for weight, mean, factor in zip(params.weight, params.mean, factors, strict=True):
@@ -81,13 +89,19 @@ def _row(x: Vector, params: Params, factors: list[Matrix]) -> tuple[float, Vecto
         whitened.append(y)
     largest = max(logits)
     if largest == -math.inf:
-        return -math.inf, [math.nan] * len(x)
+        return -math.inf, [math.nan] * len(logits), whitened
     shares = [exp(logit - largest) for logit in logits]
+    return largest + log(sum(shares)), [share / sum(shares) for share in shares], whitened
+
+
+def _row(x: Vector, params: Params, factors: list[Matrix]) -> tuple[float, Vector]:
+    """(log p, its gradient)."""
+    density, shares, whitened = _terms(x, params, factors)
     score = [0.0] * len(x)
     for share, y, factor in zip(shares, whitened, factors, strict=True):
         pull = _solve_transposed(factor, y)
-        score = [s - share / sum(shares) * v for s, v in zip(score, pull, strict=True)]
-    return largest + log(sum(shares)), score
+        score = [s - share * v for s, v in zip(score, pull, strict=True)]
+    return density, score
 
 
 def log_prob(x: Matrix, params: Params) -> Vector:
@@ -100,6 +114,12 @@ def score(x: Matrix, params: Params) -> Matrix:
     """The gradient of log p: minus the sum of r_k L_k^-T L_k^-1 (x - mean_k)."""
     factors = _factors(params)
     return [_row(row, params, factors)[1] for row in x]
+
+
+def responsibilities(x: Matrix, params: Params) -> Matrix:
+    """What each component has of p(x)."""
+    factors = _factors(params)
+    return [_terms(row, params, factors)[1] for row in x]
 
 
 def sample(n: int, params: Params, seed: int, *, first_row: int = 0, dtype: str = "float64") -> Matrix:
@@ -129,3 +149,68 @@ def _component(uniform: float, weight: Vector) -> int:
     cumulative = list(itertools.accumulate(w / total for w in weight))
     below = (k for k, end in enumerate(cumulative[:-1]) if uniform < end)
     return next(below, len(weight) - 1)
+
+
+class Fit(NamedTuple):
+    """Params, the mean of log p(x) from the start on, and how it ended."""
+
+    params: Params
+    history: Vector
+    steps: int
+    settled: bool
+    collapsed: list[bool]
+
+
+def em_step(x: Matrix, params: Params, *, floor: float = 1e-6) -> tuple[Params, float]:
+    """Shares, means and covariances of rows weighted by the responsibilities."""
+    density = math.fsum(log_prob(x, params)) / len(x)
+    shares = [list(share) for share in zip(*responsibilities(x, params), strict=True)]
+    full = isinstance(params.scale[0][0], list)
+    return _params(moments(x, shares, full), full, floor), density
+
+
+def fit(
+    x: Matrix, start: Params, *, steps: int = 100, tolerance: float = 1e-3, floor: float = 1e-6
+) -> Fit:  # fmt: skip
+    """Steps until one changes the mean of log p(x) by less than the tolerance."""
+    params, history, settled = start, [math.fsum(log_prob(x, start)) / len(x)], False
+    while not settled and len(history) <= steps:
+        params, _ = em_step(x, params, floor=floor)
+        history.append(math.fsum(log_prob(x, params)) / len(x))
+        settled = abs(history[-1] - history[-2]) < tolerance
+    collapsed = [not is_regular(factor, 2 * floor) for factor in _factors(params)]
+    return Fit(params, history, len(history) - 1, settled, collapsed)
+
+
+def start_params(
+    x: Matrix, components: int, seed: int, *, full: bool = False, floor: float = 1e-6
+) -> Params:  # fmt: skip
+    """Weights and means of the rows nearest to each center of k-means++; one covariance for all."""
+
+    def choose(k: int, squares: Vector) -> int:
+        return _component(_uniform(k, seed, 2**32 - 2), squares)
+
+    weight, mean, covariance = moments(x, _one_hot(nearest_centers(x, components, choose)), full)
+    pooled = [
+        [dot(weight, list(entries)) for entries in zip(*rows, strict=True)]
+        for rows in zip(*covariance, strict=True)
+    ]
+    return _params(Moments(weight, mean, [pooled] * components), full, floor)
+
+
+def fit_labelled(x: Matrix, labels: list[int], *, full: bool = False, floor: float = 1e-6) -> Params:
+    """Share, mean and covariance of the rows of each label."""
+    return _params(moments(x, _one_hot(labels), full), full, floor)
+
+
+def _one_hot(labels: list[int]) -> Matrix:
+    """1 where a row has the label, a list for each label."""
+    return [[float(label == k) for label in labels] for k in range(max(labels) + 1)]
+
+
+def _params(found: Moments, full: bool, floor: float) -> Params:
+    if full:
+        return Params(found.weight, found.mean, [cholesky(matrix, floor) for matrix in found.covariance])
+    variances = [[row[-1] for row in matrix] for matrix in found.covariance]
+    deviations = [[math.sqrt(variance + floor) for variance in row] for row in variances]
+    return Params(found.weight, found.mean, deviations)

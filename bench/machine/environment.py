@@ -14,8 +14,8 @@ from seqgap.bench.machine.variables import SLOWING, removed
 
 _PACKAGES = ("seqgap", "numpy", "numba", "llvmlite", "scipy", "pytest-benchmark")
 _PEERS = (
-    "torch", "jax", "jaxlib", "blackjax", "diffusers", "torchdiffeq", "zuko", "nflows", "flowjax", "onnx",
-    "onnxruntime", "openvino",
+    "blackjax", "diffusers", "flowjax", "jax", "jaxlib", "nflows", "onnx", "onnxruntime",
+    "openvino", "scikit-learn", "torch", "torchdiffeq", "zuko",
 )  # fmt: skip
 _PREFIXES = ("NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "GOMP_", "KMP_", "BLIS_", "VECLIB_")
 

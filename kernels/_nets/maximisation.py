@@ -8,7 +8,7 @@ The sums are taken about the old means, so that rows far from 0 keep their varia
 many standard deviations, they are taken once more about the new one.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
