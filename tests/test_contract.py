@@ -117,7 +117,7 @@ def test_out_may_be_the_input_or_apart(case: Case, transform: Operation, dtype: 
         assert result[0] is again
         assert_same_bits(again, expected)
     memory = np.zeros(expected.size + first.size, dtype)
-    overlapping = memory[first.size // 2 :][: first.size].reshape(first.shape)
+    overlapping = memory[expected.size // 2 :][: first.size].reshape(first.shape)
     out = memory[: expected.size].reshape(expected.shape)
     with pytest.raises(ValueError, match="out: expected no overlap"):
         run(case, transform, with_first(made, overlapping), out=out)
