@@ -78,9 +78,10 @@ def random_params(
 def _components(params: Any, source: Array, name: str = "params") -> Components:
     """The fields of the params for a batch x, in its dtype; name: of the argument."""
     check.instance(name, params, Params)
-    fields, dim = Components(*checked(params, source.dtype)), params.dim
+    fields, dim = Components(*checked(params, source.dtype, name)), params.dim
     if source.shape[1] != dim:
-        raise ValueError(f"x has {source.shape[1]} columns, {name} are for D = {dim}")
+        verb = "are" if name == "params" else "is"
+        raise ValueError(f"x has {source.shape[1]} columns, {name} {verb} for D = {dim}")
     return fields
 
 

@@ -40,24 +40,24 @@ class Full(NamedTuple):
     zeros: Any  # (D,)
 
 
-def checked(params: Any, dtype: np.dtype[Any]) -> tuple[Array, Array, Array]:
+def checked(params: Any, dtype: np.dtype[Any], name: str = "params") -> tuple[Array, Array, Array]:
     """(w, mean, scale) of mixture.Params: w in float64 and divided by its sum, the others in `dtype`.
 
-    Raises TypeError or ValueError that names the field that is wrong.
+    Raises TypeError or ValueError that names the argument and its field that is wrong.
     """
-    components, dim = check.shape("params.mean", params.mean, 2)
-    mean = check.shaped("params.mean", params.mean, dtype, (components, dim))
-    weight = check.shaped("params.weight", params.weight, FLOAT64, (components,))
-    check.between("params.weight", weight, np.finfo(dtype).tiny, 1)
+    components, dim = check.shape(f"{name}.mean", params.mean, 2)
+    mean = check.shaped(f"{name}.mean", params.mean, dtype, (components, dim))
+    weight = check.shaped(f"{name}.weight", params.weight, FLOAT64, (components,))
+    check.between(f"{name}.weight", weight, np.finfo(dtype).tiny, 1)
     total = np.cumsum(weight)[-1]
     if abs(total - 1) > _SUM_TOLERANCE:
         expected = f"numbers that sum to 1 to within {_SUM_TOLERANCE}"
-        raise ValueError(f"params.weight: expected {expected}, got a sum of {total:.9g}")
-    full = check.asarray("params.scale", params.scale).ndim == 3
+        raise ValueError(f"{name}.weight: expected {expected}, got a sum of {total:.9g}")
+    full = check.asarray(f"{name}.scale", params.scale).ndim == 3
     shape = (components, dim, dim) if full else (components, dim)
-    scale = check.shaped("params.scale", params.scale, dtype, shape)
+    scale = check.shaped(f"{name}.scale", params.scale, dtype, shape)
     diagonal = np.diagonal(scale, axis1=1, axis2=2) if full else scale
-    check.between(f"params.scale: diagonals, for {dtype}", diagonal, *check.squarable(dtype))
+    check.between(f"{name}.scale: diagonals, for {dtype}", diagonal, *check.squarable(dtype))
     return weight / total, mean, scale
 
 
