@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from seqgap.bench.cases import mixture as densities
-from seqgap.bench.cases.mixture import Tables
 from seqgap.bench.model import arrays
 from seqgap.bench.model.case import (
     NORMAL_FLOPS,
@@ -21,8 +20,9 @@ from seqgap.bench.model.case import (
     Noise,
     Thunk,
 )
-from seqgap.bench.peers import affine_steps, chains
+from seqgap.bench.peers import affine_steps, chains, mixtures
 from seqgap.bench.peers.chains import DEPTH, DIM, WIDTH
+from seqgap.bench.peers.mixtures import Tables
 from seqgap.kernels import langevin, mixture
 from seqgap.kernels._nets.perceptron import random_perceptron
 from seqgap.kernels.normal import standard_normal
@@ -57,7 +57,7 @@ def _states(steps: int, count: int, dtype: Dtype, seed: int) -> Call:
 def _density(call: Call, steps: int, dtype: Dtype) -> tuple[Any, Tables, Any]:
     """(states, tables of the mixture, step sizes)."""
     x, params = call.args[:2]
-    return *densities._tables(Call((x, params.target)), DIM, dtype), params.step_sizes.astype(dtype)
+    return *mixtures.tables(Call((x, params.target)), DIM, dtype), params.step_sizes.astype(dtype)
 
 
 def _adjusted_normals(call: Call, steps: int) -> tuple[int, ...]:
@@ -68,7 +68,7 @@ def _adjusted_normals(call: Call, steps: int) -> tuple[int, ...]:
 
 def _known(logsumexp: Any, exp: Any, x: Any, tables: Tables) -> tuple[Any, Any]:
     """log p and its gradient."""
-    logits = densities._logits(x, tables)
+    logits = mixtures.logits(x, tables)
     density = logsumexp(logits, 1)
     shares = exp(logits - density[:, None])
     return density, shares @ tables.linear.T + 2 * x * (shares @ tables.square.T)
@@ -133,7 +133,7 @@ def _blackjax(call: Call, steps: int, dtype: Dtype) -> Thunk:
     kernel = blackjax.mala.build_kernel()
 
     def density(row: Any) -> Any:
-        return jax.scipy.special.logsumexp(densities._logits(row, tables))
+        return jax.scipy.special.logsumexp(mixtures.logits(row, tables))
 
     def step(state: Any, at: Any) -> tuple[Any, None]:
         keys = jax.random.split(at[0], len(x))

@@ -1,4 +1,4 @@
-"""Gaussian mixture of 3 components and diagonal covariances: densities, scores, samples."""
+"""Gaussian mixture of 3 components and diagonal covariances: densities, scores, samples, fits."""
 
 from typing import Any, NamedTuple
 
@@ -14,10 +14,10 @@ from seqgap.bench.model.case import (
     Dtype,
     Noise,
     Operation,
-    direct,
     rounding,
 )
 from seqgap.bench.model.flow import Verb, distribution
+from seqgap.bench.peers import mixtures
 from seqgap.kernels import mixture
 from seqgap.kernels.normal import standard_normal
 
@@ -25,126 +25,6 @@ _COMPONENTS = 3  # of random_params
 _TOLERANCE = rounding(lambda dim: 4 * dim + 32)
 _SUMS = rounding(lambda dim: 8 * dim + 256)  # over rows, and differences of them
 _FLOOR = 0.25  # of variances: one row alone has none
-
-
-class Tables(NamedTuple):
-    """What users of the other libraries compute once for a model: constant + x @ linear + x^2 @ square."""
-
-    constant: Any  # (K,)
-    linear: Any  # (D, K): mean / scale^2
-    square: Any  # (D, K): -1 / (2 scale^2)
-
-
-def _tables(call: Call, dim: int, dtype: Dtype) -> tuple[Any, Tables]:
-    """(x, tables) of `log_prob` and `score`."""
-    x, params = call.args
-    weight, mean, scale = (np.asarray(field, float) for field in params)
-    y = mean / scale
-    constant = np.log(weight) - 0.5 * (y * y + np.log(2 * np.pi)).sum(1) - np.log(scale).sum(1)
-    fields = constant, (mean / scale**2).T, (-0.5 / scale**2).T
-    return x, Tables(*(np.ascontiguousarray(field, dtype) for field in fields))
-
-
-def _logits(x: Any, tables: Tables) -> Any:
-    return tables.constant + x @ tables.linear + (x * x) @ tables.square
-
-
-def numpy_log_prob(numpy: Any, x: Any, tables: Tables) -> Any:
-    """Two products with matrices, then a log-sum-exp."""
-    logits = _logits(x, tables)
-    largest = logits.max(1)
-    return largest + numpy.log(numpy.exp(logits - largest[:, None]).sum(1))
-
-
-def torch_log_prob(torch: Any, x: Any, tables: Tables) -> Any:
-    """As in NumPy."""
-    logits = torch.addmm(torch.addmm(tables.constant, x, tables.linear), x * x, tables.square)
-    return torch.logsumexp(logits, 1)
-
-
-def jax_log_prob(jax: Any, x: Any, tables: Tables) -> Any:
-    """As in NumPy."""
-    return jax.scipy.special.logsumexp(_logits(x, tables), axis=1)
-
-
-def numpy_score(numpy: Any, x: Any, tables: Tables) -> Any:
-    """A softmax, and two more products."""
-    logits = _logits(x, tables)
-    shares = numpy.exp(logits - logits.max(1, keepdims=True))
-    shares /= shares.sum(1, keepdims=True)
-    return shares @ tables.linear.T + 2 * x * (shares @ tables.square.T)
-
-
-def torch_score(torch: Any, x: Any, tables: Tables) -> Any:
-    """As in NumPy."""
-    logits = torch.addmm(torch.addmm(tables.constant, x, tables.linear), x * x, tables.square)
-    shares = torch.softmax(logits, 1)
-    return torch.addcmul(shares @ tables.linear.mT, x, shares @ tables.square.mT, value=2)
-
-
-def jax_score(jax: Any, x: Any, tables: Tables) -> Any:
-    """As in NumPy."""
-    shares = jax.nn.softmax(_logits(x, tables), axis=1)
-    return shares @ tables.linear.T + 2 * x * (shares @ tables.square.T)
-
-
-def numpy_responsibilities(numpy: Any, x: Any, tables: Tables) -> Any:
-    """A softmax."""
-    logits = _logits(x, tables)
-    shares = numpy.exp(logits - logits.max(1, keepdims=True))
-    shares /= shares.sum(1, keepdims=True)
-    return shares
-
-
-def torch_responsibilities(torch: Any, x: Any, tables: Tables) -> Any:
-    """As in NumPy."""
-    logits = torch.addmm(torch.addmm(tables.constant, x, tables.linear), x * x, tables.square)
-    return torch.softmax(logits, 1)
-
-
-def jax_responsibilities(jax: Any, x: Any, tables: Tables) -> Any:
-    """As in NumPy."""
-    return jax.nn.softmax(_logits(x, tables), axis=1)
-
-
-def numpy_em_step(x: Any, params: mixture.Params, *, floor: float) -> Any:
-    """Four products with matrices, about the mean of the rows: else their squares would cancel."""
-    center = x.mean(0)
-    x, precision = x - center, 1 / params.scale**2
-    mean = params.mean - center
-    constant = np.log(params.weight) + np.log(params.scale).sum(1) * -1
-    constant -= 0.5 * (mean * mean * precision + x.dtype.type(np.log(2 * np.pi))).sum(1)
-    squares = x * x
-    logits = x @ (mean * precision).T
-    logits += squares @ (-0.5 * precision).T
-    logits += constant
-    largest = logits.max(1, keepdims=True)
-    logits -= largest
-    shares = np.exp(logits, out=logits)
-    total = shares.sum(1, keepdims=True)
-    shares /= total
-    size = shares.sum(0)
-    mean = (shares.T @ x) / size[:, None]
-    variance = (shares.T @ squares) / size[:, None] - mean * mean + x.dtype.type(floor)
-    density = (largest + np.log(total)).mean()
-    return (size / len(x), mean + center, np.sqrt(variance)), density
-
-
-def _sklearn_em_step(call: Call, dim: int, dtype: Dtype) -> Any:
-    """The two halves of a step of `GaussianMixture.fit`, which does more before and after its steps."""
-    from sklearn.mixture import GaussianMixture
-
-    x, (weight, mean, scale) = call.args
-    model = GaussianMixture(len(weight), covariance_type="diag", reg_covar=call.kwargs["floor"])
-    start = weight, mean, scale**2, 1 / scale
-
-    def step() -> Any:
-        model._set_parameters(start)
-        density, shares = model._e_step(x)
-        model._m_step(x, shares)
-        return (model.weights_, model.means_, np.sqrt(model.covariances_)), density
-
-    return step
 
 
 class Drawn(NamedTuple):
@@ -267,7 +147,7 @@ def _known(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
 
 
 def _fitting(name: str, inputs: Any, **options: Any) -> Operation:
-    """An operation whose result belongs to all rows; the reference is slow, and a timing checks it in full."""
+    """An operation whose result belongs to all rows: a timing checks it in full, by a slow reference."""
     sizes = (1, 2, 3, 4, 8, 10, 16, 17, 32)
     return Operation(name, inputs, _em_cost, _SUMS, sizes=sizes, smallest_batch=1, **options)
 
@@ -278,9 +158,7 @@ CASE = distribution(
     _data,
     Verb(
         _density_cost,
-        arrays.implementations(
-            numpy=numpy_log_prob, torch=torch_log_prob, jax=jax_log_prob, prepare=_tables
-        ),
+        mixtures.LOG_PROB,
     ),
     Verb(
         _sample_cost,
@@ -297,21 +175,13 @@ CASE = distribution(
     more=(
         Operation(
             "score", _scored, _score_cost, _TOLERANCE, rows=(0, None),
-            implementations=arrays.implementations(
-                numpy=numpy_score, torch=torch_score, jax=jax_score, prepare=_tables
-            ),
+            implementations=mixtures.SCORE,
         ),
         Operation(
             "responsibilities", _scored, _share_cost, _TOLERANCE, rows=(0, None),
-            implementations=arrays.implementations(
-                numpy=numpy_responsibilities, torch=torch_responsibilities, jax=jax_responsibilities,
-                prepare=_tables,
-            ),
+            implementations=mixtures.RESPONSIBILITIES,
         ),
-        _fitting(
-            "em_step", _stepped,
-            implementations={"numpy": direct(numpy_em_step), "sklearn": _sklearn_em_step},
-        ),
+        _fitting("em_step", _stepped, implementations=mixtures.EM_STEP),
         _fitting("fit", _fitted, timed=False),
         _fitting("start_params", _started, timed=False),
         _fitting("fit_labelled", _known, timed=False),
