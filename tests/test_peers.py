@@ -54,7 +54,9 @@ class Once:
 
 
 def leaves(output: Any) -> list[Any]:
-    return [np.asarray(item) for item in (output if isinstance(output, tuple) else (output,))]
+    if isinstance(output, tuple):
+        return [leaf for item in output for leaf in leaves(item)]
+    return [np.asarray(output)]
 
 
 def assert_right(cell: Cell) -> None:

@@ -82,7 +82,7 @@ _TABLE = {
         Implementation("diffusers", library="diffusers", built_on="torch", dtypes=("float32",)),
         Implementation("torchdiffeq", library="torchdiffeq", built_on="torch"),
         Implementation("blackjax", library="blackjax", built_on="jax"),
-        Implementation("sklearn", library="sklearn", dtypes=("float64",)),
+        Implementation("sklearn", library="sklearn"),
         Implementation("flowjax", library="flowjax", built_on="jax", full_passes="sequential"),
         _engine("onnxruntime"),
         _engine("openvino"),
