@@ -23,7 +23,7 @@ from seqgap.kernels.normal import standard_normal
 
 _COMPONENTS = 3  # of random_params
 _TOLERANCE = rounding(lambda dim: 4 * dim + 32)
-_SUMS = rounding(lambda dim: 8 * dim + 512)  # over rows, and differences of them
+_SUMS = rounding(lambda dim: 8 * dim + 1024)  # over rows, and differences of them
 _FLOOR = 0.25  # of variances: one row alone has none
 
 
