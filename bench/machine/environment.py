@@ -15,7 +15,7 @@ from seqgap.bench.machine.variables import SLOWING, removed
 _PACKAGES = ("seqgap", "numpy", "numba", "llvmlite", "scipy", "pytest-benchmark")
 _PEERS = (
     "blackjax", "diffusers", "flowjax", "jax", "jaxlib", "nflows", "onnx", "onnxruntime",
-    "openvino", "scikit-learn", "torch", "torchdiffeq", "zuko",
+    "openvino", "prdc", "scikit-learn", "torch", "torchdiffeq", "zuko",
 )  # fmt: skip
 _PREFIXES = ("NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "GOMP_", "KMP_", "BLIS_", "VECLIB_")
 

@@ -83,6 +83,7 @@ _TABLE = {
         Implementation("torchdiffeq", library="torchdiffeq", built_on="torch"),
         Implementation("blackjax", library="blackjax", built_on="jax"),
         Implementation("sklearn", library="sklearn"),
+        Implementation("prdc", library="prdc"),
         Implementation("flowjax", library="flowjax", built_on="jax", full_passes="sequential"),
         _engine("onnxruntime"),
         _engine("openvino"),
