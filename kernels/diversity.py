@@ -184,7 +184,8 @@ def modes_covered(x: ArrayLike, means: ArrayLike, scales: ArrayLike) -> Modes:
     The rule of VEEGAN (Srivastava et al., 2017) and PacGAN (Lin et al., 2018) for rings and grids of
     Gaussians in the plane. scales: standard deviations, one for all or (K,). Of two means that are equally
     near the first counts. The rule is one for few dimensions: the norm of D normals is about sqrt(D), so of a
-    perfect sample .989 are within at D = 2, .47 at D = 10. Raises TypeError or ValueError for wrong arguments.
+    perfect sample .989 are within at D = 2, .47 at D = 10. Raises TypeError or ValueError for wrong
+    arguments.
     """
     batch, centres = _rows(x).astype(np.float64), _finite("means", means).astype(np.float64)
     if centres.shape[1] != batch.shape[1] or not len(centres):

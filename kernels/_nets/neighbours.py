@@ -1,10 +1,10 @@
 """Squared distances between two batches, tile by tile: what is asked of them is kept, never they themselves.
 
 Rows of one batch lie side by side in the lanes, the rows of the other pass by in pairs. A distance is a sum
-of squared differences, taken entry by entry in their order. |x|^2 - 2 x y + |y|^2 would take half as long, but
-it cancels: its error is a unit of |x|^2, so that nothing of a small distance is left far from the origin or,
-where the mean is taken off, in a narrow cluster far from it. Differences of near numbers are exact; equal rows
-have the distance 0.
+of squared differences, taken entry by entry in their order. |x|^2 - 2 x y + |y|^2 would take half as long,
+but it cancels: its error is a unit of |x|^2, so that nothing of a small distance is left far from the origin
+or, where the mean is taken off, in a narrow cluster far from it. Differences of near numbers are exact; equal
+rows have the distance 0.
 """
 
 from typing import Any
