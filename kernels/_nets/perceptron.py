@@ -27,7 +27,7 @@ EMBEDDINGS = ("none", "time", "waves")
 
 
 class Perceptron(NamedTuple):
-    """A network f(x, t, c) of K hidden layers of H units, float64 or float32; f has D entries, as x.
+    """A network f(x, t, c) of K hidden layers of H units, float64 or float32. In chains f has D entries.
 
     h_1 = a(W_1 (x, e(t), c) + b_1), h_k = a(W_k h_{k-1} + b_k), f = W h_K + b. The embedding e(t) is, by its
     name: none, nothing; time, t itself; waves, sin(w_j t) for all j and then cos(w_j t), w the frequencies
@@ -93,11 +93,11 @@ class Evaluations(NamedTuple):
     bias_out: Any  # (F,): the D outputs in whole vectors
     weight_in: Any  # (H, D)
     weight_hidden: Any  # (K - 1, H, H)
-    weight_out: Any  # (D, H)
+    weight_out: Any  # (D, H), of another D where the outputs are not as many as the inputs
     columns_in: Any  # (D, U)
     columns_hidden: Any  # (K - 1, H, U)
     columns_out: Any  # (H, F)
-    seen: Any  # (2, max(H, D)): D and H, how many inputs each row of the weights has
+    seen: Any  # (2, largest of H and both D): D and H, how many inputs each row of the weights has
 
 
 def embedded(model: Perceptron, times: Array) -> Array:
@@ -126,18 +126,23 @@ def biases_in(model: Perceptron, times: Array, context: Array) -> Array:
 
 
 def evaluations(
-    model: Perceptron, dim: int, times: Array, context: ArrayLike | None, dtype: np.dtype[Any]
-) -> Evaluations:
-    """The network at these times, checked: TypeError or ValueError that names the field that is wrong."""
+    model: Perceptron, dim: int, times: Array, context: ArrayLike | None, dtype: np.dtype[Any],
+    outputs: int | None = None,
+) -> Evaluations:  # fmt: skip
+    """The network at these times, checked: TypeError or ValueError that names the field that is wrong.
+
+    outputs: how many there are, by default as many as inputs, dim.
+    """
+    results = dim if outputs is None else outputs
     depth, width = check.shape("model.bias_hidden", model.bias_hidden, 2)
     embedding = embedded(model, times[:1]).shape[1]
     condition = np.empty(0) if context is None else check.floats("context", context, 1).astype(float)
     shapes = {
         "weight_in": (width, dim + embedding + condition.size),
         "weight_hidden": (depth - 1, width, width),
-        "weight_out": (dim, width),
+        "weight_out": (results, width),
         "bias_hidden": (depth, width),
-        "bias_out": (dim,),
+        "bias_out": (results,),
     }
     arrays = {}
     for name, shape in shapes.items():
@@ -158,7 +163,7 @@ def evaluations(
     transposed = (in_vectors(w.swapaxes(-1, -2)) for w in weights)
     biases = bias_in.astype(dtype), arrays["bias_hidden"][1:], arrays["bias_out"]
     activation = check.choice("model.activation", model.activation, ACTIVATIONS)
-    seen = np.repeat([[dim], [width]], max(width, dim), axis=1)
+    seen = np.repeat([[dim], [width]], max(width, dim, results), axis=1)
     return Evaluations._make([activation, *map(in_vectors, biases), *weights, *transposed, seen])
 
 
@@ -171,7 +176,7 @@ def tile_space(net: Any, pitch: Any) -> Any:
 @jit_inline
 def _upper_layers(net: Any, before: Any, after: Any, result: Any, pitch: Any) -> None:
     """All behind the sums of the first layer, which `before` holds."""
-    (width, dim), depth, code = net.weight_in.shape, net.weight_hidden.shape[0], net.activation
+    (outputs, width), depth, code = net.weight_out.shape, net.weight_hidden.shape[0], net.activation
     units, seen = net.bias_in.shape[1], address(net.seen, net.seen.shape[1])
     weight, biases = address(net.weight_hidden, 0), address(net.bias_hidden, 0)
     activate(code, before, before, width * pitch)
@@ -181,7 +186,7 @@ def _upper_layers(net: Any, before: Any, after: Any, result: Any, pitch: Any) ->
         activate(code, after, after, width * pitch)
         before, after = after, before
     lines, bias = address(net.weight_out, 0), address(net.bias_out, 0)
-    product(lines, width, bias, seen, before, result, pitch, dim)
+    product(lines, width, bias, seen, before, result, pitch, outputs)
 
 
 @jit_inline
