@@ -136,7 +136,8 @@ def _sigma(params: Params) -> float:
 def decode(z: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1) -> Array:
     """f(z), (N, D), for latents z (N, K), float64 or float32, in the dtype of z.
 
-    out: the array to write; it may be z itself. Raises TypeError or ValueError for wrong arguments, naming them.
+    out: the array to write; it may be z itself. Raises TypeError or ValueError for wrong arguments, naming
+    them.
     """
     source = check.batch("z", z)
     maps, net = _bound(params, source.dtype)
@@ -201,10 +202,11 @@ def log_prob_estimate(
     Gaussian for each row. The normals are the first `draws` rows of stream 2 of `seed`, for every row: so
     estimates of different rows are not independent. standard_error: deviation(w) / (mean(w) sqrt(draws)), of
     the log by the delta method. Both are too small where few draws have all the weight, as with the prior for
-    many latents or a small sigma. Raises TypeError or ValueError for wrong arguments.
+    many latents or a small sigma. Raises TypeError or ValueError for wrong arguments, NaN in x among them.
     """
     source, key = check.batch("x", x), int(key_of(seed, rng))
     check.instance("params", params, Params)
+    check.finite("x", source)
     _columns("x", source, "D", params.dim)
     sigma, draws = _sigma(params), check.integer("draws", draws, 2, 2**31)
     eps = standard_normal(draws, params.latents, key, stream=_DRAWS, dtype=source.dtype)

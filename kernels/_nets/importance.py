@@ -1,8 +1,8 @@
 """Densities that are integrals over latents, by importance sampling.
 
-log p(x) is estimated by the log of the mean of w_s = p(x | z_s) p(z_s) / q(z_s) over draws z_s of q, with p(z)
-and q Gaussians of independent entries and p(x | z) = N(f(z), sigma^2 I). Burda, Grosse and Salakhutdinov,
-"Importance weighted autoencoders" (2016), section 3.
+log p(x) is estimated by the log of the mean of w_s = p(x | z_s) p(z_s) / q(z_s) over draws z_s of q, with
+p(z) and q Gaussians of independent entries and p(x | z) = N(f(z), sigma^2 I). Burda, Grosse and
+Salakhutdinov, "Importance weighted autoencoders" (2016), section 3.
 """
 
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ def checked(proposal: Any, dtype: np.dtype[Any], shape: tuple[int, int]) -> tupl
 def _draws(
     count: int, eps: Array, decode: Callable[[Array], Array], proposal: tuple[Array, Array] | None
 ) -> Iterator[tuple[Array, Any]]:
-    """For each row (f(z_s), (S, D), and log p(z_s) / q(z_s)), in float64; the prior's draws are decoded once."""
+    """For each row f(z_s), (S, D), and log p(z_s) / q(z_s), in float64; the prior's are decoded once."""
     if proposal is None:
         means = decode(eps).astype(float)
         yield from ((means, 0.0) for _ in range(count))
@@ -54,6 +54,7 @@ def _draws(
 def _log_mean(logs: Array) -> tuple[Any, Any]:
     """The log of the mean of exp(logs), and its standard error by the delta method."""
     largest = logs.max()
-    weights = np.exp(logs - largest)
-    mean = weights.mean()
-    return largest + np.log(mean), weights.std(ddof=1) / mean / np.sqrt(logs.size)
+    with np.errstate(invalid="ignore"):  # NaN of weights that are not numbers
+        weights = np.exp(logs - largest)
+        mean = weights.mean()
+        return largest + np.log(mean), weights.std(ddof=1) / mean / np.sqrt(logs.size)
