@@ -32,12 +32,14 @@ def _squares(left: Any, right: Any) -> Any:
 def numpy_prdc(numpy: Any, real: Any, fake: Any, k: int) -> Any:
     """Three matrices of squared distances, and partitions of two."""
     real_radii, fake_radii = (_partitioned(numpy, _squares(rows, rows), k) for rows in (real, fake))
-    squares = _squares(real, fake)
-    inside = squares < real_radii[:, None]
-    return (
-        inside.any(0).mean(), (squares < fake_radii).any(1).mean(), inside.sum(0).mean() / k,
-        (squares.min(1) < real_radii).mean(),
-    )  # fmt: skip
+    return _scores(real, _squares(real, fake), real_radii, fake_radii, k)
+
+
+def _scores(real: Any, squares: Any, real_radii: Any, fake_radii: Any, k: int) -> Any:
+    """In NumPy and JAX, in the dtype of the data."""
+    inside, covered = squares < real_radii[:, None], squares.min(1) < real_radii
+    found = inside.any(0), (squares < fake_radii).any(1), inside.sum(0) / k, covered
+    return tuple(part.mean(dtype=real.dtype) for part in found)
 
 
 def _partitioned(numpy: Any, squares: Any, k: int) -> Any:
@@ -49,11 +51,10 @@ def torch_prdc(torch: Any, real: Any, fake: Any, k: int) -> Any:
     """As in NumPy; the k least by topk."""
     real_radii, fake_radii = (_smallest(torch, rows, k) for rows in (real, fake))
     squares = _torch_squares(torch, real, fake)
-    inside, real_dtype = squares < real_radii[:, None], real.dtype
-    return (
-        inside.any(0).to(real_dtype).mean(), (squares < fake_radii).any(1).to(real_dtype).mean(),
-        inside.sum(0).to(real_dtype).mean() / k, (squares.amin(1) < real_radii).to(real_dtype).mean(),
-    )  # fmt: skip
+    inside, covered = squares < real_radii[:, None], squares.amin(1) < real_radii
+    found = inside.any(0), (squares < fake_radii).any(1), inside.sum(0), covered
+    precision, recall, balls, coverage = (part.to(real.dtype).mean() for part in found)
+    return precision, recall, balls / k, coverage
 
 
 def _torch_squares(torch: Any, left: Any, right: Any) -> Any:
@@ -62,20 +63,14 @@ def _torch_squares(torch: Any, left: Any, right: Any) -> Any:
 
 
 def _smallest(torch: Any, rows: Any, k: int) -> Any:
-    squares = _torch_squares(torch, rows, rows)
-    squares.diagonal().fill_(-1)
+    squares = _torch_squares(torch, rows, rows).fill_diagonal_(-1)
     return torch.topk(squares, k + 1, dim=1, largest=False, sorted=False).values.amax(1)
 
 
 def jax_prdc(jax: Any, real: Any, fake: Any, k: int) -> Any:
-    """As in NumPy; the k least by top_k."""
+    """As in NumPy; the k least by top_k, which wants a number that is known to the compiler."""
     real_radii, fake_radii = (_top(jax, _squares(rows, rows)) for rows in (real, fake))
-    squares = _squares(real, fake)
-    inside = squares < real_radii[:, None]
-    return (
-        inside.any(0).mean(), (squares < fake_radii).any(1).mean(), inside.sum(0).mean() / k,
-        (squares.min(1) < real_radii).mean(),
-    )  # fmt: skip
+    return _scores(real, _squares(real, fake), real_radii, fake_radii, k)
 
 
 def _top(jax: Any, squares: Any) -> Any:
@@ -90,7 +85,7 @@ def _prdc(call: Call, dim: int, dtype: Dtype) -> Thunk:
     def thunk() -> Any:
         with contextlib.redirect_stdout(io.StringIO()):
             found = compute_prdc(*call.args)
-        return tuple(found[name] for name in ("precision", "recall", "density", "coverage"))
+        return tuple(dtype.type(found[name]) for name in ("precision", "recall", "density", "coverage"))
 
     return thunk
 

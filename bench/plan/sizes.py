@@ -15,8 +15,8 @@ class Sizes(NamedTuple):
 
 
 def sizes(operation: Operation, options: Options) -> Sizes:
-    """Those of the options that it takes; of a sampler from outside its own, where its file names some."""
+    """Those of the options that it takes, or the batches that it names; from outside, all that it names."""
     if operation.shipped:
         dtypes = tuple(dtype for dtype in operation.dtypes if dtype in options.dtype)
-        return Sizes(dtypes, tuple(operation.near(options.dim)), options.batch)
+        return Sizes(dtypes, tuple(operation.near(options.dim)), operation.batches or options.batch)
     return Sizes(operation.dtypes, operation.sizes or options.dim, operation.batches or options.batch)
