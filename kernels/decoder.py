@@ -8,6 +8,7 @@ Latents are interpolated by `lerp`, whose norm shrinks between normals, to .707 
 generative networks" (2016), for slerp.
 """
 
+import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -113,9 +114,41 @@ def random_params(
     return Params(Linear(weight.astype(real), bias.astype(real)), 0.5)
 
 
+class Decoder:
+    """Params that are laid out once, for many calls: the functions here take it in place of Params.
+
+    What is done to the arrays of params later changes nothing. Raises TypeError or ValueError for wrong ones.
+    """
+
+    def __init__(self, params: Params) -> None:
+        check.instance("params", params, Params)
+        self.params = copy.deepcopy(params)
+        self.dim, self.latents, self.dtype = params.dim, params.latents, params.dtype
+        self._maps: dict[np.dtype[Any], tuple[decoders.Maps, Any]] = {}
+        self._densities: dict[np.dtype[Any], factors.Density] = {}
+
+    def __repr__(self) -> str:
+        return f"Decoder(D={self.dim}, latents={self.latents}, {self.dtype})"
+
+    def bound(self, dtype: np.dtype[Any]) -> tuple[decoders.Maps, Any]:
+        """The row kernels of f and what they read, in a dtype."""
+        if dtype not in self._maps:
+            self._maps[dtype] = _bound(self.params, dtype)
+        return self._maps[dtype]
+
+    def density(self, dtype: np.dtype[Any]) -> factors.Density:
+        """What the row kernel of the density of a Linear reads, in a dtype."""
+        if dtype not in self._densities:
+            self._densities[dtype] = _density(self.params, dtype)
+        return self._densities[dtype]
+
+
+def _held(params: Params | Decoder) -> Decoder:
+    return params if isinstance(params, Decoder) else Decoder(params)
+
+
 def _bound(params: Params, dtype: np.dtype[Any]) -> tuple[decoders.Maps, Any]:
     """(row kernels, what they read) of a model in a dtype, checked."""
-    check.instance("params", params, Params)
     model, dim, latents = params.model, params.dim, params.latents
     if type(model) is Linear:
         return decoders.LINEAR, decoders.affine(*_linear(model, dtype))
@@ -129,21 +162,29 @@ def _linear(model: Linear, dtype: np.dtype[Any]) -> tuple[Array, Array]:
     return weight, check.shaped("params.model.bias", model.bias, dtype, shape[:1])
 
 
+def _density(params: Params, dtype: np.dtype[Any]) -> factors.Density:
+    check.instance("params.model", params.model, Linear)
+    weight, bias = _linear(params.model, FLOAT64)
+    check.finite("params.model.weight", weight)
+    check.finite("params.model.bias", bias)
+    return factors.density(weight, bias, _sigma(params), dtype)
+
+
 def _sigma(params: Params) -> float:
     return check.positive("params.sigma", params.sigma)
 
 
-def decode(z: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1) -> Array:
+def decode(z: ArrayLike, params: Params | Decoder, *, out: Array | None = None, threads: int = 1) -> Array:
     """f(z), (N, D), for latents z (N, K), float64 or float32, in the dtype of z.
 
     out: the array to write; it may be z itself. Raises TypeError or ValueError for wrong arguments, naming
     them.
     """
-    source = check.batch("z", z)
-    maps, net = _bound(params, source.dtype)
-    _columns("z", source, "K", params.latents)
+    source, held = check.batch("z", z), _held(params)
+    maps, net = held.bound(source.dtype)
+    _columns("z", source, "K", held.latents)
     apart = {"params": params} if out is z else {"z": z, "params": params}
-    x = check.output(out, source.dtype, (len(source), params.dim), **apart)
+    x = check.output(out, source.dtype, (len(source), held.dim), **apart)
     source = source.copy() if out is z else source
     maps.decode(check.threads(threads), len(x), source.shape[1] + x.shape[1], source, x, net)
     return x
@@ -155,7 +196,7 @@ def _columns(name: str, batch: Array, letter: str, count: int) -> None:
 
 
 def sample(
-    n: int, params: Params, seed: Seed = None, *, rng: RNG = None, first_row: int = 0,
+    n: int, params: Params | Decoder, seed: Seed = None, *, rng: RNG = None, first_row: int = 0,
     out: Array | None = None, threads: int = 1,
 ) -> Array:  # fmt: skip
     """f(z) + sigma eps, (n, D), the dtype of params: z and eps are the normals of streams 0 and 1 of `seed`.
@@ -163,37 +204,31 @@ def sample(
     Rows first_row to first_row + n - 1, so that a sample can be drawn in parts; without sigma there is no
     noise. seed, rng: as in the `sample` of a family. Raises TypeError or ValueError for wrong arguments.
     """
-    n, key = check.count("n", n), key_of(seed, rng)
-    check.instance("params", params, Params)
-    dtype, row, threads = params.dtype, check.first_row(first_row, n), check.threads(threads)
-    maps, net = _bound(params, dtype)
-    sigma = dtype.type(0 if params.sigma is None else _sigma(params))
-    x = check.output(out, dtype, (n, params.dim), params=params)
-    maps.sample(threads, n, params.latents + params.dim, x, params.latents, (row, key), sigma, net)
+    n, key, held = check.count("n", n), key_of(seed, rng), _held(params)
+    dtype, row, threads = held.dtype, check.first_row(first_row, n), check.threads(threads)
+    maps, net = held.bound(dtype)
+    sigma = dtype.type(0 if held.params.sigma is None else _sigma(held.params))
+    x = check.output(out, dtype, (n, held.dim), params=params)
+    maps.sample(threads, n, held.latents + held.dim, x, held.latents, (row, key), sigma, net)
     return x
 
 
-def log_prob(x: ArrayLike, params: Params, *, threads: int = 1) -> Array:
+def log_prob(x: ArrayLike, params: Params | Decoder, *, threads: int = 1) -> Array:
     """log N(x; b, W W^T + sigma^2 I), the density of a Linear: (N,), the dtype of x (N, D).
 
     By the singular values of W in float64: right where D is below K, where W has dependent columns, and for a
     small sigma. Raises TypeError or ValueError for wrong arguments; a Perceptron takes `log_prob_estimate`.
     """
-    source = check.batch("x", x)
-    check.instance("params", params, Params)
-    check.instance("params.model", params.model, Linear)
-    weight, bias = _linear(params.model, FLOAT64)
-    check.finite("params.model.weight", weight)
-    check.finite("params.model.bias", bias)
-    _columns("x", source, "D", len(weight))
-    arrays = factors.density(weight, bias, _sigma(params), source.dtype)
+    source, held = check.batch("x", x), _held(params)
+    arrays = held.density(source.dtype)
+    _columns("x", source, "D", held.dim)
     result, nothing = np.empty(len(source), source.dtype), np.empty((len(source), 0), source.dtype)
     factors.log_prob(check.threads(threads), *source.shape, source, nothing, result, *arrays)
     return result
 
 
 def log_prob_estimate(
-    x: ArrayLike, params: Params, draws: int, seed: Seed = None, *, rng: RNG = None,
+    x: ArrayLike, params: Params | Decoder, draws: int, seed: Seed = None, *, rng: RNG = None,
     proposal: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> Estimate:  # fmt: skip
     """log of the mean of w_s = p(x | z_s) p(z_s) / q(z_s) over so many draws, 2 or more, for x (N, D).
@@ -204,26 +239,27 @@ def log_prob_estimate(
     the log by the delta method. Both are too small where few draws have all the weight, as with the prior for
     many latents or a small sigma. Raises TypeError or ValueError for wrong arguments, NaN in x among them.
     """
-    source, key = check.batch("x", x), int(key_of(seed, rng))
-    check.instance("params", params, Params)
+    source, key, held = check.batch("x", x), int(key_of(seed, rng)), _held(params)
     check.finite("x", source)
-    _columns("x", source, "D", params.dim)
-    sigma, draws = _sigma(params), check.integer("draws", draws, 2, 2**31)
-    eps = standard_normal(draws, params.latents, key, stream=_DRAWS, dtype=source.dtype)
-    shape = len(source), params.latents
+    _columns("x", source, "D", held.dim)
+    sigma, draws = _sigma(held.params), check.integer("draws", draws, 2, 2**31)
+    eps = standard_normal(draws, held.latents, key, stream=_DRAWS, dtype=source.dtype)
+    shape = len(source), held.latents
     given = None if proposal is None else importance.checked(proposal, source.dtype, shape)
-    found = importance.estimates(source, eps, lambda z: decode(z, params), sigma, given)
+    found = importance.estimates(source, eps, lambda z: decode(z, held), sigma, given)
     return Estimate(*found.astype(source.dtype))
 
 
-def probabilities(z: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1) -> Array:
+def probabilities(
+    z: ArrayLike, params: Params | Decoder, *, out: Array | None = None, threads: int = 1
+) -> Array:
     """1 / (1 + exp(-f(z))), (N, D): of bits that are 1. Else as `decode`."""
     p = decode(z, params, out=out, threads=threads)
     logits.to_probabilities(threads, *p.shape, p)
     return p
 
 
-def cross_entropy(x: ArrayLike, z: ArrayLike, params: Params, *, threads: int = 1) -> Array:
+def cross_entropy(x: ArrayLike, z: ArrayLike, params: Params | Decoder, *, threads: int = 1) -> Array:
     """-log p(x | z) of bits x (N, D), or probabilities, with the logits f(z): (N,), the dtype of z (N, K).
 
     The sum over D of softplus(f) - x f, right where a probability is 1 to rounding. Raises TypeError or

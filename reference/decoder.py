@@ -26,6 +26,12 @@ class Params(NamedTuple):
     sigma: float | None = None
 
 
+class Decoder(NamedTuple):
+    """The kernels lay out arrays once; lists are as they are."""
+
+    params: Params
+
+
 class Estimate(NamedTuple):
     """What `log_prob_estimate` returns."""
 

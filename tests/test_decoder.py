@@ -111,6 +111,24 @@ def test_a_sample_is_decoded_normals_and_noise() -> None:
     np.testing.assert_allclose(decoder.sample(30, params, 7), clean + 0.5 * eps, rtol=1e-14, atol=1e-14)
 
 
+@pytest.mark.parametrize("depth", [0, 2])
+def test_what_is_laid_out_once_is_the_same(depth: int, dtype: Dtype) -> None:
+    params = decoder.random_params(6, 1, latents=2, depth=depth, dtype=dtype)
+    held, z = decoder.Decoder(params), standard_normal(9, 2, 1)
+    x, values = decoder.sample(9, params, 1), decoder.decode(z, params)
+    estimate = decoder.log_prob_estimate(x, params, 20, 1)
+    density = None if depth else decoder.log_prob(x, params)
+    for array in params.model:
+        if isinstance(array, np.ndarray):
+            array[...] = np.nan
+    for _ in range(2):
+        assert_same_bits(decoder.sample(9, held, 1), x)
+        assert_same_bits(decoder.decode(z, held), values)
+        assert_same_bits(tuple(decoder.log_prob_estimate(x, held, 20, 1)), tuple(estimate))
+        assert depth or np.array_equal(decoder.log_prob(x, held), density)
+    assert repr(held) == f"Decoder(D=6, latents=2, {dtype})"
+
+
 def test_moments_of_samples() -> None:
     params, n = decoder.random_params(4, 2, latents=2), 200_000
     x = decoder.sample(n, params, 3) - params.model.bias

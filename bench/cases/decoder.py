@@ -16,6 +16,8 @@ from seqgap.bench.model.case import (
     Dtype,
     Noise,
     Operation,
+    Setup,
+    Thunk,
     rounding,
 )
 from seqgap.kernels import decoder
@@ -187,6 +189,21 @@ def _pairs(*size: Any) -> Call:
     return Call(_path(*size).args[:2])
 
 
+def _held(verb: str) -> Any:
+    """A verb with a Decoder, which is made in the set-up as the models of the peers are."""
+
+    def compiled(**options: Any) -> Setup:
+        def setup(call: Call, dim: int, dtype: Dtype) -> Thunk:
+            first, params, *rest = call.args
+            return Call((first, decoder.Decoder(params), *rest), {**call.kwargs, **options}).of(
+                getattr(decoder, verb)
+            )
+
+        return setup
+
+    return compiled
+
+
 def _verified(name: str, inputs: Any, **more: Any) -> Operation:
     """An operation that is verified, not timed."""
     return Operation(name, inputs, lambda dim: Cost(flops=dim, elements=dim), _TOLERANCE, timed=False, **more)
@@ -196,19 +213,20 @@ CASE = Case(
     "decoder",
     (
         Operation(
-            "decode", _decode, _decode_cost, _TOLERANCE, rows=(0, None),
+            "decode", _decode, _decode_cost, _TOLERANCE, rows=(0, None), compiled=_held("decode"),
             implementations=arrays.implementations(
                 numpy=numpy_decode, torch=torch_decode, jax=jax_decode, prepare=_network
             ),
         ),
         Operation(
-            "log_prob", _log_prob, _log_prob_cost, _TOLERANCE, rows=(0, None),
+            "log_prob", _log_prob, _log_prob_cost, _TOLERANCE, rows=(0, None), compiled=_held("log_prob"),
             implementations=arrays.implementations(
                 numpy=log_prob, torch=log_prob, jax=log_prob, prepare=_scored
             ),
         ),
         Operation(
             "sample", _sample, _sample_cost, _TOLERANCE, rows=(COUNT, None, None), noise=Noise(_whitened),
+            compiled=_held("sample"),
             implementations=arrays.implementations(
                 numpy=sample, torch=sample, jax=sample, prepare=_drawn,
                 draw=lambda call, dim: (call.args[0], _LATENTS + dim),

@@ -118,7 +118,7 @@ def _sample_rows(decode: Any) -> Any:
             stop = min(start + size, hi)
             count = stop - start
             fill(z[:count], first_row + start, key, LATENTS)
-            decode(0, count, z[:count], x[start:stop], net)
+            decode(np.int64(0), count, z[:count], x[start:stop], net)  # a literal 0 is a type of its own
             if sigma > 0:
                 fill(eps[:count], first_row + start, key, NOISE)
                 _add(sigma, eps, x, start * dim, count * dim)
