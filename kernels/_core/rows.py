@@ -80,18 +80,22 @@ def _outcome(work: Callable[[int, int], None], lo: int, hi: int) -> BaseExceptio
 
 
 class RowKernel:
-    """Runs `rows(lo, hi, *arrays)` over a batch; worth: elements that are worth a thread."""
+    """Runs `rows(lo, hi, *arrays)` over a batch.
 
-    def __init__(self, rows: Callable[..., Any], worth: int = WORTH_LIGHT) -> None:
+    worth: elements that are worth a thread. together: every lo is a multiple of it.
+    """
+
+    def __init__(self, rows: Callable[..., Any], worth: int = WORTH_LIGHT, together: int = TOGETHER) -> None:
         self.rows = rows
-        self._worth = worth
+        self._worth, self._together = worth, together
 
     def __call__(self, threads: int, count: int, dim: int, *arrays: Any) -> None:
         """Do rows 0 to count - 1 of width `dim` on at most `threads` threads."""
         if threads == 1:
             self.rows(0, count, *arrays)
         else:
-            in_parts(lambda lo, hi: self.rows(lo, hi, *arrays), threads, (count, dim), self._worth)
+            shape, together = (count, dim), self._together
+            in_parts(lambda lo, hi: self.rows(lo, hi, *arrays), threads, shape, self._worth, together)
 
 
 class FewRowKernel(NamedTuple):
