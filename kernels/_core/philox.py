@@ -7,7 +7,7 @@ from llvmlite import ir
 from numba import types
 
 from seqgap.kernels._core.compiler import generated, intrinsic
-from seqgap.kernels._core.jit import jit_exact, jit_inline
+from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.simd import fma
 from seqgap.kernels._core.vecmath import log_normal, sincos_one_turn
 
@@ -145,3 +145,22 @@ def fill(out: Any, first_row: Any, seed: Any, stream: Any) -> Any:
             by_rows(out, first_row, seed, stream)
 
     return call
+
+
+@jit_exact
+def fill_words(words: Any, row: Any, block: Any, seed: Any, stream: Any) -> None:
+    """The words of one row from column 4 block on; as many as fill `words`, a multiple of 4."""
+    isolate()
+    for c in range(words.shape[0] // 4):
+        w = _words(row, block + c, seed, stream)
+        words[4 * c], words[4 * c + 1], words[4 * c + 2], words[4 * c + 3] = w
+
+
+@jit_exact
+def fill_words_of_lanes(words: Any, rows: Any, blocks: Any, first: Any, seed: Any, stream: Any) -> None:
+    """Column b of `words` (4 C, L): the words of row rows[b] from column 4 (blocks[b] + first) on."""
+    isolate()
+    for c in range(words.shape[0] // 4):
+        for b in range(words.shape[1]):
+            w = _words(rows[b], blocks[b] + first + c, seed, stream)
+            words[4 * c, b], words[4 * c + 1, b], words[4 * c + 2, b], words[4 * c + 3, b] = w

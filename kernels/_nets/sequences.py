@@ -1,0 +1,149 @@
+"""Sequences of tokens: checked, counted, scored in one pass, cut at their ends.
+
+N sequences are flat tokens and N + 1 offsets; those of one length are an array (N, T).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from seqgap.kernels._core import check
+from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._core.rows import WORTH_LIGHT, in_parts
+
+AT_ONCE = 2**22  # tokens that are drawn before they are cut
+
+
+def ragged(name: str, value: Any) -> tuple[Array, Array]:
+    """(tokens, offsets) of what a user passed; tokens: flat integers of any dtype, not copied."""
+    if isinstance(value, tuple):
+        if len(value) != 2:
+            raise ValueError(f"{name}: expected (tokens, offsets), got a tuple of {len(value)}")
+        flat, offsets = check.asarray(name, value[0]), _offsets(name, value[1])
+        if flat.ndim != 1 or offsets[-1] != len(flat):
+            came = f"{offsets[-1]} and tokens of shape {flat.shape}"
+            raise ValueError(f"{name}: expected offsets that end at the number of tokens, got {came}")
+        return _integers(name, flat), offsets
+    array = check.asarray(name, value)
+    if array.ndim != 2:
+        advice = f"; for one sequence pass {name}[None]" if array.ndim == 1 else ""
+        raise ValueError(f"{name}: expected 2 dimensions (N, T), got shape {array.shape}{advice}")
+    if not array.shape[1]:
+        raise ValueError(f"{name}: expected at least 1 token in a row, got shape {array.shape}")
+    offsets = np.arange(len(array) + 1, dtype=np.int64) * array.shape[1]
+    return _integers(name, array).ravel(), offsets
+
+
+def _integers(name: str, array: Array) -> Array:
+    if array.size and array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integers, got dtype {array.dtype}")
+    native = array.dtype if array.size and array.dtype.isnative else np.dtype(np.int64)
+    return np.ascontiguousarray(array, native)
+
+
+def _offsets(name: str, value: Any) -> Array:
+    offsets = check.integers(f"{name}: offsets", value, 1)
+    if offsets.size < 1 or offsets[0] != 0 or (np.diff(offsets) < 1).any():
+        raise ValueError(f"{name}: expected offsets from 0 on, each above the one before, got others")
+    return np.asarray(offsets, np.int64)
+
+
+@jit_inline
+def _checked(value: Any, states: Any) -> Any:
+    """(token, whether it is one); a negative one becomes a large number."""
+    token = np.uint64(value)
+    right = token < states
+    return (token if right else np.uint64(0)), right
+
+
+@jit_exact
+def _score_rows(lo: Any, hi: Any, sequences: Any, size: Any, table: Any, density: Any, wrong: Any) -> None:
+    """Four sums in turns: one alone waits 4 cycles for each token."""
+    isolate()
+    flat, offsets, states = sequences[0], sequences[1], np.uint64(size)
+    for n in range(lo, hi):
+        before, at, right = states, offsets[n], True
+        first = second = third = fourth = 0.0
+        while at + 4 <= offsets[n + 1]:
+            (a, is_a), (b, is_b) = _checked(flat[at], states), _checked(flat[at + 1], states)
+            (c, is_c), (d, is_d) = _checked(flat[at + 2], states), _checked(flat[at + 3], states)
+            first += table[before * states + a]
+            second += table[a * states + b]
+            third += table[b * states + c]
+            fourth += table[c * states + d]
+            before, at, right = d, at + 4, right & is_a & is_b & is_c & is_d
+        while at < offsets[n + 1]:
+            a, is_a = _checked(flat[at], states)
+            first += table[before * states + a]
+            before, at, right = a, at + 1, right & is_a
+        density[n] = (first + second) + (third + fourth)
+        wrong[n] = not right
+
+
+def scored(flat: Array, offsets: Array, table: Array, threads: int) -> Array:
+    """Sums of table[before, token] over each sequence, (N,), float64; row S of the table is for the first.
+
+    The sums are made in four parts, whose order does not depend on the batch. Raises ValueError for a token
+    that is none.
+    """
+    density, wrong = np.empty(len(offsets) - 1), np.zeros(len(offsets) - 1, np.bool_)
+
+    def part(lo: int, hi: int) -> None:
+        _score_rows(lo, hi, (flat, offsets), table.shape[1], table.ravel(), density, wrong)
+
+    shape = len(density), int(max(1, len(flat) // max(1, len(density))))
+    in_parts(part, threads, shape, WORTH_LIGHT)
+    _refuse(flat, offsets, wrong, table.shape[1])
+    return density
+
+
+def _refuse(flat: Array, offsets: Array, wrong: Array, states: int) -> None:
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        tokens = flat[offsets[row] : offsets[row + 1]]
+        value = tokens[(tokens < 0) | (tokens >= states)][0]
+        raise ValueError(f"tokens: expected integers from 0 to {states - 1}, got {value} in row {row}")
+
+
+@jit_exact
+def _count(flat: Any, offsets: Any, first: Any, pairs: Any, wrong: Any) -> None:
+    isolate()
+    states = first.shape[0]
+    for n in range(offsets.shape[0] - 1):
+        before = np.int64(-1)
+        for at in range(offsets[n], offsets[n + 1]):
+            token = np.int64(flat[at])
+            if not 0 <= token < states:
+                wrong[n] = True
+                break
+            if before < 0:
+                first[token] += 1
+            else:
+                pairs[before, token] += 1
+            before = token
+
+
+def counts(flat: Array, offsets: Array, states: int) -> tuple[Array, Array]:
+    """How often each token is the first, (S,), and follows another, (S, S); float64."""
+    first, pairs = np.zeros(states), np.zeros((states, states))
+    wrong = np.zeros(len(offsets) - 1, np.bool_)
+    if not wrong.size:
+        raise ValueError("tokens: expected at least 1 sequence, got none")
+    _count(flat, offsets, first, pairs, wrong)
+    _refuse(flat, offsets, wrong, states)
+    return first, pairs
+
+
+def ended(tokens: Array, end: int) -> tuple[Array, Array]:
+    """(tokens, lengths) of rows that are cut behind their first `end`."""
+    ends = tokens == end
+    lengths = np.where(ends.any(1), 1 + ends.argmax(1), tokens.shape[1])
+    return tokens[np.arange(tokens.shape[1]) < lengths[:, None]], lengths
+
+
+def joined(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """(tokens, offsets) of all of them."""
+    lengths = np.concatenate([np.zeros(1, np.int64), *(lengths for _, lengths in parts)])
+    tokens = np.concatenate([np.empty(0, np.int32), *(tokens for tokens, _ in parts)])
+    return tokens, np.cumsum(lengths)

@@ -1,0 +1,191 @@
+"""Chains of tokens: one after the other, many side by side, and one long chain in blocks side by side.
+
+A chain that forgets is parallel, to the last bit: blocks of it run at once from states that are guessed, each
+with its own words, and are then redone from their true entries until a state is the one that is there; from
+there on all are equal, since the same state and the same words make the same tokens.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._core.philox import fill_words, fill_words_of_lanes
+
+STREAM = np.uint32(0)  # of the words
+LANES = 32  # chains or blocks side by side: 8 took 3 times as long for a token, 16 a tenth longer
+FEWEST = 9  # rows that are faster side by side than one after the other
+_CHUNK, _PATCH = 64, 16  # tokens whose words are drawn at once
+_FIRST, _LONGEST = 4096, 2**22  # tokens of a stretch of blocks
+_SPOILED = 4  # a stretch is worth its blocks while fewer than one in so many tokens are redone
+
+
+class Kernels(NamedTuple):
+    """What one method of drawing makes."""
+
+    rows: Any  # (lo, hi, tokens, first_row, key, tables)
+    blocks: Any  # (tokens, start, stop, state, row, key, tables, report)
+    patch: Any  # (tokens, start, stop, state, row, key, tables): how many tokens were redone
+
+
+def one_by_one(step: Any) -> Any:
+    """Tokens start to stop - 1 of one row from a state on; start: a multiple of 4."""
+
+    @jit_exact
+    def one(tokens: Any, start: Any, stop: Any, state: Any, row: Any, key: Any, tables: Any) -> Any:
+        isolate()
+        each = tables.words
+        words = np.empty(_CHUNK * each, np.uint32)
+        for at in range(start, stop, _CHUNK):
+            fill_words(words, row, at // 4 * each, key, STREAM)
+            for t in range(min(_CHUNK, stop - at)):
+                state = step(words, t * each, state, tables)
+                tokens[at + t] = state
+        return state
+
+    return one
+
+
+def side_by_side(step: Any) -> Any:
+    """So many tokens of LANES rows or blocks, each from its own place and state on."""
+
+    @jit_exact
+    def together(tokens: Any, places: Any, states: Any, count: Any, key: Any, tables: Any) -> None:
+        isolate()
+        rows, blocks, offsets = places
+        words = np.empty((_CHUNK, LANES), np.uint32)
+        flat = words.ravel()
+        for at in range(0, count, _CHUNK):
+            fill_words_of_lanes(words, rows, blocks, at // 4, key, STREAM)
+            for t in range(min(_CHUNK, count - at)):
+                for b in range(LANES):
+                    state = step(flat, t * LANES + b, states[b], tables)
+                    states[b] = state
+                    tokens[offsets[b] + np.uint64(at + t)] = state
+
+    return together
+
+
+def each_row_of(one: Any) -> Any:
+    """Rows one after the other."""
+
+    @jit_exact
+    def rows(lo: Any, hi: Any, tokens: Any, first_row: Any, key: Any, tables: Any) -> None:
+        isolate()
+        for n in range(lo, hi):
+            one(tokens[n], 0, tokens.shape[1], _before(tables), first_row + n, key, tables)
+
+    return rows
+
+
+def rows_of(each_row: Any, together: Any) -> Any:
+    """Rows side by side; the few that are left one after the other."""
+
+    @jit_exact
+    def rows(lo: Any, hi: Any, tokens: Any, first_row: Any, key: Any, tables: Any) -> None:
+        isolate()
+        length, flat = tokens.shape[1], tokens.ravel()
+        places = np.empty(LANES, np.int64), np.zeros(LANES, np.int64), np.empty(LANES, np.uint64)
+        states = np.empty(LANES, np.uint32)
+        for start in range(lo, hi, LANES):
+            if hi - start < FEWEST:
+                each_row(start, hi, tokens, first_row, key, tables)
+                continue
+            for b in range(LANES):  # too many do the last row again
+                row = min(start + b, hi - 1)
+                places[0][b], places[2][b], states[b] = first_row + row, row * length, _before(tables)
+            together(flat, places, states, length, key, tables)
+
+    return rows
+
+
+def patch_of(step: Any) -> Any:
+    """Tokens start to stop - 1 again from their true state, until one is there already: how many were not."""
+
+    @jit_exact
+    def patch(tokens: Any, start: Any, stop: Any, state: Any, row: Any, key: Any, tables: Any) -> Any:
+        isolate()
+        words = np.empty(_PATCH * tables.words, np.uint32)
+        for at in range(start, stop, _PATCH):
+            fill_words(words, row, at // 4 * tables.words, key, STREAM)
+            for t in range(at, min(at + _PATCH, stop)):
+                state = step(words, (t - at) * tables.words, state, tables)
+                if state == tokens[t]:
+                    return t - start
+                tokens[t] = state
+        return stop - start
+
+    return patch
+
+
+def stretch_of(together: Any, patch: Any) -> Any:
+    """LANES blocks of `size` tokens each: how many were redone, in all and in the worst block."""
+
+    @jit_exact
+    def stretch(tokens: Any, start: Any, size: Any, state: Any, row: Any, key: Any, tables: Any) -> Any:
+        isolate()
+        places = np.empty(LANES, np.int64), np.empty(LANES, np.int64), np.empty(LANES, np.uint64)
+        states = np.zeros(LANES, np.uint32)
+        states[0] = state
+        for b in range(LANES):
+            places[0][b], places[1][b], places[2][b] = row, (start + b * size) // 4, start + b * size
+        together(tokens, places, states, size, key, tables)
+        redone = worst = 0
+        for at in range(start + size, start + LANES * size, size):
+            steps = patch(tokens, at, at + size, np.uint32(tokens[at - 1]), row, key, tables)
+            redone, worst = redone + steps, max(worst, steps)
+        return redone, worst
+
+    return stretch
+
+
+def blocks_of(one: Any, stretch: Any) -> Any:
+    """Stretches of blocks, each twice as long as the one before; report: as `bigram.Blocks`.
+
+    Where a stretch had to redo too much, as many tokens are drawn one after the other behind it: a chain that
+    never forgets takes at most 1.2 times as long as step by step.
+    """
+
+    @jit_exact
+    def blocks(
+        tokens: Any, start: Any, stop: Any, state: Any, row: Any, key: Any, tables: Any, report: Any
+    ) -> None:
+        isolate()
+        length = _FIRST
+        while stop - start >= _FIRST:
+            size = min(length, stop - start) // (4 * LANES) * 4
+            size -= 4 * (size % 64 == 0)  # else the blocks share the sets of a cache
+            redone, worst = stretch(tokens, start, size, state, row, key, tables)
+            start += LANES * size
+            state = np.uint32(tokens[start - 1])
+            report[0] += LANES
+            report[1] += redone
+            report[2] = max(report[2], worst)
+            if redone > LANES * size // _SPOILED:
+                end = min(stop, start + LANES * size)
+                report[3] += end - start
+                state = one(tokens, start, end, state, row, key, tables)
+                start = end
+            length = min(2 * length, _LONGEST)
+        report[3] += stop - start
+        one(tokens, start, stop, state, row, key, tables)
+
+    return blocks
+
+
+def kernels_of(step: Any) -> Kernels:
+    """Those of a step of one word, of which several go side by side."""
+    one, together, patch = one_by_one(step), side_by_side(step), patch_of(step)
+    rows = rows_of(each_row_of(one), together)
+    return Kernels(rows, blocks_of(one, stretch_of(together, patch)), patch)
+
+
+def kernels_of_many_words(step: Any) -> Kernels:
+    """Those of a step of several words, which go one after the other."""
+    return Kernels(each_row_of(one_by_one(step)), None, None)
+
+
+@jit_inline
+def _before(tables: Any) -> Any:
+    """The state before the first token."""
+    return np.uint32(tables.states)
