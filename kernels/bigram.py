@@ -24,6 +24,7 @@ from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._core.summary import summary
 from seqgap.kernels._nets import categories, sequences
 from seqgap.kernels._nets.token_chains import FEWEST, kernels_of, kernels_of_many_words
+from seqgap.kernels._nets.token_chains import Blocks as Blocks
 
 INT32 = np.dtype(np.int32)
 STRATEGIES = ("auto", "steps", "blocks")
@@ -37,7 +38,7 @@ _METHODS = {
 
 
 class Params(NamedTuple):
-    """Probabilities of S tokens, float64 or float32, that sum to 1 to within 1e-6 and are divided by the sum."""
+    """Probabilities of S tokens, float64 or float32, with sums of 1 to within 1e-6; divided by these sums."""
 
     initial: Array  # (S,), of the first token
     probability: Array  # (S, S), of the next token, given the one of the row
@@ -55,20 +56,6 @@ class Params(NamedTuple):
 
 
 Params.__repr__ = summary  # type: ignore[method-assign]  # mypy takes it for one that is bound
-
-
-class Blocks(NamedTuple):
-    """What the blocks of one chain took.
-
-    blocks: how many there were; redone: tokens that were drawn again from the true state, in all; longest: in
-    one block, that is how long the chain takes to forget; stepwise: tokens that were drawn one after the
-    other, since the chain was short or did not forget soon enough.
-    """
-
-    blocks: int
-    redone: int
-    longest: int
-    stepwise: int
 
 
 def random_params(

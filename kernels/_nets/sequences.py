@@ -20,24 +20,26 @@ def ragged(name: str, value: Any) -> tuple[Array, Array]:
     if isinstance(value, tuple):
         if len(value) != 2:
             raise ValueError(f"{name}: expected (tokens, offsets), got a tuple of {len(value)}")
-        flat, offsets = check.asarray(name, value[0]), _offsets(name, value[1])
+        flat, offsets = _integers(name, value[0]), _offsets(name, value[1])
         if flat.ndim != 1 or offsets[-1] != len(flat):
             came = f"{offsets[-1]} and tokens of shape {flat.shape}"
             raise ValueError(f"{name}: expected offsets that end at the number of tokens, got {came}")
-        return _integers(name, flat), offsets
-    array = check.asarray(name, value)
+        return flat, offsets
+    array = _integers(name, value)
     if array.ndim != 2:
         advice = f"; for one sequence pass {name}[None]" if array.ndim == 1 else ""
         raise ValueError(f"{name}: expected 2 dimensions (N, T), got shape {array.shape}{advice}")
     if not array.shape[1]:
         raise ValueError(f"{name}: expected at least 1 token in a row, got shape {array.shape}")
     offsets = np.arange(len(array) + 1, dtype=np.int64) * array.shape[1]
-    return _integers(name, array).ravel(), offsets
+    return array.ravel(), offsets
 
 
-def _integers(name: str, array: Array) -> Array:
+def _integers(name: str, value: Any) -> Array:
+    array = check.asarray(name, value)
     if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected integers, got dtype {array.dtype}")
+        came = check.described(value) if array.dtype.kind in "OSU" else f"dtype {array.dtype}"
+        raise TypeError(f"{name}: expected integers, got {came}")
     native = array.dtype if array.size and array.dtype.isnative else np.dtype(np.int64)
     return np.ascontiguousarray(array, native)
 

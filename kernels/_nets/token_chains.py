@@ -15,7 +15,7 @@ from seqgap.kernels._core.philox import fill_words, fill_words_of_lanes
 STREAM = np.uint32(0)  # of the words
 LANES = 32  # chains or blocks side by side: 8 took 3 times as long for a token, 16 a tenth longer
 FEWEST = 9  # rows that are faster side by side than one after the other
-_CHUNK, _PATCH = 64, 16  # tokens whose words are drawn at once
+_CHUNK = 64  # tokens whose words are drawn at once
 _FIRST, _LONGEST = 4096, 2**22  # tokens of a stretch of blocks
 _SPOILED = 4  # a stretch is worth its blocks while fewer than one in so many tokens are redone
 
@@ -26,6 +26,20 @@ class Kernels(NamedTuple):
     rows: Any  # (lo, hi, tokens, first_row, key, tables)
     blocks: Any  # (tokens, start, stop, state, row, key, tables, report)
     patch: Any  # (tokens, start, stop, state, row, key, tables): how many tokens were redone
+
+
+class Blocks(NamedTuple):
+    """What the blocks of one chain took.
+
+    blocks: how many there were; redone: tokens that were drawn again from the true state, in all; longest: in
+    one block, that is how long the chain takes to forget; stepwise: tokens that were drawn one after the
+    other, since the chain was short or did not forget soon enough.
+    """
+
+    blocks: int
+    redone: int
+    longest: int
+    stepwise: int
 
 
 def one_by_one(step: Any) -> Any:
@@ -105,14 +119,16 @@ def patch_of(step: Any) -> Any:
     @jit_exact
     def patch(tokens: Any, start: Any, stop: Any, state: Any, row: Any, key: Any, tables: Any) -> Any:
         isolate()
-        words = np.empty(_PATCH * tables.words, np.uint32)
-        for at in range(start, stop, _PATCH):
-            fill_words(words, row, at // 4 * tables.words, key, STREAM)
-            for t in range(at, min(at + _PATCH, stop)):
-                state = step(words, (t - at) * tables.words, state, tables)
+        each, at, count = tables.words, start, 16  # most meet soon
+        words = np.empty(_CHUNK * each, np.uint32)
+        while at < stop:
+            fill_words(words[: count * each], row, at // 4 * each, key, STREAM)
+            for t in range(at, min(at + count, stop)):
+                state = step(words, (t - at) * each, state, tables)
                 if state == tokens[t]:
                     return t - start
                 tokens[t] = state
+            at, count = at + count, _CHUNK
         return stop - start
 
     return patch
@@ -142,8 +158,9 @@ def stretch_of(together: Any, patch: Any) -> Any:
 def blocks_of(one: Any, stretch: Any) -> Any:
     """Stretches of blocks, each twice as long as the one before; report: as `bigram.Blocks`.
 
-    Where a stretch had to redo too much, as many tokens are drawn one after the other behind it: a chain that
-    never forgets takes at most 1.2 times as long as step by step.
+    Where a stretch had to redo too much, the next one is four times as long, since blocks must be longer than
+    what a chain takes to forget; before it as many tokens are drawn one after the other, twice as many after
+    each further failure. So a chain that never forgets takes at most 1.2 times as long as step by step.
     """
 
     @jit_exact
@@ -151,7 +168,7 @@ def blocks_of(one: Any, stretch: Any) -> Any:
         tokens: Any, start: Any, stop: Any, state: Any, row: Any, key: Any, tables: Any, report: Any
     ) -> None:
         isolate()
-        length = _FIRST
+        length, pause = _FIRST, 1
         while stop - start >= _FIRST:
             size = min(length, stop - start) // (4 * LANES) * 4
             size -= 4 * (size % 64 == 0)  # else the blocks share the sets of a cache
@@ -162,10 +179,12 @@ def blocks_of(one: Any, stretch: Any) -> Any:
             report[1] += redone
             report[2] = max(report[2], worst)
             if redone > LANES * size // _SPOILED:
-                end = min(stop, start + LANES * size)
+                end = min(stop, start + pause * LANES * size)
                 report[3] += end - start
                 state = one(tokens, start, end, state, row, key, tables)
-                start = end
+                start, length, pause = end, 2 * length, 2 * pause
+            else:
+                pause = 1
             length = min(2 * length, _LONGEST)
         report[3] += stop - start
         one(tokens, start, stop, state, row, key, tables)
