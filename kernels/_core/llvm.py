@@ -104,6 +104,19 @@ def load_vector(builder: Any, address: Any, vector: Any, align: int, count: Any)
     return call(builder, name, vector, (address, _LANE(align), mask, zeros))
 
 
+def gather_vector(builder: Any, base: Any, indices: Any, size: int) -> Any:
+    """The numbers of `size` bytes that lie so many entries after an address, for a vector of int64."""
+    count = indices.type.count
+    start = splat(builder, builder.ptrtoint(base, INDEX), count)
+    offsets = builder.mul(indices, splat(builder, INDEX(size), count))
+    addresses = builder.inttoptr(builder.add(start, offsets), ir.VectorType(base.type, count))
+    vector = ir.VectorType(base.type.pointee, count)
+    everywhere = ir.Constant(ir.VectorType(ir.IntType(1), count), [1] * count)
+    nothing = ir.Constant(vector, ir.Undefined)
+    name = f"llvm.masked.gather.{float_name(vector)}.v{count}p0"
+    return call(builder, name, vector, (addresses, _LANE(size), everywhere, nothing))
+
+
 def store_vector(builder: Any, value: Any, address: Any, align: int, count: Any) -> None:
     """A vector to memory, only its first `count` lanes where that is not None."""
     if count is None:

@@ -233,6 +233,18 @@ def store(typing_context: Any, array: Any, index: Any, value: Any, count: Any) -
 
 
 @intrinsic
+def gather(typing_context: Any, array: Any, indices: Any) -> Any:
+    """Entries of a C-contiguous array, counted through all its rows, by a vector of as many int64."""
+    result = indices.of(array.dtype)
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(array)(context, builder, arguments[0]).data
+        return llvm.gather_vector(builder, data, arguments[1], array.dtype.bitwidth // 8)
+
+    return result(array, indices), codegen
+
+
+@intrinsic
 def sum_lanes(typing_context: Any, a: Any) -> Any:
     """The lanes summed: halves added to halves until one number is left."""
 

@@ -11,7 +11,18 @@ import numpy as np
 from seqgap.kernels._core.compiler import generated
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.philox import fill, philox
-from seqgap.kernels._core.simd import filled, fma, lanes, load, select, store
+from seqgap.kernels._core.simd import (
+    bits_of,
+    filled,
+    fma,
+    gather,
+    lanes,
+    load,
+    number,
+    select,
+    store,
+    to_float,
+)
 
 _NORMALS, _UNIFORMS = np.uint32(0), np.uint32(2**32 - 1)  # streams
 _32, _21, _11 = np.uint64(32), np.uint64(21), np.uint64(11)
@@ -34,59 +45,67 @@ def fill_uniforms(uniforms: Any, first_row: Any, seed: Any, stream: Any) -> None
         uniforms[i] = _uniform(first_row + i, seed, stream)
 
 
-@jit_inline
-def _component(uniform: Any, cumulative: Any) -> Any:
-    """The first k with uniform < cumulative[k], by halves; the last one where there is none.
+@jit_exact
+def choose(uniforms: Any, cumulative: Any) -> None:
+    """Uniforms, a multiple of a vector of them, become the first k with u < cumulative[k], by halves.
 
-    Without branches: at random ones a processor guesses wrong half of the time.
+    The last k where there is none. In lanes: at random branches a processor guesses wrong half of the time.
     """
-    first, left = 0, cumulative.shape[0] - 1
-    while left > 0:
-        half = (left + 1) // 2
-        first += select(uniform < cumulative[first + half - 1], 0, half)
-        left -= half
-    return first
+    isolate()
+    for at in range(0, uniforms.shape[0], lanes(uniforms)):
+        uniform, left = load(uniforms, at, None), cumulative.shape[0] - 1
+        first = bits_of(filled(uniforms, number(uniforms, 0)))
+        while left > 0:
+            half = (left + 1) // 2
+            first = first + select(uniform < gather(cumulative, first + (half - 1)), 0, half)
+            left -= half
+        store(uniforms, at, to_float(first, uniform), None)
 
 
 @jit_inline
-def _block(x: Any, row: Any, at: Any, count: Any, k: Any, mean: Any, factor: Any) -> None:
-    """One vector of mean_k + L_k z, of entries from `at` on, over those of z in a row of x."""
-    dim = x.shape[1]
-    value = load(mean, k * dim + at, count)
-    for j in range(min(at + lanes(x), dim)):
-        value = fma(filled(x, x[row, j]), load(factor, (k * dim + j) * dim + at, count), value)
-    store(x, row * dim + at, value, count)
+def _scale(z: Any, row: Any, at: Any, count: Any, k: Any, mean: Any, factor: Any) -> Any:
+    """One vector of mean_k + L_k z, of entries from `at` on: L_k by its diagonal."""
+    start, entry = row * z.shape[1] + at, k * z.shape[1] + at
+    return fma(load(factor, entry, count), load(z, start, count), load(mean, entry, count))
 
 
 @jit_inline
-def _multiply(x: Any, row: Any, k: Any, mean: Any, factor: Any) -> None:
-    """The normals z in a row of x become mean_k + L_k z."""
-    dim, width = x.shape[1], lanes(x)
-    rest = dim % width
-    if rest:
-        _block(x, row, dim - rest, rest, k, mean, factor)
-    for index in range(dim // width):  # last entries first: an entry of L z needs those before it
-        _block(x, row, dim - rest - (index + 1) * width, None, k, mean, factor)
+def _multiply(z: Any, row: Any, at: Any, count: Any, k: Any, mean: Any, factor: Any) -> Any:
+    """One vector of mean_k + L_k z, of entries from `at` on: L_k transposed."""
+    dim = z.shape[1]
+    value, line = load(mean, k * dim + at, count), k * dim * dim + at
+    for j in range(min(at + lanes(z), dim)):
+        value = fma(filled(z, z[row, j]), load(factor, line + j * dim, count), value)
+    return value
+
+
+def _placed(block: Any) -> Any:
+    """`_place` with the vectors of a row by `block`."""
+
+    def place(z: Any, chosen: Any, x: Any, mean: Any, factor: Any) -> None:
+        dim, width = x.shape[1], lanes(x)
+        rest = dim % width
+        for i in range(chosen.shape[0]):
+            k = np.int64(chosen[i])
+            for at in range(0, dim - rest, width):
+                store(x, i * dim + at, block(z, i, at, None, k, mean, factor), None)
+            if rest:
+                at = dim - rest
+                store(x, i * dim + at, block(z, i, at, rest, k, mean, factor), rest)
+
+    return place
+
+
+_diagonal, _full = _placed(_scale), _placed(_multiply)
 
 
 @generated
-def _place(x: Any, start: Any, uniforms: Any, cumulative: Any, mean: Any, factor: Any) -> Any:
-    """Rows of normals z, from `start` on and one for each uniform, become mean_k + L_k z.
+def _place(z: Any, chosen: Any, x: Any, mean: Any, factor: Any) -> Any:
+    """x = mean_k + L_k z for rows of normals z, one for each chosen k.
 
     factor: (K, D), the diagonals of L_k, or (K, D, D), the transposed L_k.
     """
-
-    def diagonal(x: Any, start: Any, uniforms: Any, cumulative: Any, mean: Any, factor: Any) -> None:
-        for i in range(uniforms.shape[0]):
-            k = _component(uniforms[i], cumulative)
-            for d in range(x.shape[1]):
-                x[start + i, d] = fma(factor[k, d], x[start + i, d], mean[k, d])
-
-    def full(x: Any, start: Any, uniforms: Any, cumulative: Any, mean: Any, factor: Any) -> None:
-        for i in range(uniforms.shape[0]):
-            _multiply(x, start + i, _component(uniforms[i], cumulative), mean, factor)
-
-    return diagonal if factor.ndim == 2 else full
+    return _diagonal if factor.ndim == 2 else _full
 
 
 @jit_exact
@@ -95,11 +114,12 @@ def sample_rows(
 ) -> None:
     """Rows first_row + lo, ... of x. cumulative: (K,) sums of weights, float64; factor: as in `_place`."""
     isolate()
-    size = 64 * max(1, 1024 // (64 * x.shape[1]))  # rows in the first-level cache, or if long in the second
-    uniforms = np.empty(size)
+    size = 64 * max(1, 2048 // (64 * x.shape[1]))  # rows in the first-level cache, or if long in the second
+    uniforms, z = np.empty(size), np.empty((size, x.shape[1]), x.dtype)
     for start in range(lo, hi, size):
         stop = min(start + size, hi)
-        fill(x[start:stop], first_row + start, seed, _NORMALS)
-        drawn = uniforms[: stop - start]
-        fill_uniforms(drawn, first_row + start, seed, _UNIFORMS)
-        _place(x, start, drawn, cumulative, mean, factor)
+        drawn, chosen = z[: stop - start], uniforms[: stop - start]
+        fill(drawn, first_row + start, seed, _NORMALS)
+        fill_uniforms(chosen, first_row + start, seed, _UNIFORMS)
+        choose(uniforms, cumulative)
+        _place(drawn, chosen, x[start:stop], mean, factor)
