@@ -53,7 +53,10 @@ def over_both(function: Any) -> Any:
     return loop
 
 
-NAMES = ("exp", "exp_normal", "log", "log_normal", "tanh", "expm1_negative", "sigmoid", "softplus", "gelu")
+NAMES = (
+    "exp", "exp_normal", "exp_negative", "log", "log_normal", "tanh", "expm1_negative", "sigmoid", "softplus",
+    "gelu",
+)  # fmt: skip
 PAIRS = ("sincos_turns", "sincos_one_turn")
 LOOPS = {name: over(getattr(vecmath, name)) for name in NAMES}
 LOOPS |= {name: over_both(getattr(vecmath, name)) for name in PAIRS}

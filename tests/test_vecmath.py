@@ -57,6 +57,7 @@ def gelu(x: Any) -> Any:
 LOOPS = {
     "exp": (over(vecmath.exp), mpmath.exp),
     "exp_normal": (over(vecmath.exp_normal), mpmath.exp),
+    "exp_negative": (over(vecmath.exp_negative), mpmath.exp),
     "log": (over(vecmath.log), mpmath.log),
     "log_normal": (over(vecmath.log_normal), mpmath.log),
     "tanh": (over(vecmath.tanh), tanh),
@@ -151,9 +152,11 @@ def normal_numbers(dtype: Dtype) -> Any:
     return x[x >= np.finfo(dtype).tiny]
 
 
+LOWEST = {np.dtype(np.float64): -708, np.dtype(np.float32): -87}  # where exp_negative is above 0
 DOMAINS = {
     "exp": where_exp_is_finite,
     "exp_normal": lambda dtype: points(dtype, -87, 87),
+    "exp_negative": lambda dtype: points(dtype, LOWEST[dtype], 0),
     "log": positive,
     "log_normal": normal_numbers,
     "tanh": where_tanh_bends,
@@ -175,6 +178,13 @@ def test_exp_normal_is_exp_where_that_is_normal(dtype: Dtype) -> None:
     assert bits(values("exp_normal", x)) == bits(values("exp", x))
 
 
+def test_exp_negative_is_exp_or_0(dtype: Dtype) -> None:
+    x = np.append(points(dtype, LOWEST[dtype], 0), LOWEST[dtype]).astype(dtype)
+    assert bits(values("exp_negative", x)) == bits(values("exp", x))
+    beyond = np.nextafter(dtype.type(LOWEST[dtype]), dtype.type(-np.inf))
+    assert values("exp_negative", np.array([beyond])) == 0
+
+
 @pytest.mark.parametrize("name", LOOPS)
 def test_no_error_above_the_stated_one(name: str, dtype: Dtype) -> None:
     """And the stated one is not idle: most of it is reached."""
@@ -189,6 +199,7 @@ INF, NAN = np.inf, np.nan
     ("name", "x", "expected"),
     [
         ("exp", [0, -0.0, INF, -INF, NAN, 1e30, -1e30, 1e-40], [1, 1, INF, 0, NAN, INF, 0, 1]),
+        ("exp_negative", [0, -0.0, -INF, NAN, -1e30, -710, -1e-40], [1, 1, 0, NAN, 0, 0, 1]),
         ("log", [0, -0.0, INF, -INF, NAN, 1, -1, -1e-40], [-INF, -INF, INF, NAN, NAN, 0, NAN, NAN]),
         ("tanh", [0, INF, -INF, NAN, 1e30, -1e30, 1e-40, -1e-40], [0, 1, -1, NAN, 1, -1, 1e-40, -1e-40]),
         ("expm1_negative", [0, -INF, NAN, -1e30, -1e-40], [0, -1, NAN, -1, -1e-40]),

@@ -27,6 +27,7 @@ class Format(NamedTuple):
     lifting: Any  # 2**lift
     smallest_normal: Any
     exp_low: Any  # exp is 0 below
+    exp_smallest: Any  # exp is a normal number from here to 0
     exp_high: Any  # exp is infinite above
     tanh_high: Any  # tanh is 1 above
     gelu_high: Any  # gelu(x) is x above, and gelu(-x) is -0
@@ -54,7 +55,8 @@ def _format(real: Any, integer: Any, mantissa: int, **values: Any) -> Format:
 
 FORMATS = {
     types.float64: _format(
-        np.float64, np.int64, 52, exp_low=-746.0, exp_high=710.0, tanh_high=19.07, gelu_high=39.0,
+        np.float64, np.int64, 52, exp_low=-746.0, exp_smallest=-708.0, exp_high=710.0,
+        tanh_high=19.07, gelu_high=39.0,
         ln2_low=2.3190468138462996e-17, ln2_high=0.6931471803691238, ln2_rest=1.9082149292705877e-10,
         exp=(
             0.5, 0.16666666666666669, 0.041666666666623824, 0.008333333333330039,
@@ -86,7 +88,8 @@ FORMATS = {
         ),
     ),
     types.float32: _format(
-        np.float32, np.int32, 23, exp_low=-104.0, exp_high=89.0, tanh_high=9.02, gelu_high=15.0,
+        np.float32, np.int32, 23, exp_low=-104.0, exp_smallest=-87.0, exp_high=89.0,
+        tanh_high=9.02, gelu_high=15.0,
         ln2_low=-1.904654299957768e-09,
         ln2_high=0.693145751953125, ln2_rest=1.4286068203094173e-06,
         exp=(

@@ -11,6 +11,7 @@ No error measured against mpmath (tests/test_vecmath.py) is above, in units in t
 | --- | --- | --- | --- |
 | exp | all | 1.1 | 1.0 |
 | exp_normal | [-87, 87] | 1.1 | 1.0 |
+| exp_negative | at most 0 | 1.1 | 1.0 |
 | log | all | 0.9 | 0.9 |
 | log_normal | positive normal numbers | 0.9 | 0.9 |
 | tanh | all | 2.0 | 1.8 |
@@ -114,6 +115,12 @@ def exp_normal(x: Any) -> Any:
     """e to the power x, the bits of `exp`, where that is a normal number (|x| at most 87) or NaN."""
     r, p, k = _exp_parts(x)
     return (fma(r * r, p, r) + number(x, 1)) * _power_of_two(k, x)
+
+
+@_elementary
+def exp_negative(x: Any) -> Any:
+    """e to the power x for x at most 0, NaN of NaN: the bits of `exp`, but 0 for x below -708 or -87."""
+    return select(x < _format(x).exp_smallest, number(x, 0), exp_normal(x))
 
 
 @jit_exact

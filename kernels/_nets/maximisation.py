@@ -119,7 +119,7 @@ def _diagonal(sums: Array, dim: int) -> Spread:
 
 def _full(sums: Array, dim: int) -> Spread:
     square = np.zeros((len(sums), dim + 1, dim + 1))
-    square[(slice(None), *np.tril_indices(dim + 1))] = sums / sums[:, :1]
+    square[:, np.tri(dim + 1, dtype=bool)] = sums / sums[:, :1]
     move = square[:, 1:, 0]
     return Spread(sums[:, 0], move, square[:, 1:, 1:] - move[:, :, None] * move[:, None, :])
 
@@ -153,18 +153,20 @@ def factors(covariance: Array, mean: Array, floor: float, where: str) -> Array:
         _refuse_singular(variance, least, floor, where)
         return np.sqrt(variance)
     dim = covariance.shape[1]
-    factor = np.array([_cholesky(matrix + floor * np.eye(dim)) for matrix in covariance])
+    factor = _cholesky(covariance + floor * np.eye(dim))
     pivots = np.diagonal(factor, axis1=1, axis2=2) ** 2
     _refuse_singular(pivots, least + 4 * dim * _UNIT * variance, floor, where)
     return factor
 
 
-def _cholesky(matrix: Array) -> Array:
-    """The lower factor, or zeros where there is none."""
+def _cholesky(matrices: Array) -> Array:
+    """The lower factors, zeros for those that have none."""
     try:
-        return np.linalg.cholesky(matrix)
+        return np.linalg.cholesky(matrices)
     except np.linalg.LinAlgError:
-        return np.zeros_like(matrix)
+        if matrices.ndim == 2:
+            return np.zeros_like(matrices)
+        return np.array([_cholesky(matrix) for matrix in matrices])
 
 
 def _refuse_singular(variance: Array, least: Array, floor: float, where: str) -> None:

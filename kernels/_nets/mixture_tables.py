@@ -81,7 +81,7 @@ def full_arrays(weight: Array, mean: Array, factor: Array) -> Arrays:
 
     components, dim = mean.shape
     log_weight = _log_weight(weight, np.diagonal(factor, axis1=1, axis2=2))
-    inverse = np.array([np.tril(lapack.dtrtri(matrix, lower=1)[0]) for matrix in factor.astype(float)])
+    inverse = np.tril([lapack.dtrtri(matrix, lower=1)[0] for matrix in factor.astype(float)])
     gradient = -inverse.transpose(2, 0, 1).reshape(dim, components * dim)
     ends = np.arange(1, dim + 1), np.full(dim, components * dim)
     tables = (table.astype(mean.dtype, order="C") for table in (inverse, gradient))

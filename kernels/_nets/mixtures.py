@@ -16,8 +16,9 @@ import numpy as np
 from seqgap.kernels._core.compiler import generated
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.simd import filled, fma, lanes, number, select
-from seqgap.kernels._core.vecmath import exp, log
+from seqgap.kernels._core.vecmath import exp_negative, log
 from seqgap.kernels._nets.dense import address, moved, product, read, spread, write
+from seqgap.kernels._nets.fours import add_four, four_of, read_four, write_four
 from seqgap.kernels._nets.mixture_tables import Diagonal
 
 
@@ -56,9 +57,13 @@ def log_density(mixture: Any, tile: Any, density: Any, scratch: Any, pitch: Any)
         log_weight, offset = address(mixture.log_weight, 0), moved(scratch, components * pitch)
         for k in range(components):
             whitened = moved(offset, (1 + k) * dim * pitch)
+            line, logit = moved(inverse, k * dim * dim), moved(scratch, k * pitch)
             _subtract(dim, moved(mean, k * dim), tile, offset, pitch)
-            product(moved(inverse, k * dim * dim), dim, zeros, seen, offset, whitened, pitch, dim)
-            _half_square(dim, moved(log_weight, k), whitened, moved(scratch, k * pitch), pitch)
+            if pitch == 4 * lanes(tile):
+                _whiten(dim, line, offset, whitened, moved(log_weight, k), logit)
+            else:
+                product(line, dim, zeros, seen, offset, whitened, pitch, dim)
+                _half_square(dim, moved(log_weight, k), whitened, logit, pitch)
         _normalise(components, scratch, density, pitch)
 
     return of_diagonal if mixture.instance_class is Diagonal else of_full
@@ -123,7 +128,7 @@ def _normalise(components: Any, logits: Any, density: Any, pitch: Any) -> None:
             largest = select(largest < logit, logit, largest)
         largest = select(largest > lowest, largest, zero)  # else -inf less -inf, where p(x) is 0
         for k in range(components):
-            share = exp(read(logits, k * pitch + at) - largest)
+            share = exp_negative(read(logits, k * pitch + at) - largest)
             write(logits, k * pitch + at, share)
             total = total + share
         write(density, at, largest + log(total))
@@ -155,6 +160,32 @@ def _subtract(dim: Any, mean: Any, tile: Any, offset: Any, pitch: Any) -> None:
     for d in range(dim):
         for at in range(d * pitch, (d + 1) * pitch, lanes(tile)):
             write(offset, at, read(tile, at) - spread(mean, d))
+
+
+@jit_exact
+def _whiten(dim: Any, inverse: Any, offset: Any, whitened: Any, log_weight: Any, logits: Any) -> None:
+    """`product` and `_half_square` of a tile of four vectors, their bits, two rows at a time."""
+    isolate()
+    pitch = 4 * lanes(offset)
+    zeros = four_of(filled(offset, number(offset, 0)))
+    squares = zeros
+    for i in range(0, dim, 2):
+        paired = i + 1 < dim
+        line, first, second = moved(inverse, i * dim), zeros, zeros
+        below = moved(line, dim if paired else 0)
+        for j in range(i + 1):
+            values = read_four(moved(offset, j * pitch))
+            first = add_four(four_of(spread(line, j)), values, first)
+            second = add_four(four_of(spread(below, j)), values, second)
+        write_four(moved(whitened, i * pitch), first)
+        squares = add_four(first, first, squares)
+        if paired:
+            values = read_four(moved(offset, (i + 1) * pitch))
+            second = add_four(four_of(spread(below, i + 1)), values, second)
+            write_four(moved(whitened, (i + 1) * pitch), second)
+            squares = add_four(second, second, squares)
+    half, constant = four_of(filled(offset, number(offset, -0.5))), four_of(spread(log_weight, 0))
+    write_four(logits, add_four(half, squares, constant))
 
 
 @jit_exact

@@ -16,6 +16,7 @@ from seqgap.kernels._core.rows import WORTH_HEAVY, RowKernel
 from seqgap.kernels._core.simd import filled, fma, lanes, number, scratch, sum_lanes
 from seqgap.kernels._nets.blocks import load_block
 from seqgap.kernels._nets.dense import address, moved, put, read, spread, write
+from seqgap.kernels._nets.fours import dot_four, four_of, read_four, times_four, write_four
 from seqgap.kernels._nets.mixture_tables import Arrays, Diagonal, mixture_of
 from seqgap.kernels._nets.mixtures import log_density, scratch_rows
 
@@ -35,9 +36,8 @@ def _add_moments(mixture: Any, tile: Any, shift: Any, shares: Any, room: Any, su
         (components, dim), width = mixture.mean.shape, lanes(sums)
         pitch, size = _VECTORS * width, (dim + 1) * (dim + 2) // 2 * width
         for k in range(components):
-            weighted = moved(room, (dim + 1) * pitch)
-            _offsets(dim, moved(shift, k * dim), tile, moved(shares, k * pitch), (room, weighted))
-            _add_products(dim + 1, weighted, room, moved(sums, k * size))
+            _offsets(dim, moved(shift, k * dim), tile, room)
+            _add_products(dim + 1, moved(shares, k * pitch), room, moved(sums, k * size))
 
     return of_diagonal if mixture.instance_class is Diagonal else of_full
 
@@ -65,35 +65,27 @@ def _add_diagonal(components: Any, dim: Any, shifts: Any, tile: Any, shares: Any
 
 
 @jit_exact
-def _offsets(dim: Any, shift: Any, tile: Any, share: Any, results: Any) -> None:
-    """results: addresses of the tiles (1, u) and r (1, u)."""
+def _offsets(dim: Any, shift: Any, tile: Any, offsets: Any) -> None:
+    """offsets = (1, u)."""
     isolate()
-    offsets, weighted = results
     width, pitch = lanes(tile), _VECTORS * lanes(tile)
-    for at in range(0, pitch, width):
-        write(offsets, at, filled(tile, number(tile, 1)))
-        write(weighted, at, read(share, at))
+    write_four(offsets, four_of(filled(tile, number(tile, 1))))
     for d in range(dim):
-        for at in range(0, pitch, width):
-            offset, to = read(tile, d * pitch + at) - spread(shift, d), (1 + d) * pitch + at
-            write(offsets, to, offset)
-            write(weighted, to, offset * read(share, at))
+        for at in range(d * pitch, (d + 1) * pitch, width):
+            write(offsets, pitch + at, read(tile, at) - spread(shift, d))
 
 
 @jit_exact
-def _add_products(count: Any, left: Any, right: Any, sums: Any) -> None:
-    """sums += left_i right_j, j <= i < count, row by row of the lower triangle."""
+def _add_products(count: Any, share: Any, offsets: Any, sums: Any) -> None:
+    """sums += r u_i u_j, j <= i < count, row by row of the lower triangle."""
     isolate()
     width, pitch, to = lanes(sums), _VECTORS * lanes(sums), 0
+    shares = read_four(share)
     for i in range(count):
-        line = moved(left, i * pitch)
-        a, b, c, d = read(line, 0), read(line, width), read(line, 2 * width), read(line, 3 * width)
+        left = times_four(shares, read_four(moved(offsets, i * pitch)))
         for j in range(i + 1):
-            other = moved(right, j * pitch)
-            total = fma(a, read(other, 0), read(sums, to))
-            total = fma(b, read(other, width), total)
-            total = fma(c, read(other, 2 * width), total)
-            write(sums, to, fma(d, read(other, 3 * width), total))
+            right = read_four(moved(offsets, j * pitch))
+            write(sums, to, dot_four(left, right, read(sums, to)))
             to += width
 
 
@@ -129,7 +121,7 @@ def _moment_rows(lo: Any, hi: Any, source: Any, shift: Any, partial: Any, *array
     mixture, width = mixture_of(arrays), lanes(source)
     (components, dim), vectors, pitch = shift.shape, partial.shape[1], _VECTORS * lanes(source)
     block, density = scratch(dim + width, pitch, source), scratch(1, pitch, source)
-    space, room = scratch(scratch_rows(mixture), pitch, source), scratch(2 * dim + 2, pitch, source)
+    space, room = scratch(scratch_rows(mixture), pitch, source), scratch(dim + 1, pitch, source)
     sums = scratch(vectors, width, source)
     for start in range(lo, hi, _BLOCK):
         stop = min(start + _BLOCK, hi)
