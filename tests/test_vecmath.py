@@ -49,6 +49,11 @@ def tanh(x: Any) -> Any:
     return x if abs(x) < 1e-60 else mpmath.sign(x) * (1 if abs(x) > 400 else mpmath.tanh(abs(x)))
 
 
+def atanh(x: Any) -> Any:
+    """mpmath's own loses all digits of tiny arguments unless given more."""
+    return x if abs(x) < 1e-60 else mpmath.atanh(x)
+
+
 def gelu(x: Any) -> Any:
     """mpmath's erfc overflows far out."""
     return max(x, mpmath.mpf(0)) if abs(x) > 100 else x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2
@@ -61,6 +66,7 @@ LOOPS = {
     "log": (over(vecmath.log), mpmath.log),
     "log_normal": (over(vecmath.log_normal), mpmath.log),
     "tanh": (over(vecmath.tanh), tanh),
+    "atanh": (over(vecmath.atanh), atanh),
     "expm1_negative": (over(vecmath.expm1_negative), mpmath.expm1),
     "sigmoid": (over(vecmath.sigmoid), lambda x: 1 / (1 + mpmath.exp(-x))),
     "softplus": (over(vecmath.softplus), lambda x: mpmath.log1p(mpmath.exp(x))),

@@ -98,6 +98,18 @@ class RowKernel:
             in_parts(lambda lo, hi: self.rows(lo, hi, *arrays), threads, shape, self._worth, together)
 
 
+class SharedRows:
+    """A row kernel that several threads can share a single row of: rows(lo, hi, source, target, log_det, ...)."""
+
+    def __call__(self, lo: int, hi: int, *arrays: Any) -> None:
+        """Rows lo to hi - 1 on this thread."""
+        raise NotImplementedError
+
+    def on_threads(self, threads: int, *arrays: Any) -> None:
+        """All rows on at most so many."""
+        raise NotImplementedError
+
+
 class FewRowKernel(NamedTuple):
     """A kernel for batches smaller than the lanes of a vector, which does its rows one by one.
 
@@ -158,6 +170,9 @@ def transform(steps: Sequence[Step], source: Array, target: Array, log_det: Arra
     """The steps one after another, from source to target; log_det is the sum of theirs."""
     if threads == 1:
         _run(steps, source, target, log_det)
+        return
+    if len(steps) == 1 and isinstance(steps[0].rows, SharedRows):
+        steps[0].rows.on_threads(threads, source, target, log_det, *steps[0].arrays)
         return
 
     def part(lo: int, hi: int) -> None:

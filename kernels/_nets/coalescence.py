@@ -1,0 +1,167 @@
+"""A long chain in blocks, side by side, with the bits of one step after another.
+
+x_t = f(x_{t-1}, z_t) is cut into K blocks of steps, all run at once in the lanes of vectors, each from zeros. Then
+each is done again from its true entry, the end of the block before, until its state is one that is there
+already, bit for bit: from there on all is equal. No tolerance, no guess that could be wrong.
+
+How long that takes: chains with the same noise and other starts approach each other as exp(lambda t), lambda the
+Lyapunov exponent, and share all bits of the mantissa after (mantissa ln 2 + ln distance) / |lambda| steps. With
+many features the last bits may never agree. So two starts are tried first; where they do not meet soon the
+series is made step by step. Glynn and Heidelberger call blocks side by side with a correction
+"time-parallel simulation"; two chains that share their noise and become equal "coalesce" (Propp and Wilson 1996).
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.jit import jit_exact
+from seqgap.kernels._core.llvm import VECTOR_BYTES
+from seqgap.kernels._core.rows import WORTH_HEAVY, SharedRows, in_parts
+
+_WARM = 64  # steps from zeros until a chain is where it usually is
+_FIRST = 256  # steps of the first try; each further one takes twice as many
+
+
+class Chain(NamedTuple):
+    """The row kernels of a family; series are (T D,), `tables` what `arrays` makes of its Params.
+
+    advance(z, x, lo, hi, meets, tables): steps lo to hi - 1 from what x holds before lo; stops, if `meets`,
+    after the first step at which the state was there already. Returns how many it made.
+    """
+
+    advance: Callable[..., int]
+    together: Callable[..., None]  # (lo, hi, z, x, tables): rows of a batch from zeros, each in a lane
+    vectors: int  # that `together` takes at once
+    tables: Callable[..., Any]  # what the row kernels here take, of the arrays of the family's own
+    memory: Callable[[Any], tuple[int, int]]  # of tables: D, and how many steps are a state
+    finish: Callable[..., None]  # (threads, z, x, log_det, tables): writes log_det of a batch
+
+
+class Meeting(NamedTuple):
+    """What two starts with the same noise do."""
+
+    steps: int  # tried, or until they met
+    met: bool
+    lyapunov: float  # per step, negative where they approach each other; NaN where it could not be seen
+    distance: float  # largest, at the first step
+
+
+class Blocks(NamedTuple):
+    """How a series was made."""
+
+    meeting: Meeting
+    patched: Array  # (K,) steps of each block that were made again; (0,) where it was made step by step
+
+
+def steps_to_meet(lyapunov: float, distance: float, dtype: Any) -> float:
+    """Expected steps until two starts so far apart share all bits; infinite where they do not approach."""
+    if not lyapunov < 0:
+        return math.inf
+    bits = (np.finfo(dtype).nmant + 1) * math.log(2)
+    return max(0.0, (bits + math.log(distance)) / -lyapunov) if distance > 0 else 0.0
+
+
+def patcher(advance: Callable[..., int]) -> Callable[..., None]:
+    """Compiled: all blocks but the first done again until they meet, then what is left of the series."""
+
+    @jit_exact
+    def patch(z: Any, x: Any, length: Any, steps: Any, patched: Any, tables: Any) -> None:
+        for k in range(1, patched.shape[0]):
+            patched[k] = advance(z, x, k * length, (k + 1) * length, True, tables)
+        advance(z, x, patched.shape[0] * length, steps, False, tables)
+
+    return patch
+
+
+class Series(SharedRows):
+    """The row kernel that makes series in blocks, where there are too few of them to fill the lanes."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain, self._patch = chain, patcher(chain.advance)
+
+    def __call__(self, lo: int, hi: int, z: Array, x: Array, log_det: Array, *arrays: Any) -> None:
+        self.on_threads(1, z[lo:hi], x[lo:hi], log_det[lo:hi], *arrays)
+
+    def on_threads(self, threads: int, z: Array, x: Array, log_det: Array, *arrays: Any) -> None:
+        """Write x and log_det of a batch."""
+        tables = self._chain.tables(*arrays)
+        if len(z) < VECTOR_BYTES // z.itemsize:
+            for series, states in zip(z, x, strict=True):
+                self.run(series, states, tables, threads)
+        else:
+            in_parts(lambda lo, hi: self._chain.together(lo, hi, z, x, tables), threads, z.shape, WORTH_HEAVY)
+        self._chain.finish(threads, z, x, log_det, tables)
+
+    def run(self, z: Array, x: Array, tables: Any, threads: int = 1) -> Blocks:
+        """Write x, one series (T D,)."""
+        dim, memory = self._chain.memory(tables)
+        steps, lanes = z.size // dim, VECTOR_BYTES // z.itemsize
+        limit = steps // (2 * lanes)
+        if limit < 2 * lanes:
+            meeting, done = Meeting(0, False, math.nan, 0.0), 0
+        else:
+            meeting, done = self._try(z, x, tables, limit)
+        if not meeting.met:
+            self._chain.advance(z, x, done, steps, False, tables)
+            return Blocks(meeting, np.zeros(0, np.int64))
+        wanted = self._chain.vectors * threads
+        vectors = max(1, min(wanted, steps // (2 * lanes * max(1, meeting.steps))))
+        return Blocks(meeting, self._side_by_side(z, x, tables, (vectors * lanes, steps, dim), threads))
+
+    def _side_by_side(
+        self, z: Array, x: Array, tables: Any, sizes: tuple[int, int, int], threads: int
+    ) -> Array:
+        blocks, steps, dim = sizes
+        length = _length(steps // blocks, VECTOR_BYTES // z.itemsize)
+        shape = blocks, length * dim
+        noise, states = (series[: blocks * length * dim].reshape(shape) for series in (z, x))
+
+        def part(lo: int, hi: int) -> None:
+            self._chain.together(lo, hi, noise, states, tables)
+
+        in_parts(part, threads, shape, WORTH_HEAVY, blocks // threads)
+        patched = np.zeros(blocks, np.int64)
+        self._patch(z, x, length, steps, patched, tables)
+        return patched
+
+    def _try(self, z: Array, x: Array, tables: Any, limit: int) -> tuple[Meeting, int]:
+        """Whether a start from zeros meets the series within `limit` steps; how many steps of x are made."""
+        (dim, memory), advance = self._chain.memory(tables), self._chain.advance
+        advance(z, x, 0, _WARM, False, tables)
+        noise, true = z[_WARM * dim :], x[_WARM * dim :]
+        other, steps, size = np.empty(limit * dim, x.dtype), 0, _FIRST
+        while True:
+            lo, steps = steps, min(steps + size, limit)
+            advance(z, x, _WARM + lo, _WARM + steps, False, tables)
+            advance(noise, other, lo, steps, False, tables)
+            meeting = _compare(true[: steps * dim], other[: steps * dim], dim, memory)
+            size = steps
+            expected = steps_to_meet(meeting.lyapunov, meeting.distance, x.dtype)
+            if meeting.met or steps == limit or not expected < 4 * limit:
+                return meeting, _WARM + steps
+
+
+def _length(steps: int, lanes: int) -> int:
+    """The largest odd multiple of whole vectors: blocks that lie a power of two apart share cache sets."""
+    vectors = steps // lanes
+    return lanes * (vectors - (vectors % 2 == 0))
+
+
+def _compare(true: Array, other: Array, dim: int, memory: int) -> Meeting:
+    integer = f"i{true.itemsize}"
+    apart = np.flatnonzero((true.view(integer) != other.view(integer)).reshape(-1, dim).any(1))
+    steps, last = true.size // dim, int(apart[-1]) if apart.size else -1
+    met = last + memory < steps
+    with np.errstate(all="ignore"):
+        distance = np.abs(true.astype(np.float64) - other).reshape(-1, dim).max(1)
+        noise = 2**10 * np.finfo(true.dtype).eps * np.abs(true).max()
+    seen = np.flatnonzero(distance > noise)
+    slope = math.nan
+    if seen.size > 1 and seen[-1] > seen[0]:
+        first, end = int(seen[0]), int(seen[-1])
+        slope = math.log(distance[end] / distance[first]) / (end - first)
+    return Meeting(last + 1 + memory if met else steps, met, slope, float(distance[0]))

@@ -1,0 +1,131 @@
+"""Recurrent network driven by noise: x_t = tanh(W x_{t-1} + bias + scale z_t), x_0 = 0.
+
+A row is one series of T steps of D features, step after step: (N, T D). log_det of forward is the sum of
+log scale_d + log(1 - x^2), taken from the pre-activations, since x near 1 has lost the digits; that of inverse
+is of x itself. `inverse`, z = (atanh(x) - W x_{t-1} - bias) / scale, is one parallel pass; where |x| = 1 it is
+infinite and beyond NaN.
+
+Strategies of `forward`, all with the same bits: "steps", one step after another; "blocks", which cuts a long
+series of a small batch into blocks that run side by side and are mended until they meet it
+(`_nets/coalescence.py`), as far as the network forgets where it started. Elman, "Finding structure in time"
+(1990), with noise as input.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from seqgap.kernels._core import check
+from seqgap.kernels._core.check import FLOAT64, Array
+from seqgap.kernels._core.family import OpenFamily, StrategicFamily
+from seqgap.kernels._core.llvm import VECTOR_BYTES
+from seqgap.kernels._core.normals import standard_normal
+from seqgap.kernels._core.rows import WORTH_HEAVY, in_parts
+from seqgap.kernels._core.seeds import RNG, Seed, key_of
+from seqgap.kernels._nets import elman_rows, elman_sums
+from seqgap.kernels._nets.coalescence import Chain, Series
+
+LARGEST = 64  # features
+
+
+class Params(NamedTuple):
+    """Weights shared by all steps, float64 or float32."""
+
+    weight: Array  # (D, D)
+    bias: Array  # (D,)
+    scale: Array  # (D,), above 0
+
+    @property
+    def dim(self) -> None:
+        """None: the weights are those of a series of any length."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float64 or float32."""
+        return check.real_dtype("params.weight", self.weight)
+
+    @property
+    def layout(self) -> dict[str, int]:
+        """The number of features."""
+        return {"features": check.shape("params.weight", self.weight, 2)[0]}
+
+
+def random_params(
+    dim: int, seed: Seed = None, *, rng: RNG = None, features: int = 1, dtype: DTypeLike = np.float64
+) -> Params:
+    """Weights of size 0.7 / sqrt(D), with which a chain forgets where it started.
+
+    `dim`, the columns of a series, is only checked: it is a multiple of `features`, D.
+    """
+    count = _features("features", check.count("features", features, 1))
+    _steps(check.count("dim", dim, 1), count)
+    key, real = key_of(seed, rng), check.dtype(dtype)
+    weight = 0.7 / np.sqrt(count) * standard_normal(count, count, key, stream=1)
+    bias, log_scale = standard_normal(2, count, key, stream=2)
+    arrays = np.tanh(weight) if count == 1 else weight, 0.1 * bias, 0.5 * np.exp(0.2 * log_scale)
+    return Params(*(array.astype(real) for array in arrays))
+
+
+def _features(name: str, count: int) -> int:
+    if not 1 <= count <= LARGEST:
+        raise ValueError(f"{name}: expected 1 to {LARGEST} features, got {count}")
+    return count
+
+
+def _steps(dim: int, features: int) -> int:
+    if dim % features:
+        raise ValueError(f"dim: expected a multiple of {features}, the features of a step, got {dim}")
+    return dim // features
+
+
+def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "steps") -> tuple[Any, ...]:
+    features = _features("params.weight", check.shape("params.weight", params.weight, 2)[0])
+    weight = check.shaped("params.weight", params.weight, dtype, (features, features))
+    bias = check.shaped("params.bias", params.bias, dtype, (features,))
+    scale = check.shaped("params.scale", params.scale, dtype, (features,))
+    if not (np.all(scale >= np.finfo(dtype).tiny) and np.all(scale <= 1 / np.finfo(dtype).tiny)):
+        raise ValueError(f"params.scale: expected positive numbers, got {scale.min()} to {scale.max()}")
+    if dim % features:
+        raise ValueError(f"columns: expected a multiple of {features}, the features of a step, got {dim}")
+    width = VECTOR_BYTES // dtype.itemsize
+    filled = np.zeros((features + 3, -(-features // width) * width), dtype)
+    for row, values in zip(
+        (slice(0, features), *range(features, features + 3)), (weight.T, bias, scale, 1 / scale), strict=True
+    ):
+        filled[row, :features] = values
+    log_scale = np.log(scale.astype(FLOAT64)).sum(keepdims=True)
+    return (elman_rows.Tables(filled[:features], *filled[features:], log_scale),)
+
+
+def _log_det(threads: int, z: Array, x: Array, log_det: Array, tables: elman_rows.Tables) -> None:
+    parts = np.empty((len(z), elman_sums.parts_of_sum(z, tables)))
+
+    def some(lo: int, hi: int) -> None:
+        elman_sums.log_slopes(lo, hi, z, x, parts, tables)
+
+    in_parts(some, threads, (parts.size, z.size // max(1, parts.size)), WORTH_HEAVY)
+    elman_sums.add_up(parts, z, log_det, tables)
+
+
+_BLOCKS = Series(
+    Chain(
+        elman_rows.advance,
+        elman_rows.together,
+        elman_rows.VECTORS,
+        tables=lambda tables: tables,
+        memory=lambda tables: (len(tables.weight), 1),
+        finish=_log_det,
+    )
+)
+
+
+class _Networks(StrategicFamily, OpenFamily):
+    strategies = ("steps", "blocks")
+
+    def _kernel(self, direction: int, *options: Any) -> Any:
+        return _BLOCKS if options == ("blocks",) else super()._kernel(direction, *options)
+
+
+_family = _Networks(Params, _arrays, elman_sums.forward, elman_sums.inverse, WORTH_HEAVY)
+forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample
