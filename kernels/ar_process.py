@@ -2,8 +2,9 @@
 
 A row is one series of length D; the values before x_0 are 0; log_det = D log(scale). `inverse` is one
 parallel pass. Strategies of `forward`: "recurrence", D dependent steps; "scan", equal up to rounding, D / 8
-(float64) or D / 16 (float32) dependent steps of a whole vector, for one or two coefficients; "auto", the
-default: the scan from D = 128 (one coefficient) or 1024 (two) on, whatever N, unless the series may outgrow
+(float64) or D / 16 (float32) dependent steps of a whole vector, for one or two coefficients; "blocks", the
+recurrence to the last bit, for one or two coefficients: a long series of a small batch is cut into blocks that
+run side by side, if the process forgets where it started (`_nets/coalescence.py`); "auto", the default: the scan from D = 128 (one coefficient) or 1024 (two) on, whatever N, unless the series may outgrow
 the dtype. After an entry that is not finite a scan may be NaN. Box and Jenkins, "Time series
 analysis" (1970), chapter 3.
 """
@@ -22,7 +23,8 @@ from seqgap.kernels._core.family import OpenFamily, StrategicFamily
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.seeds import RNG, Seed
-from seqgap.kernels._core.simd import filled, fma, lanes, load, store
+from seqgap.kernels._core.simd import bits_of, filled, fma, lanes, load, store
+from seqgap.kernels._nets.coalescence import Chain, Series
 from seqgap.kernels._nets.recurrence import ahead, look_ahead, no_history, recur_rows
 
 _LONG = {1: 128, 2: 1024}  # order: length from which on `auto` scans
@@ -100,9 +102,10 @@ def _pairs(strategy: str, coefficients: Array, dim: int) -> Array:
     at 128; for order 2 1.6 to 1.9 at 128, 0.75 to 1.1 at 1024.
     """
     order, dtype = coefficients.size, coefficients.dtype
-    if strategy == "scan" and order > 2:
-        raise ValueError(f"strategy: expected recurrence for {order} coefficients, got 'scan' (1 or 2 only)")
-    if strategy == "recurrence" or (strategy == "auto" and dim < _LONG.get(order, dim + 1)):
+    if strategy in ("scan", "blocks") and order > 2:
+        expected = f"expected recurrence for {order} coefficients"
+        raise ValueError(f"strategy: {expected}, got {strategy!r} (1 or 2 only)")
+    if strategy in ("recurrence", "blocks") or (strategy == "auto" and dim < _LONG.get(order, dim + 1)):
         return _NO_PAIRS[dtype]
     pairs = _look_ahead(coefficients.tobytes(), dtype, dim)
     if strategy == "scan" and not pairs.size:
@@ -188,6 +191,42 @@ def _recur_together(lo: Any, hi: Any, z: Any, x: Any, affine: Any, coefficients:
 
 
 @jit_exact
+def _advance(z: Any, x: Any, lo: Any, hi: Any, meets: Any, tables: Any) -> Any:
+    """As in `coalescence.Chain`, for one or two coefficients."""
+    isolate()
+    coefficients, affine, _ = tables
+    second_order = coefficients.shape[0] > 1
+    first = x[lo - 1] if lo > 0 else z.dtype.type(0)
+    second = x[lo - 2] if lo > 1 else z.dtype.type(0)
+    equal, wanted = 0, coefficients.shape[0]
+    for t in range(lo, hi):
+        value = fma(affine[1], z[t], affine[0])
+        if second_order:
+            value = fma(coefficients[1], second, value)
+        first, second = fma(coefficients[0], first, value), first
+        if meets:
+            equal = equal + 1 if bits_of(first) == bits_of(x[t]) else 0
+            if equal == wanted:
+                return t + 1 - lo
+        x[t] = first
+    return hi - lo
+
+
+@jit_exact
+def _together(lo: Any, hi: Any, z: Any, x: Any, tables: Any) -> None:
+    isolate()
+    coefficients, affine, _ = tables
+    if coefficients.shape[0] == 1:
+        _recur_together(lo, hi, z, x, affine, coefficients, 1)
+    else:
+        _recur_together(lo, hi, z, x, affine, coefficients, 2)
+
+
+def _log_det(threads: int, z: Array, x: Array, log_det: Array, tables: tuple[Array, ...]) -> None:
+    log_det[:] = tables[1][2] * z.dtype.type(z.shape[1])
+
+
+@jit_exact
 def _forward_rows(
     lo: Any, hi: Any, z: Any, x: Any, log_det: Any, coefficients: Any, affine: Any, pairs: Any
 ) -> None:
@@ -238,8 +277,23 @@ def _inverse_rows(
     log_det[lo:hi] = -affine[2] * x.dtype.type(dim)
 
 
+_BLOCKS = Series(
+    Chain(
+        _advance,
+        _together,
+        1,
+        tables=lambda *arrays: arrays,
+        memory=lambda tables: (1, tables[0].size),
+        finish=_log_det,
+    )
+)
+
+
 class _Processes(StrategicFamily, OpenFamily):
-    strategies = ("auto", "recurrence", "scan")
+    strategies = ("auto", "recurrence", "scan", "blocks")
+
+    def _kernel(self, direction: int, *options: Any) -> Any:
+        return _BLOCKS if options == ("blocks",) else super()._kernel(direction, *options)
 
 
 _family = _Processes(Params, _arrays, _forward_rows, _inverse_rows)

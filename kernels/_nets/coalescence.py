@@ -21,6 +21,7 @@ from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.jit import jit_exact
 from seqgap.kernels._core.llvm import VECTOR_BYTES
 from seqgap.kernels._core.rows import WORTH_HEAVY, SharedRows, in_parts
+from seqgap.kernels._core.simd import bits_of
 
 _WARM = 64  # steps from zeros until a chain is where it usually is
 _FIRST = 256  # steps of the first try; each further one takes twice as many
@@ -131,12 +132,11 @@ class Series(SharedRows):
     def _try(self, z: Array, x: Array, tables: Any, limit: int) -> tuple[Meeting, int]:
         """Whether a start from zeros meets the series within `limit` steps; how many steps of x are made."""
         (dim, memory), advance = self._chain.memory(tables), self._chain.advance
-        advance(z, x, 0, _WARM, False, tables)
         noise, true = z[_WARM * dim :], x[_WARM * dim :]
         other, steps, size = np.empty(limit * dim, x.dtype), 0, _FIRST
         while True:
             lo, steps = steps, min(steps + size, limit)
-            advance(z, x, _WARM + lo, _WARM + steps, False, tables)
+            advance(z, x, _WARM + lo if lo else 0, _WARM + steps, False, tables)
             advance(noise, other, lo, steps, False, tables)
             meeting = _compare(true[: steps * dim], other[: steps * dim], dim, memory)
             size = steps
@@ -152,16 +152,40 @@ def _length(steps: int, lanes: int) -> int:
 
 
 def _compare(true: Array, other: Array, dim: int, memory: int) -> Meeting:
-    integer = f"i{true.itemsize}"
-    apart = np.flatnonzero((true.view(integer) != other.view(integer)).reshape(-1, dim).any(1))
-    steps, last = true.size // dim, int(apart[-1]) if apart.size else -1
+    steps, met, slope, distance = _compared(true, other, dim, memory, float(np.finfo(true.dtype).eps))
+    return Meeting(steps, met, slope, distance)
+
+
+@jit_exact
+def _compared(true: Any, other: Any, dim: Any, memory: Any, eps: Any) -> Any:
+    """(steps tried or until they met, whether they did, Lyapunov exponent, distance at first)."""
+    steps, last, largest = true.size // dim, -1, 0.0
+    for i in range(true.size):
+        largest = max(largest, abs(true[i]))
+        if bits_of(true[i]) != bits_of(other[i]):
+            last = i // dim
     met = last + memory < steps
-    with np.errstate(all="ignore"):
-        distance = np.abs(true.astype(np.float64) - other).reshape(-1, dim).max(1)
-        noise = 2**10 * np.finfo(true.dtype).eps * np.abs(true).max()
-    seen = np.flatnonzero(distance > noise)
-    slope = math.nan
-    if seen.size > 1 and seen[-1] > seen[0]:
-        first, end = int(seen[0]), int(seen[-1])
-        slope = math.log(distance[end] / distance[first]) / (end - first)
-    return Meeting(last + 1 + memory if met else steps, met, slope, float(distance[0]))
+    slope = _slope(true, other, dim, 1024 * eps * largest)
+    return last + 1 + memory if met else steps, met, slope, _distance(true, other, 0, dim)
+
+
+@jit_exact
+def _slope(true: Any, other: Any, dim: Any, noise: Any) -> Any:
+    """Of log distance over the steps, between the first and the last distance that no rounding makes."""
+    first, last, high, low = -1, -1, 0.0, 0.0
+    for t in range(true.size // dim):
+        distance = _distance(true, other, t, dim)
+        if distance > noise:
+            last, low = t, distance
+            if first < 0:
+                first, high = t, distance
+    return math.log(low / high) / (last - first) if last > first else np.nan
+
+
+@jit_exact
+def _distance(true: Any, other: Any, t: Any, dim: Any) -> Any:
+    """The largest over the features of a step."""
+    largest = 0.0
+    for i in range(t * dim, t * dim + dim):
+        largest = max(largest, abs(np.float64(true[i]) - np.float64(other[i])))
+    return largest

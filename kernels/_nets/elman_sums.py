@@ -99,21 +99,26 @@ def _sum_of_logs(linear: Any, product: Any) -> Any:
 def _slopes_of_numbers(z: Any, x: Any, first: Any, last: Any, tables: Any) -> Any:
     """D = 1: a step in each lane."""
     weight, bias, scale, width = tables.weight[0, 0], tables.bias[0], tables.scale[0], lanes(z)
-    before = scratch(1, width, z)
+    room = scratch(1, width, z)
     linear, product = filled(z, z.dtype.type(0)), filled(z, z.dtype.type(1))
     for t in range(first, last, width):
         count = min(width, last - t)
-        if t > 0 and count == width:
-            state, noise = load(x, t - 1, None), load(z, t, None)
-            value = fma(weight, state, fma(scale, noise, bias))
-        else:
-            before[:] = 0
-            for i in range(count):
-                state = x[t + i - 1] if t + i > 0 else z.dtype.type(0)
-                before[0, i] = fma(weight, state, fma(scale, z[t + i], bias))
-            value = load(before, 0, None)
+        value = fma(weight, _before(x, t, count, room), fma(scale, load(z, t, count), bias))
+        if count < width:
+            store(room, 0, value, None)
+            value = load(room, 0, count)
         linear, product = _slope(value, linear, product)
     return _sum_of_logs(linear, product)
+
+
+@jit_inline
+def _before(x: Any, t: Any, count: Any, room: Any) -> Any:
+    """The states before steps t to t + count - 1 of a series with D = 1, a vector; room: one of scratch."""
+    if t > 0:
+        return load(x, t - 1, count)
+    room[0, 0] = 0
+    room[0, 1:count] = x[: count - 1]
+    return load(room, 0, count)
 
 
 @jit_inline
@@ -137,29 +142,52 @@ def _slopes_of_vectors(z: Any, x: Any, first: Any, last: Any, tables: Any) -> An
 def inverse(lo: Any, hi: Any, x: Any, z: Any, log_det: Any, tables: Any) -> None:
     """z = (atanh(x) - W x_{t-1} - bias) / scale for rows lo to hi - 1, and minus the sum of log(1 - x^2)."""
     isolate()
-    dim, pitch = tables.weight.shape
-    width, steps = lanes(x), x.shape[1] // dim
-    state = scratch(1, pitch, x)
+    steps = x.shape[1] // tables.weight.shape[0]
     for n in range(lo, hi):
-        total, row = 0.0, x[n]
-        for t in range(steps):
-            if t > 0:
-                state[0, :dim] = row[(t - 1) * dim : t * dim]
-            else:
-                state[:] = 0
-            for f in range(0, dim, width):
-                total += _invert(row, z[n], t * dim, f, state, tables)
+        if tables.weight.shape[0] == 1:
+            total = _invert_numbers(x[n], z[n], tables)
+        else:
+            total = _invert_vectors(x[n], z[n], steps, tables)
         log_det[n] = -(total + steps * tables.log_scale[0])
 
 
 @jit_inline
-def _invert(x: Any, z: Any, at: Any, f: Any, state: Any, tables: Any) -> Any:
-    """Features f, f + 1, ... of a step; the sum of their log(1 - x^2)."""
+def _invert_numbers(x: Any, z: Any, tables: Any) -> Any:
+    """D = 1: a step in each lane. The sum of log(1 - x^2)."""
+    weight, bias, rate, width = tables.weight[0, 0], tables.bias[0], tables.rate[0], lanes(x)
+    room, total = scratch(1, width, x), 0.0
+    for t in range(0, x.shape[0], width):
+        count = min(width, x.shape[0] - t)
+        value = load(x, t, count)
+        noise = fma(-weight, _before(x, t, count, room), atanh(value) - bias)
+        store(z, t, noise * rate, count)
+        total += _slope_at(value)
+    return total
+
+
+@jit_inline
+def _invert_vectors(x: Any, z: Any, steps: Any, tables: Any) -> Any:
+    """A feature in each lane."""
     dim, pitch = tables.weight.shape
-    count = min(lanes(x), dim - f)
-    value, one = load(x, at + f, count), x.dtype.type(1)
-    noise = atanh(value) - load(tables.bias, f, None)
-    for j in range(dim):
-        noise = fma(-load(tables.weight, j * pitch + f, None), state[0, j], noise)
-    store(z, at + f, noise * load(tables.rate, f, None), count)
-    return np.float64(sum_lanes(log((one - value) * (one + value))))
+    state, total = scratch(1, dim, x), 0.0
+    for t in range(steps):
+        if t > 0:
+            state[0] = x[(t - 1) * dim : t * dim]
+        else:
+            state[:] = 0
+        for f in range(0, pitch, lanes(x)):
+            count, at = min(lanes(x), dim - f), t * dim + f
+            value = load(x, at, count)
+            noise = atanh(value) - load(tables.bias, f, None)
+            for j in range(dim):
+                noise = fma(-load(tables.weight, j * pitch + f, None), state[0, j], noise)
+            store(z, at, noise * load(tables.rate, f, None), count)
+            total += _slope_at(value)
+    return total
+
+
+@jit_inline
+def _slope_at(x: Any) -> Any:
+    """The sum of log(1 - x^2) over the lanes; 1 - x is exact where it is small."""
+    one = number(x, 1)
+    return np.float64(sum_lanes(log((one - x) * (one + x))))
