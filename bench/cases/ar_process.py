@@ -236,6 +236,6 @@ CASE = flow(
         deployed=deployed.exported(onnx_inverse, tables),
     ),
     matched=("forward", "inverse"),
-    strategies=("recurrence", "scan"),
+    strategies=("recurrence", "scan", "blocks"),
 )  # fmt: skip
 CASE = replace(CASE, title="AR(2) time series", quick=True)

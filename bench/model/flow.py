@@ -119,7 +119,8 @@ class Direction(NamedTuple):
     another, such as numpy-passes and numba-plain of a ladder. The others take the library, the batch, and
     what `tables` makes of the params: a user computes that once for a model. All return (batch, log_det).
     unrolled: as in `arrays.implementations`. models: of libraries of flows, each makes of the params a
-    function of the batch alone. deployed: for the engines that networks are deployed with.
+    function of the batch alone. deployed: for the engines that networks are deployed with. argument: makes
+    normals a batch of the values that this direction takes, where these are not all numbers.
     """
 
     cost: Callable[[int], Cost]
@@ -132,6 +133,7 @@ class Direction(NamedTuple):
     unrolled: bool = False
     models: Mapping[str, Callable[[Any], Any]] = {}
     deployed: engines.Program | None = None
+    argument: Callable[[Any], Any] = lambda normals: normals
 
     def whole(self, dim: int) -> Cost:
         """The cost with the elements."""
@@ -168,6 +170,12 @@ def flow(
     def batch(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
         return Call((normals(dim, count, dtype, seed), random_params(dim, seed, dtype=dtype)))
 
+    def data(dim: int, count: int, dtype: Dtype, seed: int) -> Any:
+        return inverse.argument(normals(dim, count, dtype, seed))
+
+    def observed(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
+        return Call((data(dim, count, dtype, seed), random_params(dim, seed, dtype=dtype)))
+
     def noise(output: Any, call: Call) -> Any:
         return (inverse.numpy or case.kernel("inverse"))(output, call.args[1])[0]
 
@@ -186,14 +194,14 @@ def flow(
             implementations=_transforms(forward), strategies=strategies, compiled=_held("forward"),
         ),
         transform(
-            "inverse", batch, inverse.whole,
+            "inverse", observed, inverse.whole,
             implementations=_transforms(inverse), compiled=_held("inverse"),
         ),
     )  # fmt: skip
     case = distribution(
         stem,
         random_params,
-        normals,
+        data,
         Verb(density_cost, _densities(inverse), compiled=_held("log_prob")),
         Verb(sample_cost, _samplers(forward), Noise(noise), _held("sample")),
         tolerance=tolerance,

@@ -31,6 +31,7 @@ LADDER = (
     Step("NumPy, step by step", "redundant work", "numpy"),
     Step("compiled, plain loops", "call overhead", "numba-plain"),
     Step("compiled, best", "vector width, checks", "numba"),
+    Step("compiled, blocks", "forgetting", "numba-blocks"),  # of chains that forget where they started
     Step("compiled, {threads} threads", "threads", "numba", all_threads=True),
     Step("parallel direction", "true data dependence", "numba", all_threads=True, parallel=True),
 )

@@ -160,10 +160,12 @@ def _compare(true: Array, other: Array, dim: int, memory: int) -> Meeting:
 def _compared(true: Any, other: Any, dim: Any, memory: Any, eps: Any) -> Any:
     """(steps tried or until they met, whether they did, Lyapunov exponent, distance at first)."""
     steps, last, largest = true.size // dim, -1, 0.0
-    for i in range(true.size):
-        largest = max(largest, abs(true[i]))
-        if bits_of(true[i]) != bits_of(other[i]):
-            last = i // dim
+    for t in range(steps):
+        apart = False
+        for i in range(t * dim, t * dim + dim):
+            largest = max(largest, abs(true[i]))
+            apart |= bits_of(true[i]) != bits_of(other[i])
+        last = t if apart else last
     met = last + memory < steps
     slope = _slope(true, other, dim, 1024 * eps * largest)
     return last + 1 + memory if met else steps, met, slope, _distance(true, other, 0, dim)
