@@ -27,7 +27,7 @@ from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.registry import cases, matched_pairs
 from seqgap.bench.plan.cells import plan, too_slow
 from seqgap.bench.plan.options import LADDER, Options
-from seqgap.bench.plan.rungs import cells, ladder_dim, of_run, planned
+from seqgap.bench.plan.rungs import BLOCKS, cells, ladder_dim, of_run, planned
 from seqgap.bench.report.plots import draw_ladder
 from seqgap.bench.report.tables import print_ladders
 from seqgap.bench.results.folder import RunFolder
@@ -128,8 +128,14 @@ def test_the_rungs_of_a_pair() -> None:
 
 def test_every_matched_pair_has_the_rungs_that_no_ladder_can_do_without() -> None:
     for pair in matched_pairs():
-        impls = [cell.impl for cell in cells(pair, "float64", 4, 1, 2)]
+        found = (cell.impl for cell in cells(pair, "float64", 4, 1, 2))
+        impls = [impl for impl in found if impl != BLOCKS]
         assert (impls[0], impls[-3:]) == ("python", ["numba"] * 3)  # the best, on threads, and in parallel
+
+
+def test_a_chain_that_forgets_has_a_rung_of_blocks_before_its_threads() -> None:
+    (pair,) = (pair for pair in matched_pairs() if pair.sequential == "rnn_ar.forward")
+    assert [cell.impl for cell in cells(pair, "float64", 8, 3, 2)] == [*IMPLEMENTATIONS, BLOCKS, "numba", "numba"]
 
 
 def test_the_rungs_of_a_masked_network_end_at_the_inverse_flow() -> None:
@@ -158,9 +164,10 @@ def test_no_dimension_is_refused() -> None:
 
 
 def test_planned_cells_are_those_of_the_chosen_pairs_and_can_be_measured() -> None:
-    options = Options(case=("ar_process",), dim=(4, 8), batch=(1, 5), threads=(1,), impl=IMPLEMENTATIONS)
+    impls = (*IMPLEMENTATIONS, BLOCKS)
+    options = Options(case=("ar_process",), dim=(4, 8), batch=(1, 5), threads=(1,), impl=impls)
     found = planned(options)
-    assert len(found) == len(set(found)) == 2 * 2 * 6
+    assert len(found) == len(set(found)) == 2 * 2 * 2 * 7
     assert set(found) <= set(plan(options))
     blocks = [(cell.batch, cell.dim) for cell in found]
     assert blocks == sorted(blocks)
@@ -377,7 +384,7 @@ def test_the_command_prints_and_stores_the_ladders(invoke: Callable[..., Any], t
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--case", "normal"), "maf, which have both directions, got 'normal'"),
+        (("--case", "normal"), "rnn_ar, which have both directions, got 'normal'"),
         (("--dim", "0"), "--dim: expected integers"),
         (("--batch", "1,x"), "expected integers and ranges"),
         (("--batch", "0"), "--batch: expected integers"),

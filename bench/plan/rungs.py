@@ -31,7 +31,7 @@ LADDER = (
     Step("NumPy, step by step", "redundant work", "numpy"),
     Step("compiled, plain loops", "call overhead", "numba-plain"),
     Step("compiled, best", "vector width, checks", "numba"),
-    Step("compiled, blocks", "forgetting", "numba-blocks"),  # of chains that forget where they started
+    Step("compiled, blocks", "forgetting", "numba-blocks"),
     Step("compiled, {threads} threads", "threads", "numba", all_threads=True),
     Step("parallel direction", "true data dependence", "numba", all_threads=True, parallel=True),
 )
@@ -43,6 +43,7 @@ MASKED = (
     Step("compiled, incremental", "redundant work", "numba"),
     *LADDER[-2:],
 )
+BLOCKS = "numba-blocks"  # a way of chains that forget where they started; the others have no such rung
 BEST = ("numba", OWN)  # a ladder cannot do without: of shipped samplers, and of those from outside
 
 
@@ -58,7 +59,9 @@ def steps_of(implementations: Collection[str]) -> tuple[Step, ...]:
     """The ladder of a sampler with these implementations: MASKED where it has the strategy of full passes."""
     if OWN in implementations:
         return _own_steps(implementations)
-    return MASKED if "numba-naive" in implementations else LADDER
+    if "numba-naive" in implementations:
+        return MASKED
+    return tuple(step for step in LADDER if step.impl != BLOCKS or BLOCKS in implementations)
 
 
 def implementations(pairs: Iterable[Comparison]) -> tuple[str, ...]:

@@ -1,0 +1,195 @@
+"""Recurrent network with noise: its law, its log-determinant, and blocks with the bits of steps."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bits import assert_same_bits
+from seqgap.kernels import ar_process, rnn_ar
+from seqgap.kernels._core.jit import threads_available
+from seqgap.kernels._nets.coalescence import steps_to_meet
+from seqgap.kernels.normal import standard_normal
+from seqgap.reference import rnn_ar as reference
+
+THREADS = range(1, min(2, threads_available()) + 1)
+
+
+def network(features: int, gain: float, dtype: Any, seed: int = 3) -> rnn_ar.Params:
+    """Weights of this size, exact in float32 too."""
+    weight = gain / math.sqrt(features) * standard_normal(features, features, seed)
+    scale = np.full(features, 0.5) + 0.01 * np.arange(features)
+    arrays = (weight if features > 1 else np.array([[gain]])), 0.1 * np.cos(np.arange(features)), scale
+    return rnn_ar.Params(*(array.astype(np.float32).astype(dtype) for array in arrays))
+
+
+def process(*coefficients: float, dtype: Any) -> ar_process.Params:
+    return ar_process.Params(np.array(coefficients, dtype), 0.1, 0.5)
+
+
+def blocks_of(module: Any, z: Any, params: Any, threads: int = 1) -> Any:
+    """How the first series is made in blocks."""
+    tables = module._BLOCKS._chain.tables(*module._arrays(params, z.dtype, z.shape[1], "blocks"))
+    return module._BLOCKS.run(z[0], np.empty_like(z[0]), tables, threads)
+
+
+def assert_blocks_are_steps(module: Any, z: Any, params: Any) -> None:
+    """Blocks have the bits of the first strategy that goes step by step."""
+    strategy = "steps" if module is rnn_ar else "recurrence"
+    expected = module.forward(z, params, strategy=strategy)
+    for threads in THREADS:
+        assert_same_bits(module.forward(z, params, strategy="blocks", threads=threads), expected)
+
+
+@pytest.mark.parametrize("features", [1, 2, 7, 8, 17, 64])
+def test_any_number_of_features_is_the_reference(features: int, dtype: Any) -> None:
+    params = network(features, 0.8, dtype)
+    plain = reference.Params(*(array.astype(float).tolist() for array in params))
+    z = standard_normal(3, 40 * features, 1, dtype=dtype)
+    eps = np.finfo(dtype).eps
+    x, log_det = rnn_ar.forward(z, params)
+    expected = reference.forward(z.astype(float).tolist(), plain)
+    np.testing.assert_allclose(x, expected[0], rtol=0, atol=60 * eps)
+    np.testing.assert_allclose(log_det, expected[1], rtol=60 * eps)
+    back, log_det = rnn_ar.inverse(x, params)
+    expected = reference.inverse(x.astype(float).tolist(), plain)
+    np.testing.assert_allclose(back, expected[0], rtol=0, atol=300 * eps)
+    np.testing.assert_allclose(log_det, expected[1], rtol=60 * eps)
+
+
+@pytest.mark.parametrize("features", [1, 3])
+def test_log_det_is_that_of_the_numerical_jacobian(features: int) -> None:
+    params, dim, step = network(features, 0.8, np.float64), 4 * features, 1e-6
+    z = standard_normal(1, dim, 5)
+    ends = [rnn_ar.forward(z + sign * step * np.eye(dim), params)[0] for sign in (1, -1)]
+    expected = np.linalg.slogdet((ends[0] - ends[1]) / (2 * step))[1]
+    assert rnn_ar.forward(z, params)[1][0] == pytest.approx(expected, rel=1e-8)
+
+
+def test_log_det_keeps_its_digits_where_x_rounds_to_one(dtype: Any) -> None:
+    """log(1 - tanh(a)^2) is log(4) - 2 |a| there."""
+    params = rnn_ar.Params(*(np.array(value, dtype) for value in ([[0.0]], [0.0], [1.0])))
+    z = np.array([[50.0, -70.0, 30.0]], dtype)
+    x, log_det = rnn_ar.forward(z, params)
+    assert np.abs(x).tolist() == [[1.0, 1.0, 1.0]]
+    assert log_det[0] == pytest.approx(3 * math.log(4) - 300, rel=1e-6)
+
+
+LENGTHS = (1, 31, 32, 33, 67, 255, 256, 257, 515, 10_000)
+
+
+@pytest.mark.parametrize("gain", [0.3, 0.9, 1.2])
+@pytest.mark.parametrize("features", [1, 2, 8, 9])
+def test_blocks_have_the_bits_of_steps(features: int, gain: float, dtype: Any) -> None:
+    params = network(features, gain, dtype)
+    for length in LENGTHS:
+        for seed in range(3):
+            z = standard_normal(1 + seed, length * features, seed, dtype=dtype)
+            assert_blocks_are_steps(rnn_ar, z, params)
+
+
+@pytest.mark.parametrize(
+    "coefficients", [[0.9], [-0.9], [0.99], [0.999], [1.0], [1.02], [0.6, -0.3], [1.2, -0.5]]
+)
+def test_blocks_have_the_bits_of_the_recurrence(coefficients: list[float], dtype: Any) -> None:
+    params = process(*coefficients, dtype=dtype)
+    for length in (*LENGTHS, 50_001):
+        for seed in range(3):
+            assert_blocks_are_steps(ar_process, standard_normal(1 + seed, length, seed, dtype=dtype), params)
+
+
+def test_a_process_with_a_start_at_either_zero() -> None:
+    """0 and -0 are equal but not the same: the bits decide."""
+    z = np.zeros((1, 5000))
+    z[0, ::3] = -0.0
+    params = ar_process.Params(np.array([-0.5]), -0.0, 1.0)
+    assert_blocks_are_steps(ar_process, z, params)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("at", [0, 70, 1300, 7000, 9999])
+def test_what_is_not_finite(bad: float, at: int, dtype: Any) -> None:
+    """A NaN stays to the end of a series; it neither ends the mending early nor leaves the series."""
+    z = standard_normal(2, 10_000, 4, dtype=dtype)
+    z[0, at] = bad
+    assert_blocks_are_steps(rnn_ar, z, network(1, 0.9, dtype))
+    assert_blocks_are_steps(rnn_ar, z, network(4, 0.6, dtype))
+    assert_blocks_are_steps(ar_process, z, process(0.9, dtype=dtype))
+    assert_blocks_are_steps(ar_process, z, process(0.6, -0.3, dtype=dtype))
+
+
+@pytest.mark.parametrize(("gain", "features"), [(0.9, 1), (0.5, 8)])
+def test_chains_that_forget_are_made_in_blocks(gain: float, features: int, dtype: Any) -> None:
+    z = standard_normal(1, 20_000 * features, 2, dtype=dtype)
+    made = blocks_of(rnn_ar, z, network(features, gain, dtype))
+    assert made.meeting.met
+    assert made.patched.size >= 8
+    assert made.patched[0] == 0
+    assert 0 < made.patched[1:].min() <= made.patched.max() < 400
+
+
+@pytest.mark.parametrize(
+    ("module", "params", "features"),
+    [
+        (ar_process, process(1.0, dtype=np.float64), 1),
+        (ar_process, process(1.01, dtype=np.float64), 1),
+        (rnn_ar, network(8, 4.0, np.float64), 8),  # chaos
+        (rnn_ar, network(32, 0.9, np.float64), 32),  # the last bits never agree
+    ],
+)
+def test_chains_that_do_not_meet_are_made_step_by_step(module: Any, params: Any, features: int) -> None:
+    """After at most a sixteenth of the steps were tried, which is what it costs."""
+    z = standard_normal(1, 6400 * features, 2)
+    made = blocks_of(module, z, params)
+    assert made.patched.size == 0
+    assert not made.meeting.met
+    assert made.meeting.steps <= 400
+    assert_blocks_are_steps(module, z, params)
+
+
+def test_the_lyapunov_exponent_of_a_process_is_the_logarithm_of_its_coefficient() -> None:
+    for coefficient in (0.9, -0.7, 1.01):
+        made = blocks_of(ar_process, standard_normal(1, 20_000, 1), process(coefficient, dtype=np.float64))
+        assert made.meeting.lyapunov == pytest.approx(math.log(abs(coefficient)), abs=1e-4)
+
+
+def test_the_steps_to_meet() -> None:
+    """Of x_t = 0.9 x_{t-1} + z_t from starts 4 apart: 361.8 expected; bits of the mantissa in float32."""
+    assert steps_to_meet(math.log(0.9), 4.0, np.float64) == pytest.approx(361.8, abs=0.05)
+    assert steps_to_meet(math.log(0.9), 4.0, np.float32) == pytest.approx(171.0, abs=0.1)
+    assert steps_to_meet(0.0, 4.0, np.float64) == math.inf
+    assert steps_to_meet(math.nan, 4.0, np.float64) == math.inf
+    made = blocks_of(ar_process, standard_normal(1, 100_000, 1), process(0.9, dtype=np.float64))
+    expected = steps_to_meet(made.meeting.lyapunov, made.meeting.distance, np.float64)
+    assert np.median(made.patched[1:]) == pytest.approx(expected, rel=0.1)
+
+
+def test_more_threads_make_more_blocks() -> None:
+    z = standard_normal(1, 50_000, 2)
+    sizes = [blocks_of(rnn_ar, z, network(1, 0.9, np.float64), threads).patched.size for threads in (1, 2)]
+    assert sizes == [32, 64]
+
+
+def test_wrong_arguments_are_named() -> None:
+    params = network(3, 0.5, np.float64)
+    with pytest.raises(ValueError, match=r"columns: expected a multiple of 3"):
+        rnn_ar.forward(np.zeros((1, 4)), params)
+    with pytest.raises(ValueError, match=r"^params\.scale: expected positive"):
+        rnn_ar.forward(np.zeros((1, 3)), params._replace(scale=np.array([1.0, 0.0, 1.0])))
+    with pytest.raises(ValueError, match=r"^features: expected 1 to 64"):
+        rnn_ar.random_params(65, 1, features=65)
+    with pytest.raises(ValueError, match=r"^dim: expected a multiple of 2"):
+        rnn_ar.random_params(3, 1, features=2)
+    with pytest.raises(ValueError, match=r"^strategy: expected recurrence for 3 coefficients, got 'blocks'"):
+        ar_process.forward(np.zeros((1, 4)), process(0.1, 0.1, 0.1, dtype=np.float64), strategy="blocks")
+
+
+def test_a_flow_has_the_strategies_on_threads_too() -> None:
+    from seqgap import Flow
+
+    z, params = standard_normal(1, 20_000, 2), network(1, 0.9, np.float64)
+    expected = rnn_ar.forward(z, params)
+    for threads in THREADS:
+        held = Flow(params, dim=20_000).forward(z, strategy="blocks", threads=threads)
+        assert_same_bits(held, expected)
