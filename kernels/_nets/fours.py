@@ -37,6 +37,12 @@ def add_four(a: Any, b: Any, c: Any) -> Any:
 
 
 @jit_inline
+def minus_four(a: Any, vector: Any) -> Any:
+    """a less one vector, four vectors."""
+    return a[0] - vector, a[1] - vector, a[2] - vector, a[3] - vector
+
+
+@jit_inline
 def times_four(a: Any, b: Any) -> Any:
     """a b, both four vectors."""
     return a[0] * b[0], a[1] * b[1], a[2] * b[2], a[3] * b[3]
@@ -46,3 +52,9 @@ def times_four(a: Any, b: Any) -> Any:
 def dot_four(a: Any, b: Any, start: Any) -> Any:
     """start + a_0 b_0 + ... + a_3 b_3, one vector."""
     return fma(a[3], b[3], fma(a[2], b[2], fma(a[1], b[1], fma(a[0], b[0], start))))
+
+
+@jit_inline
+def add_up(a: Any, start: Any) -> Any:
+    """start + a_0 + ... + a_3, one vector."""
+    return start + a[0] + a[1] + a[2] + a[3]

@@ -18,7 +18,7 @@ from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.simd import filled, fma, lanes, number, select
 from seqgap.kernels._core.vecmath import exp_negative, log
 from seqgap.kernels._nets.dense import address, moved, product, read, spread, write
-from seqgap.kernels._nets.fours import add_four, four_of, read_four, write_four
+from seqgap.kernels._nets.fours import add_four, four_of, minus_four, read_four, times_four, write_four
 from seqgap.kernels._nets.mixture_tables import Diagonal
 
 
@@ -47,7 +47,10 @@ def log_density(mixture: Any, tile: Any, density: Any, scratch: Any, pitch: Any)
     def of_diagonal(mixture: Any, tile: Any, density: Any, scratch: Any, pitch: Any) -> None:
         components, dim = mixture.mean.shape
         numbers = address(mixture.mean, 0), address(mixture.rate, 0), address(mixture.log_weight, 0)
-        _distances(components, dim, numbers, tile, scratch, pitch)
+        if pitch == 4 * lanes(tile):
+            _distances_of_four(components, dim, numbers, tile, scratch)
+        else:
+            _distances(components, dim, numbers, tile, scratch, pitch)
         _normalise(components, scratch, density, pitch)
 
     def of_full(mixture: Any, tile: Any, density: Any, scratch: Any, pitch: Any) -> None:
@@ -105,15 +108,26 @@ def _distances(components: Any, dim: Any, numbers: Any, tile: Any, logits: Any, 
     for k in range(components):
         mean, rate = moved(numbers[0], k * dim), moved(numbers[1], k * dim)
         for at in range(0, pitch, lanes(tile)):
-            even = odd = filled(tile, number(tile, 0))
-            for d in range(0, dim - 1, 2):
-                first = (read(tile, d * pitch + at) - spread(mean, d)) * spread(rate, d)
-                second = (read(tile, (d + 1) * pitch + at) - spread(mean, d + 1)) * spread(rate, d + 1)
-                even, odd = fma(first, first, even), fma(second, second, odd)
-            if dim % 2:
-                last = (read(tile, (dim - 1) * pitch + at) - spread(mean, dim - 1)) * spread(rate, dim - 1)
-                even = fma(last, last, even)
-            write(logits, k * pitch + at, fma(number(tile, -0.5), even + odd, spread(numbers[2], k)))
+            square = filled(tile, number(tile, 0))
+            for d in range(dim):
+                value = (read(tile, d * pitch + at) - spread(mean, d)) * spread(rate, d)
+                square = fma(value, value, square)
+            write(logits, k * pitch + at, fma(number(tile, -0.5), square, spread(numbers[2], k)))
+
+
+@jit_exact
+def _distances_of_four(components: Any, dim: Any, numbers: Any, tile: Any, logits: Any) -> None:
+    """`_distances` of a tile of four vectors, its bits."""
+    isolate()
+    pitch, half = 4 * lanes(tile), four_of(filled(tile, number(tile, -0.5)))
+    for k in range(components):
+        mean, rate = moved(numbers[0], k * dim), moved(numbers[1], k * dim)
+        squares = four_of(filled(tile, number(tile, 0)))
+        for d in range(dim):
+            offsets = minus_four(read_four(moved(tile, d * pitch)), spread(mean, d))
+            values = times_four(offsets, four_of(spread(rate, d)))
+            squares = add_four(values, values, squares)
+        write_four(moved(logits, k * pitch), add_four(half, squares, four_of(spread(numbers[2], k))))
 
 
 @jit_exact

@@ -13,10 +13,18 @@ from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.compiler import generated
 from seqgap.kernels._core.jit import isolate, jit_exact
 from seqgap.kernels._core.rows import WORTH_HEAVY, RowKernel
-from seqgap.kernels._core.simd import filled, fma, lanes, number, scratch, sum_lanes
+from seqgap.kernels._core.simd import filled, lanes, number, scratch, sum_lanes
 from seqgap.kernels._nets.blocks import load_block
 from seqgap.kernels._nets.dense import address, moved, put, read, spread, write
-from seqgap.kernels._nets.fours import dot_four, four_of, read_four, times_four, write_four
+from seqgap.kernels._nets.fours import (
+    add_up,
+    dot_four,
+    four_of,
+    minus_four,
+    read_four,
+    times_four,
+    write_four,
+)
 from seqgap.kernels._nets.mixture_tables import Arrays, Diagonal, mixture_of
 from seqgap.kernels._nets.mixtures import log_density, scratch_rows
 
@@ -48,20 +56,14 @@ def _add_diagonal(components: Any, dim: Any, shifts: Any, tile: Any, shares: Any
     isolate()
     width, pitch = lanes(sums), _VECTORS * lanes(sums)
     for k in range(components):
-        share, shift = moved(shares, k * pitch), moved(shifts, k * dim)
+        share, shift = read_four(moved(shares, k * pitch)), moved(shifts, k * dim)
         total = moved(sums, k * (2 * dim + 1) * width)
-        size = read(total, 0)
-        for at in range(0, pitch, width):
-            size = size + read(share, at)
-        write(total, 0, size)
+        write(total, 0, add_up(share, read(total, 0)))
         for d in range(dim):
-            first, second = read(total, (1 + d) * width), read(total, (1 + dim + d) * width)
-            for at in range(0, pitch, width):
-                offset = read(tile, d * pitch + at) - spread(shift, d)
-                part = read(share, at) * offset
-                first, second = first + part, fma(part, offset, second)
-            write(total, (1 + d) * width, first)
-            write(total, (1 + dim + d) * width, second)
+            offset = minus_four(read_four(moved(tile, d * pitch)), spread(shift, d))
+            part, first, second = times_four(share, offset), (1 + d) * width, (1 + dim + d) * width
+            write(total, first, add_up(part, read(total, first)))
+            write(total, second, dot_four(part, offset, read(total, second)))
 
 
 @jit_exact
@@ -107,14 +109,6 @@ def _clear(vectors: Any, sums: Any) -> None:
 
 
 @jit_exact
-def _add(source: Any, total: Any) -> None:
-    """Add the four vectors of a row to one."""
-    isolate()
-    for at in range(0, _VECTORS * lanes(source), lanes(source)):
-        write(total, 0, read(total, 0) + read(source, at))
-
-
-@jit_exact
 def _moment_rows(lo: Any, hi: Any, source: Any, shift: Any, partial: Any, *arrays: Any) -> None:
     """A row of `partial` for each block of rows; the last of its entries is the sum of log p(x)."""
     isolate()
@@ -136,7 +130,8 @@ def _moment_rows(lo: Any, hi: Any, source: Any, shift: Any, partial: Any, *array
                 _leave_out(stop - n, components, shares)
                 _leave_out(stop - n, 1, score)
             _add_moments(mixture, tile, address(shift, 0), shares, address(room, 0), total)
-            _add(score, moved(total, (vectors - 1) * width))
+            last = moved(total, (vectors - 1) * width)
+            write(last, 0, add_up(read_four(score), read(last, 0)))
         for index in range(vectors):
             partial[start // _BLOCK, index] = sum_lanes(read(address(sums, 0), index * width))
 
