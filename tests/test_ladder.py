@@ -27,7 +27,7 @@ from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.registry import cases, matched_pairs
 from seqgap.bench.plan.cells import plan, too_slow
 from seqgap.bench.plan.options import LADDER, Options
-from seqgap.bench.plan.rungs import BLOCKS, cells, ladder_dim, of_run, planned
+from seqgap.bench.plan.rungs import BLOCKS, STEPS, cells, ladder_dim, of_run, planned
 from seqgap.bench.report.plots import draw_ladder
 from seqgap.bench.report.tables import print_ladders
 from seqgap.bench.results.folder import RunFolder
@@ -130,12 +130,15 @@ def test_every_matched_pair_has_the_rungs_that_no_ladder_can_do_without() -> Non
     for pair in matched_pairs():
         found = (cell.impl for cell in cells(pair, "float64", 4, 1, 2))
         impls = [impl for impl in found if impl != BLOCKS]
-        assert (impls[0], impls[-3:]) == ("python", ["numba"] * 3)  # the best, on threads, and in parallel
+        assert impls[0] == "python"
+        assert impls[-3] in ("numba", STEPS)
+        assert impls[-2:] == ["numba"] * 2  # on threads, and in parallel
 
 
 def test_a_chain_that_forgets_has_a_rung_of_blocks_before_its_threads() -> None:
     (pair,) = (pair for pair in matched_pairs() if pair.sequential == "rnn_ar.forward")
-    assert [cell.impl for cell in cells(pair, "float64", 8, 3, 2)] == [*IMPLEMENTATIONS, BLOCKS, "numba", "numba"]
+    impls = [cell.impl for cell in cells(pair, "float64", 8, 3, 2)]
+    assert impls == [*IMPLEMENTATIONS[:-1], STEPS, BLOCKS, "numba", "numba"]
 
 
 def test_the_rungs_of_a_masked_network_end_at_the_inverse_flow() -> None:
@@ -167,7 +170,7 @@ def test_planned_cells_are_those_of_the_chosen_pairs_and_can_be_measured() -> No
     impls = (*IMPLEMENTATIONS, BLOCKS)
     options = Options(case=("ar_process",), dim=(4, 8), batch=(1, 5), threads=(1,), impl=impls)
     found = planned(options)
-    assert len(found) == len(set(found)) == 2 * 2 * 2 * 7
+    assert len(found) == len(set(found)) == 2 * 2 * 7
     assert set(found) <= set(plan(options))
     blocks = [(cell.batch, cell.dim) for cell in found]
     assert blocks == sorted(blocks)

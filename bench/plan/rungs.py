@@ -25,12 +25,13 @@ class Step(NamedTuple):
     parallel: bool = False  # of the parallel direction
 
 
+_BEST = "compiled, best"
 LADDER = (
     Step("plain Python", "", "python"),
     Step("NumPy, D full passes", "interpreter", "numpy-passes"),
     Step("NumPy, step by step", "redundant work", "numpy"),
     Step("compiled, plain loops", "call overhead", "numba-plain"),
-    Step("compiled, best", "vector width, checks", "numba"),
+    Step(_BEST, "vector width, checks", "numba"),
     Step("compiled, blocks", "forgetting", "numba-blocks"),
     Step("compiled, {threads} threads", "threads", "numba", all_threads=True),
     Step("parallel direction", "true data dependence", "numba", all_threads=True, parallel=True),
@@ -43,7 +44,8 @@ MASKED = (
     Step("compiled, incremental", "redundant work", "numba"),
     *LADDER[-2:],
 )
-BLOCKS = "numba-blocks"  # a way of chains that forget where they started; the others have no such rung
+# Ways of chains that forget where they started: the others have no rung of blocks.
+BLOCKS, STEPS = "numba-blocks", "numba-steps"
 BEST = ("numba", OWN)  # a ladder cannot do without: of shipped samplers, and of those from outside
 
 
@@ -61,7 +63,10 @@ def steps_of(implementations: Collection[str]) -> tuple[Step, ...]:
         return _own_steps(implementations)
     if "numba-naive" in implementations:
         return MASKED
-    return tuple(step for step in LADDER if step.impl != BLOCKS or BLOCKS in implementations)
+    if BLOCKS not in implementations:
+        return tuple(step for step in LADDER if step.impl != BLOCKS)
+    single = STEPS if STEPS in implementations else "numba"
+    return tuple(step._replace(impl=single) if step.name == _BEST else step for step in LADDER)
 
 
 def implementations(pairs: Iterable[Comparison]) -> tuple[str, ...]:
