@@ -201,7 +201,8 @@ def _params_of(stem: str) -> Any:
 
 def _own(value: Any) -> Any:
     if isinstance(value, tuple):
-        return tuple(map(_own, value))
+        items = map(_own, value)
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     return check.own(value) if isinstance(value, np.ndarray) else value
 
 
