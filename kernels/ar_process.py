@@ -285,7 +285,8 @@ _BLOCKS = Series(
         tables=lambda *arrays: arrays,
         memory=lambda tables: (1, tables[0].size),
         finish=_log_det,
-    )
+    ),
+    _forward_rows,
 )
 
 

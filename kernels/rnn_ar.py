@@ -79,7 +79,7 @@ def _steps(dim: int, features: int) -> int:
     return dim // features
 
 
-def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "steps") -> tuple[Any, ...]:
+def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "blocks") -> tuple[Any, ...]:
     features = _features("params.weight", check.shape("params.weight", params.weight, 2)[0])
     weight = check.shaped("params.weight", params.weight, dtype, (features, features))
     bias = check.shaped("params.bias", params.bias, dtype, (features,))
@@ -116,15 +116,17 @@ _BLOCKS = Series(
         tables=lambda tables: tables,
         memory=lambda tables: (len(tables.weight), 1),
         finish=_log_det,
-    )
+    ),
+    elman_sums.forward,
 )
 
 
 class _Networks(StrategicFamily, OpenFamily):
-    strategies = ("steps", "blocks")
+    strategies = ("blocks", "steps")
 
     def _kernel(self, direction: int, *options: Any) -> Any:
-        return _BLOCKS if options == ("blocks",) else super()._kernel(direction, *options)
+        blocks = direction == 0 and options != ("steps",)
+        return _BLOCKS if blocks else super()._kernel(direction, *options)
 
 
 _family = _Networks(Params, _arrays, elman_sums.forward, elman_sums.inverse, WORTH_HEAVY)

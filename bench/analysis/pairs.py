@@ -9,7 +9,7 @@ from seqgap.bench.analysis.run import Measured, Run, once
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.registry import Comparison
 from seqgap.bench.plan.options import LADDER
-from seqgap.bench.plan.rungs import BEST, Step, ladder_dim, rungs_of, steps_of
+from seqgap.bench.plan.rungs import BEST, STEPS, Step, ladder_dim, rungs_of, steps_of
 
 Pair: TypeAlias = tuple[Measured, Measured]  # the ratio is that of the first over the second
 Timed: TypeAlias = list[tuple[Step, Measured]]
@@ -75,7 +75,8 @@ def rungs(run: Run) -> list[tuple[Comparison, Timed]]:
 
 def _sizes(run: Run, pair: Comparison) -> list[tuple[str, int, int]]:
     """(dtype, D, N) that the best rung of a pair was timed at, and that a ladder is wanted for."""
-    best = [c for c in run.measured if c.impl in BEST and c.name == pair.sequential and c.threads == 1]
+    ways = (*BEST, STEPS)
+    best = [c for c in run.measured if c.impl in ways and c.name == pair.sequential and c.threads == 1]
     if not best:
         return []
     dim, timed = ladder_dim(c.dim for c in best), {c.batch for c in best}

@@ -23,6 +23,7 @@ from seqgap.kernels._core.llvm import VECTOR_BYTES
 from seqgap.kernels._core.rows import WORTH_HEAVY, SharedRows, in_parts
 from seqgap.kernels._core.simd import bits_of
 
+_LONG = 4096  # numbers of a series from which on blocks are worth their calls
 _WARM = 64  # steps from zeros until a chain is where it usually is
 _FIRST = 256  # steps of the first try; each further one takes twice as many
 
@@ -79,22 +80,25 @@ def patcher(advance: Callable[..., int]) -> Callable[..., None]:
 
 
 class Series(SharedRows):
-    """The row kernel that makes series in blocks, where there are too few of them to fill the lanes."""
+    """The row kernel that makes series in blocks, where they are long and too few to fill the lanes.
 
-    def __init__(self, chain: Chain) -> None:
-        self._chain, self._patch = chain, patcher(chain.advance)
+    rows: the one that makes them step by step, with the same bits.
+    """
+
+    def __init__(self, chain: Chain, rows: Callable[..., None]) -> None:
+        self._chain, self._patch, self._rows = chain, patcher(chain.advance), rows
 
     def __call__(self, lo: int, hi: int, z: Array, x: Array, log_det: Array, *arrays: Any) -> None:
         self.on_threads(1, z[lo:hi], x[lo:hi], log_det[lo:hi], *arrays)
 
     def on_threads(self, threads: int, z: Array, x: Array, log_det: Array, *arrays: Any) -> None:
         """Write x and log_det of a batch."""
+        if z.shape[1] < _LONG or len(z) >= VECTOR_BYTES // z.itemsize:
+            in_parts(lambda lo, hi: self._rows(lo, hi, z, x, log_det, *arrays), threads, z.shape, WORTH_HEAVY)
+            return
         tables = self._chain.tables(*arrays)
-        if len(z) < VECTOR_BYTES // z.itemsize:
-            for series, states in zip(z, x, strict=True):
-                self.run(series, states, tables, threads)
-        else:
-            in_parts(lambda lo, hi: self._chain.together(lo, hi, z, x, tables), threads, z.shape, WORTH_HEAVY)
+        for series, states in zip(z, x, strict=True):
+            self.run(series, states, tables, threads)
         self._chain.finish(threads, z, x, log_det, tables)
 
     def run(self, z: Array, x: Array, tables: Any, threads: int = 1) -> Blocks:
