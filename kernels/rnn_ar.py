@@ -1,9 +1,9 @@
 """Recurrent network driven by noise: x_t = tanh(W x_{t-1} + bias + scale z_t), x_0 = 0.
 
 A row is one series of T steps of D features, step after step: (N, T D). log_det of forward is the sum of
-log scale_d + log(1 - x^2), taken from the pre-activations, since x near 1 has lost the digits; that of inverse
-is of x itself. `inverse`, z = (atanh(x) - W x_{t-1} - bias) / scale, is one parallel pass; where |x| = 1 it is
-infinite and beyond NaN.
+log scale_d + log(1 - x^2), taken from the pre-activations, since x near 1 has lost the digits; that of
+inverse is of x itself. `inverse`, z = (atanh(x) - W x_{t-1} - bias) / scale, is one parallel pass; where
+|x| = 1 it is infinite and beyond NaN.
 
 Strategies of `forward`, all with the same bits: "steps", one step after another; "blocks", which cuts a long
 series of a small batch into blocks that run side by side and are mended until they meet it
@@ -95,7 +95,7 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "blo
     ):
         filled[row, :features] = values
     log_scale = np.log(scale.astype(FLOAT64)).sum(keepdims=True)
-    return (elman_rows.Tables(filled[:features], *filled[features:], log_scale),)
+    return (elman_rows.Tables(filled[:features], filled[-3], filled[-2], filled[-1], log_scale),)
 
 
 def _log_det(threads: int, z: Array, x: Array, log_det: Array, tables: elman_rows.Tables) -> None:

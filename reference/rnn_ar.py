@@ -1,4 +1,4 @@
-"""x_t = tanh(W x_{t-1} + bias + scale z_t) from zeros, one value at a time; rows are series, step after step."""
+"""x_t = tanh(W x_{t-1} + bias + scale z_t) from zeros, one value at a time."""
 
 import math
 from typing import NamedTuple

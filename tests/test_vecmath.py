@@ -142,6 +142,12 @@ def where_tanh_bends(dtype: Dtype) -> Any:
     return np.concatenate([patterns(dtype), *parts])
 
 
+def near_one(dtype: Dtype) -> Any:
+    """The numbers next to 1 and -1, and some that approach them."""
+    away = 2.0 ** -np.arange(2, np.finfo(dtype).nmant + 2)
+    return np.concatenate([1 - away, away - 1]).astype(dtype)
+
+
 def one_turn(dtype: Dtype) -> Any:
     x = patterns(dtype)
     near = [points(dtype, -1e-4, 1e-4, 500), 0.25 + points(dtype, -1e-3, 1e-3, 1000)]
@@ -166,6 +172,7 @@ DOMAINS = {
     "log": positive,
     "log_normal": normal_numbers,
     "tanh": where_tanh_bends,
+    "atanh": lambda dtype: (lambda x: x[np.abs(x) < 1])(np.append(where_tanh_bends(dtype), near_one(dtype))),
     "expm1_negative": lambda dtype: np.concatenate(
         [points(dtype, -50, 0), points(dtype, -1, 0), -np.abs(patterns(dtype))]
     ),
@@ -208,6 +215,7 @@ INF, NAN = np.inf, np.nan
         ("exp_negative", [0, -0.0, -INF, NAN, -1e30, -710, -1e-40], [1, 1, 0, NAN, 0, 0, 1]),
         ("log", [0, -0.0, INF, -INF, NAN, 1, -1, -1e-40], [-INF, -INF, INF, NAN, NAN, 0, NAN, NAN]),
         ("tanh", [0, INF, -INF, NAN, 1e30, -1e30, 1e-40, -1e-40], [0, 1, -1, NAN, 1, -1, 1e-40, -1e-40]),
+        ("atanh", [0, 1, -1, 2, -INF, NAN, 1e-40], [0, INF, -INF, NAN, NAN, NAN, 1e-40]),
         ("expm1_negative", [0, -INF, NAN, -1e30, -1e-40], [0, -1, NAN, -1, -1e-40]),
         ("sigmoid", [0, INF, -INF, NAN, 1e30, -1e30], [0.5, 1, 0, NAN, 1, 0]),
         ("softplus", [INF, -INF, NAN, 1e30, -1e30], [INF, 0, NAN, 1e30, 0]),

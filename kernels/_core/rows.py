@@ -99,7 +99,7 @@ class RowKernel:
 
 
 class SharedRows:
-    """A row kernel that several threads can share a single row of: rows(lo, hi, source, target, log_det, ...)."""
+    """A row kernel that gives several threads parts of a single row."""
 
     def __call__(self, lo: int, hi: int, *arrays: Any) -> None:
         """Rows lo to hi - 1 on this thread."""

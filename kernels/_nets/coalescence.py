@@ -1,14 +1,14 @@
 """A long chain in blocks, side by side, with the bits of one step after another.
 
-x_t = f(x_{t-1}, z_t) is cut into K blocks of steps, all run at once in the lanes of vectors, each from zeros. Then
-each is done again from its true entry, the end of the block before, until its state is one that is there
-already, bit for bit: from there on all is equal. No tolerance, no guess that could be wrong.
+x_t = f(x_{t-1}, z_t) is cut into K blocks of steps, all run at once in the lanes of vectors, each from zeros.
+Then each is done again from its true entry, the end of the block before, until its state is one that is there
+already, bit for bit: from there on all is equal. There is no tolerance, and no guess that could be wrong.
 
-How long that takes: chains with the same noise and other starts approach each other as exp(lambda t), lambda the
-Lyapunov exponent, and share all bits of the mantissa after (mantissa ln 2 + ln distance) / |lambda| steps. With
-many features the last bits may never agree. So two starts are tried first; where they do not meet soon the
-series is made step by step. Glynn and Heidelberger call blocks side by side with a correction
-"time-parallel simulation"; two chains that share their noise and become equal "coalesce" (Propp and Wilson 1996).
+How long that takes: chains with the same noise and other starts approach each other as exp(lambda t), lambda
+the Lyapunov exponent, and share all bits after (mantissa ln 2 + ln distance) / |lambda| steps. With many
+features the last bits may never agree. So two starts are tried first; where they do not meet soon the series
+is made step by step. Two chains that share their noise and become equal coalesce: Propp and Wilson, "Exact
+sampling with coupled Markov chains" (1996).
 """
 
 import math
@@ -103,7 +103,7 @@ class Series(SharedRows):
 
     def run(self, z: Array, x: Array, tables: Any, threads: int = 1) -> Blocks:
         """Write x, one series (T D,)."""
-        dim, memory = self._chain.memory(tables)
+        dim, _ = self._chain.memory(tables)
         steps, lanes = z.size // dim, VECTOR_BYTES // z.itemsize
         limit = steps // (2 * lanes)
         if limit < 2 * lanes:

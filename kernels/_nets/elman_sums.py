@@ -68,7 +68,7 @@ def _steps_of_part(z: Any, tables: Any) -> Any:
 def log_slopes(lo: Any, hi: Any, z: Any, x: Any, parts: Any, tables: Any) -> None:
     """parts[n, k] = sum of log(1 - x^2) over part k of series n, for lo <= n K + k < hi; parts is (N, K).
 
-    With a the pre-activation it is -2 (|a| + log((1 + exp(-2 |a|)) / 2)), of which x near 1 has lost the digits.
+    With a the pre-activation it is -2 (|a| + log((1 + exp(-2 |a|)) / 2)); x near 1 has lost its digits.
     """
     isolate()
     dim, size, count = tables.weight.shape[0], _steps_of_part(z, tables), parts.shape[1]
