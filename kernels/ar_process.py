@@ -6,7 +6,8 @@ parallel pass. Strategies of `forward`: "recurrence", D dependent steps; "scan",
 bits of the recurrence, for one or two coefficients: a long series of a small batch is cut into blocks that
 run side by side, if the process soon forgets where it started (`_nets/coalescence.py`); "auto", the default:
 the scan from D = 128 (one coefficient) or 1024 (two) on, whatever N, unless the series may outgrow the dtype.
-After an entry that is not finite a scan may be NaN. Box and Jenkins, "Time series analysis" (1970), chapter 3.
+After an entry that is not finite a scan may be NaN. Box and Jenkins, "Time series analysis" (1970),
+chapter 3.
 """
 
 import functools

@@ -103,7 +103,9 @@ def test_nan_reaches_later_entries_of_its_row_only(strategy: str) -> None:
 
 def test_wrong_strategies_are_refused() -> None:
     z = np.zeros((1, 4))
-    with pytest.raises(ValueError, match=r"^strategy: expected one of auto, recurrence, scan, got 'fast'"):
+    with pytest.raises(
+        ValueError, match=r"^strategy: expected one of auto, recurrence, scan, blocks, got 'fast'"
+    ):
         ar_process.forward(z, ar_process.Params(np.array([0.5]), 0.0, 1.0), strategy="fast")
     with pytest.raises(ValueError, match=r"^strategy: expected recurrence for 3 coefficients"):
         ar_process.forward(z, ar_process.Params(np.full(3, 0.1), 0.0, 1.0), strategy="scan")
