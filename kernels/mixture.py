@@ -121,8 +121,8 @@ def score(x: ArrayLike, params: Params, *, out: Array | None = None, threads: in
 def responsibilities(x: ArrayLike, params: Params, *, out: Array | None = None, threads: int = 1) -> Array:
     """r_k(x) = w_k N(x; mean_k, L_k L_k^T) / p(x), shape (N, K), dtype of x; each row sums to 1.
 
-    NaN where log p is -inf. out: the array to write, (N, K) of the dtype of x, apart from x. Other arguments
-    and errors as in `log_prob`.
+    NaN where log p is -inf; 0 for exp(-708) of the largest, exp(-87) in float32, or less. out: the array to
+    write, (N, K) of the dtype of x, apart from x. Other arguments and errors as in `log_prob`.
     """
     source = check.batch("x", x)
     arrays, threads = _mixture(params, source), check.threads(threads)
