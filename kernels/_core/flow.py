@@ -13,7 +13,7 @@ from seqgap.kernels._core import check, files
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.family import Directions, family_of
 from seqgap.kernels._core.jit import isolate, jit_exact
-from seqgap.kernels._core.rows import Step, draw, score, transform
+from seqgap.kernels._core.rows import SharedRows, Step, draw, score, transform
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 
 _FORMAT = "seqgap flow 1"
@@ -120,6 +120,20 @@ class Flow:
         x = check.output(out, self.dtype, (n, self.dim))
         draw(self._directions(self.dtype, strategy).forward, x, key, row, threads)
         return x
+
+    def forgetting(self, z: ArrayLike, *, threads: int = 1) -> Any:
+        """What the blocks of one series take, z (1, D): a `Forgetting`, whose fields its docstring explains.
+
+        Only for a flow of one family with the strategy blocks; else ValueError. z as in `forward`.
+        """
+        source, (family, *more) = self._batch("z", z), self._families
+        if more or self.permutation is not None or "blocks" not in family.strategies:
+            raise ValueError(f"forgetting: expected a flow of one family that goes in blocks, got {self!r}")
+        if len(source) != 1:
+            raise ValueError(f"z: expected one row, got {len(source)}")
+        (step,) = self._directions(source.dtype, "blocks").forward
+        assert isinstance(step.rows, SharedRows)
+        return step.rows.forgetting(check.threads(threads), source[0], *step.arrays)
 
     def _batch(self, name: str, value: Any) -> Array:
         source = check.batch(name, value)

@@ -109,6 +109,10 @@ class SharedRows:
         """All rows on at most so many."""
         raise NotImplementedError
 
+    def forgetting(self, threads: int, source: Array, *arrays: Any) -> Any:
+        """What it took to make a single row in parts."""
+        raise NotImplementedError
+
 
 class FewRowKernel(NamedTuple):
     """A kernel for batches smaller than the lanes of a vector, which does its rows one by one.

@@ -59,6 +59,21 @@ class Blocks(NamedTuple):
     patched: Array  # (K,) steps of each block that were made again; (0,) where it was made step by step
 
 
+class Forgetting(NamedTuple):
+    """How one series was made in blocks, beside the law of how long two copies of a chain take to meet.
+
+    redone: (K,) steps of each block that were made again, of which the first has none; (0,) where the series
+    went step by step, since it is short or does not forget soon enough. lyapunov: the growth of log distance
+    in a step, NaN where it could not be seen. expected: (53 ln 2 + ln distance) / |lyapunov| steps (24 for
+    float32), infinite for lyapunov >= 0. trial: steps that two starts took to meet, or that were tried.
+    """
+
+    redone: Array
+    lyapunov: float
+    expected: float
+    trial: int
+
+
 def steps_to_meet(lyapunov: float, distance: float, dtype: Any) -> float:
     """Expected steps until two starts so far apart share all bits; infinite where they do not approach."""
     if not lyapunov < 0:
@@ -100,6 +115,12 @@ class Series(SharedRows):
         for series, states in zip(z, x, strict=True):
             self.run(series, states, tables, threads)
         self._chain.finish(threads, z, x, log_det, tables)
+
+    def forgetting(self, threads: int, z: Array, *arrays: Any) -> Forgetting:
+        """Of one series (T D,), made and thrown away."""
+        meeting, patched = self.run(z, np.empty_like(z), self._chain.tables(*arrays), threads)
+        expected = steps_to_meet(meeting.lyapunov, meeting.distance, z.dtype)
+        return Forgetting(patched, meeting.lyapunov, expected, meeting.steps)
 
     def run(self, z: Array, x: Array, tables: Any, threads: int = 1) -> Blocks:
         """Write x, one series (T D,)."""
