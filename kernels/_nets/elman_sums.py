@@ -103,8 +103,10 @@ def _slopes_of_numbers(z: Any, x: Any, first: Any, last: Any, tables: Any) -> An
     linear, product = filled(z, z.dtype.type(0)), filled(z, z.dtype.type(1))
     for t in range(first, last, width):
         count = min(width, last - t)
-        value = fma(weight, _before(x, t, count, room), fma(scale, load(z, t, count), bias))
-        if count < width:
+        if t > 0 and count == width:  # a load of all lanes takes a fraction of one of some
+            value = fma(weight, load(x, t - 1, None), fma(scale, load(z, t, None), bias))
+        else:
+            value = fma(weight, _before(x, t, count, room), fma(scale, load(z, t, count), bias))
             store(room, 0, value, None)
             value = load(room, 0, count)
         linear, product = _slope(value, linear, product)
@@ -158,9 +160,14 @@ def _invert_numbers(x: Any, z: Any, tables: Any) -> Any:
     room, total = scratch(1, width, x), 0.0
     for t in range(0, x.shape[0], width):
         count = min(width, x.shape[0] - t)
-        value = load(x, t, count)
-        noise = fma(-weight, _before(x, t, count, room), atanh(value) - bias)
-        store(z, t, noise * rate, count)
+        if t > 0 and count == width:
+            value = load(x, t, None)
+            noise = fma(-weight, load(x, t - 1, None), atanh(value) - bias)
+            store(z, t, noise * rate, None)
+        else:
+            value = load(x, t, count)
+            noise = fma(-weight, _before(x, t, count, room), atanh(value) - bias)
+            store(z, t, noise * rate, count)
         total += _slope_at(value)
     return total
 
