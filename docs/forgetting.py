@@ -1,7 +1,7 @@
-"""How long chains remember, measured and predicted: forgetting.csv, .png and .svg beside this file, in a minute.
+"""How long chains remember, measured and predicted: `python docs/forgetting.py`, a minute.
 
-`python docs/forgetting.py`. Each chain of 2^20 steps (float64) is made in blocks; what each block had to redo is
-set against (53 ln 2 + ln distance) / |lambda|, with both numbers from a trial of two starts.
+Writes forgetting.csv, .png and .svg beside this file. Each chain of 2^20 steps (float64) is made in blocks;
+what each block redoes is set against (53 ln 2 + ln distance) / |lambda|, both of a trial of two starts.
 """
 
 from collections.abc import Iterator
@@ -81,11 +81,20 @@ def drawn(chains: list[Chain]) -> Picture:
     return Picture(figure, Table("forgetting.csv", list(Chain._fields), [tuple(chain) for chain in chains]))
 
 
-def _name(axes: Any, kind: tuple[str, int], x: list[float], y: Any, colour: str) -> None:
+def _label(kind: tuple[str, int]) -> str:
     family, features = kind
-    label = family if family == "AR(1)" else f"network, {features} feature{'s' * (features > 1)}"
+    return family if family == "AR(1)" else f"network, {features} feature{'s' * (features > 1)}"
+
+
+def _stepwise(chains: list[Chain], kind: tuple[str, int]) -> str:
+    """How many of a kind went step by step, if any did."""
+    blocks = [chain.blocks for chain in chains if (chain.family, chain.features) == kind]
+    return f"{blocks.count(0)} of {len(blocks)}" if 0 in blocks else ""
+
+
+def _name(axes: Any, kind: tuple[str, int], x: list[float], y: Any, colour: str) -> None:
     at = int(np.argmax(x))
-    axes.annotate(label, (x[at], y[at]), (8, -4), textcoords="offset points", color=colour)
+    axes.annotate(_label(kind), (x[at], y[at]), (8, -4), textcoords="offset points", color=colour)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from bits import assert_same_bits
-from seqgap.kernels import ar_process, rnn_ar
+from seqgap import Flow
+from seqgap.kernels import ar_process, maf, rnn_ar
 from seqgap.kernels._core.jit import threads_available
 from seqgap.kernels._nets.coalescence import steps_to_meet
 from seqgap.kernels.normal import standard_normal
@@ -186,10 +187,30 @@ def test_wrong_arguments_are_named() -> None:
 
 
 def test_a_flow_has_the_strategies_on_threads_too() -> None:
-    from seqgap import Flow
 
     z, params = standard_normal(1, 20_000, 2), network(1, 0.9, np.float64)
     expected = rnn_ar.forward(z, params)
     for threads in THREADS:
         held = Flow(params, dim=20_000).forward(z, strategy="blocks", threads=threads)
         assert_same_bits(held, expected)
+
+
+def test_a_flow_tells_what_blocks_took_beside_the_law(dtype: Any) -> None:
+    """For AR(1) lambda is log phi; a chain that never forgets goes step by step."""
+    z, bits = standard_normal(1, 2**16, 1, dtype=dtype), np.finfo(dtype).nmant + 1
+    report = Flow(process(0.9, dtype=dtype), dim=2**16).forgetting(z)
+    assert report.lyapunov == pytest.approx(math.log(0.9), rel=0.02)
+    assert report.expected == pytest.approx(bits * math.log(2) / -math.log(0.9), rel=0.15)
+    assert report.redone[0] == 0
+    assert 0.7 * report.expected < report.redone[1:].min() <= report.redone.max() < 1.3 * report.expected
+    never = Flow(process(1.001, dtype=dtype), dim=2**16).forgetting(z)
+    assert (never.redone.size, never.expected) == (0, math.inf)
+
+
+def test_forgetting_is_of_one_row_of_one_family() -> None:
+    params = network(1, 0.5, np.float64)
+    with pytest.raises(ValueError, match=r"^z: expected one row, got 2$"):
+        Flow(params, dim=9).forgetting(np.zeros((2, 9)))
+    for flow in (Flow(params, params, dim=9), Flow(maf.random_params(9, 1))):
+        with pytest.raises(ValueError, match=r"^forgetting: expected a flow of one family"):
+            flow.forgetting(np.zeros((1, 9)))
