@@ -202,7 +202,8 @@ def test_a_flow_tells_what_blocks_took_beside_the_law(dtype: Any) -> None:
     assert report.lyapunov == pytest.approx(math.log(0.9), rel=0.02)
     assert report.expected == pytest.approx(bits * math.log(2) / -math.log(0.9), rel=0.15)
     assert report.redone[0] == 0
-    assert 0.7 * report.expected < report.redone[1:].min() <= report.redone.max() < 1.3 * report.expected
+    assert np.median(report.redone[1:]) == pytest.approx(report.expected, rel=0.15)
+    assert report.redone.max() < 1.5 * report.expected
     never = Flow(process(1.001, dtype=dtype), dim=2**16).forgetting(z)
     assert (never.redone.size, never.expected) == (0, math.inf)
 
