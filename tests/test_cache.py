@@ -119,14 +119,16 @@ EVERY_OPERATION = """
 import hashlib
 from seqgap.bench.model.registry import cases
 digest = hashlib.sha256()
+def leaves(value):
+    return [leaf for item in value for leaf in leaves(item)] if isinstance(value, tuple) else [value]
 for case in cases().values():
     for operation in case.operations:
         if not operation.timed:
             continue
-        call = operation.inputs(*operation.near([5]), 3, np.dtype(np.float64), 3)
-        result = case.kernel(operation.name)(*call.args, **call.kwargs)
-        for array in result if isinstance(result, tuple) else (result,):
-            digest.update(array.tobytes())
+        count = operation.batches[0] if operation.batches else 3
+        call = operation.inputs(*operation.near([5]), count, np.dtype(np.float64), 3)
+        for array in leaves(case.kernel(operation.name)(*call.args, **call.kwargs)):
+            digest.update(np.asarray(array).tobytes())
 print(Compiled.count, list(digest.digest()))
 """
 

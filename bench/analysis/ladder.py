@@ -75,7 +75,7 @@ def ladders(run: Run) -> list[Ladder]:
 
 def _ladder(run: Run, pair: Comparison, timed: Timed) -> Ladder:
     *factors, total = (ratio(run, before, after) for before, after in neighbours(timed))
-    causes = _causes(steps_of_pair(run, pair), [step for step, _ in timed], timed[-1][1].cell.threads)
+    causes = _causes(steps_of_pair(run, pair), [step for step, _ in timed], timed[-1][1].cell)
     steps = zip(timed, causes, [None, *factors], strict=True)
     return Ladder(
         pair,
@@ -84,9 +84,9 @@ def _ladder(run: Run, pair: Comparison, timed: Timed) -> Ladder:
     )
 
 
-def _causes(ladder: Sequence[Step], steps: Sequence[Step], threads: int) -> list[str]:
+def _causes(ladder: Sequence[Step], steps: Sequence[Step], cell: Cell) -> list[str]:
     """What each rung removes, with what the missing rungs before it would have; nothing for the first."""
-    known = [step for step in ladder if not needless(step, threads)]
+    known = [step for step in ladder if not needless(step, cell.threads, cell.dim)]
     ranks = [known.index(step) for step in steps]
     between = [known[before + 1 : rank + 1] for before, rank in pairwise(ranks)]
     return ["", *(" + ".join(step.cause for step in group) for group in between)]

@@ -8,6 +8,7 @@ import numpy as np
 
 from seqgap.bench.model.case import EXP_FLOPS, Cost
 from seqgap.bench.model.flow import Direction, flow
+from seqgap.bench.peers import deployed
 from seqgap.kernels import rnn_ar
 
 
@@ -141,6 +142,14 @@ def jax_inverse(jax: Any, x: Any, tables: Tables) -> tuple[Any, Any]:
     return z, -jax.numpy.log((1 - x) * (1 + x)).sum(1) - tables.log_scales
 
 
+def onnx_inverse(graph: Any, x: Any, tables: Tables) -> tuple[Any, Any]:
+    """One expression over a shifted copy."""
+    padded, one = graph.add("Pad", x, np.array([0, 1, 0, 0])), np.array([1])
+    before = graph.add("Slice", padded, np.array([0]), np.array([graph.dim]), one)
+    z = (graph.add("Atanh", x) - (tables.weight * before + tables.bias)) * (1 / tables.scale)
+    return z, -graph.sum_rows(graph.log((1.0 - x) * (1.0 + x))) - tables.log_scales
+
+
 def _data(normals: Any) -> Any:
     return np.tanh(normals / 2)
 
@@ -157,7 +166,10 @@ CASE = flow(
         lambda dim: _cost(dim)._replace(depth=dim), numpy_forward, torch_forward, jax_forward, tables=tables,
         explaining={"numpy-passes": numpy_passes, "numba-plain": plain_forward}, unrolled=True,
     ),
-    Direction(_cost, numpy_inverse, torch_inverse, jax_inverse, tables=tables, argument=_data),
+    Direction(
+        _cost, numpy_inverse, torch_inverse, jax_inverse, tables=tables, argument=_data,
+        deployed=deployed.exported(onnx_inverse, tables),
+    ),
     matched=("forward", "inverse"),
     strategies=("steps", "blocks"),
 )  # fmt: skip

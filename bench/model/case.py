@@ -235,6 +235,8 @@ def plain_value(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, np.dtype):
         return value.name
+    if type(value) is tuple:
+        return tuple(map(plain_value, value))
     package, _, stem = type(value).__module__.rpartition(".")
     if package not in ("seqgap.kernels", "seqgap.kernels._nets"):
         return value

@@ -46,6 +46,7 @@ MASKED = (
 )
 # Ways of chains that forget where they started: the others have no rung of blocks.
 BLOCKS, STEPS = "numba-blocks", "numba-steps"
+FEWEST_STEPS = 4096  # of a chain in blocks
 BEST = ("numba", OWN)  # a ladder cannot do without: of shipped samplers, and of those from outside
 
 
@@ -97,19 +98,21 @@ def rungs_of(
 ) -> list[tuple[Step, Cell]]:
     """The rungs of a matched pair on a machine, or in a run, with so many threads.
 
-    With one thread, without the rung of threads.
+    With one thread, without the rung of threads; of short chains without that of blocks.
     """
     rungs = []
     for step in steps:
-        if not needless(step, threads):
+        if not needless(step, threads, dim):
             case, operation = (pair.parallel if step.parallel else pair.sequential).split(".")
             used = threads if step.all_threads else 1
             rungs.append((step, Cell(case, operation, step.impl, dtype, dim, batch, used)))
     return rungs
 
 
-def needless(step: Step, threads: int) -> bool:
-    """Whether a rung is the one before, since there is one thread."""
+def needless(step: Step, threads: int, dim: int) -> bool:
+    """Whether a rung is the one before, since there is one thread, or the chain is too short for blocks."""
+    if step.impl == BLOCKS:
+        return dim < FEWEST_STEPS
     return threads == 1 and step.all_threads and not step.parallel
 
 
