@@ -24,6 +24,7 @@ from seqgap.kernels._core.rows import WORTH_HEAVY, SharedRows, in_parts
 from seqgap.kernels._core.simd import bits_of
 
 _LONG = 4096  # numbers of a series from which on blocks are worth their calls
+_WORTH = 6  # times what a block redoes: shorter ones took longer than step by step
 _WARM = 64  # steps from zeros until a chain is where it usually is
 _FIRST = 256  # steps of the first try; each further one takes twice as many
 
@@ -126,16 +127,15 @@ class Series(SharedRows):
         """Write x, one series (T D,)."""
         dim, _ = self._chain.memory(tables)
         steps, lanes = z.size // dim, VECTOR_BYTES // z.itemsize
-        limit = steps // (2 * lanes)
+        limit = steps // (_WORTH * lanes)
         if limit < 2 * lanes:
             meeting, done = Meeting(0, False, math.nan, 0.0), 0
         else:
             meeting, done = self._try(z, x, tables, limit)
-        if not meeting.met:
+        vectors = min(self._chain.vectors * threads, steps // (_WORTH * lanes * max(1, meeting.steps)))
+        if not (meeting.met and vectors):
             self._chain.advance(z, x, done, steps, False, tables)
             return Blocks(meeting, np.zeros(0, np.int64))
-        wanted = self._chain.vectors * threads
-        vectors = max(1, min(wanted, steps // (2 * lanes * max(1, meeting.steps))))
         return Blocks(meeting, self._side_by_side(z, x, tables, (vectors * lanes, steps, dim), threads))
 
     def _side_by_side(
@@ -166,7 +166,7 @@ class Series(SharedRows):
             meeting = _compare(true[: steps * dim], other[: steps * dim], dim, memory)
             size = steps
             expected = steps_to_meet(meeting.lyapunov, meeting.distance, x.dtype)
-            if meeting.met or steps == limit or not expected < 4 * limit:
+            if meeting.met or steps == limit or not expected < 1.5 * limit:
                 return meeting, _WARM + steps
 
 
