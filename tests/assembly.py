@@ -27,7 +27,8 @@ def run_everything(dtype: Dtype) -> None:
     """Compile or load every kernel of every operation, for one thread."""
     for case in cases().values():
         for operation in case.operations:
-            call = operation.inputs(*operation.near([5]), 3, dtype, 1)
+            count = operation.batches[0] if operation.batches else 3
+            call = operation.inputs(*operation.near([5]), count, dtype, 1)
             case.kernel(operation.name)(*call.args, **call.kwargs)
 
 

@@ -215,6 +215,7 @@ def test_wrong_probabilities_are_refused_by_name(params: bigram.Params, message:
         (np.zeros((2, 0), int), "tokens: expected at least 1 token in a row"),
         (([0, 1], [0, 1]), "tokens: expected offsets that end at the number of tokens, got 1"),
         (([0, 1], [0, 0, 2]), "tokens: expected offsets from 0 on, each above the one before"),
+        (([0, 1, 2], [0, 2**63 - 1, -(2**63) + 10, 3]), "tokens: expected offsets from 0 on, each above"),
         (([0, 1], [0, 1, 2], [1]), r"tokens: expected \(tokens, offsets\), got a tuple of 3"),
     ],
 )

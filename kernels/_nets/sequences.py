@@ -46,7 +46,7 @@ def _integers(name: str, value: Any) -> Array:
 
 def _offsets(name: str, value: Any) -> Array:
     offsets = check.integers(f"{name}: offsets", value, 1)
-    if offsets.size < 1 or offsets[0] != 0 or (np.diff(offsets) < 1).any():
+    if offsets.size < 1 or offsets[0] != 0 or (offsets[1:] <= offsets[:-1]).any():  # a difference may wrap
         raise ValueError(f"{name}: expected offsets from 0 on, each above the one before, got others")
     return np.asarray(offsets, np.int64)
 
