@@ -89,6 +89,17 @@ def inner_loops(lines: list[str]) -> list[list[str]]:
     return [lines[a:b] for a, b in spans if not any(a < c and d < b for c, d in spans)]
 
 
+SCALAR = re.compile(r"\bv(?:fn?m(?:add|sub)\w*|mul)s[sd]\b")
+
+
+def vectorises(library: Any) -> bool:
+    """Whether its inner loops multiply in vectors, or multiply nothing, as those that look numbers up."""
+    functions = list(code(library).values())
+    loops = (loop for lines in functions for loop in inner_loops(lines))
+    scalars = any(SCALAR.search(line) for loop in loops for line in loop)
+    return not scalars or any(sum(packed(lines).values()) for lines in functions)
+
+
 def packed(lines: list[str]) -> dict[int, int]:
     """How many multiplications there are in the inner loops of a function, by the bits of their vectors."""
     widths = [match[1] for loop in inner_loops(lines) for line in loop if (match := PACKED.search(line))]

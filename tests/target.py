@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba.core.registry import cpu_target
 
-from assembly import code, libraries, narrow, packed, row_kernels
+from assembly import libraries, narrow, row_kernels, vectorises
 from bits import bits
 from seqgap.bench.measure.gate import WrongResultError, check
 from seqgap.bench.model.case import Call, Case, Dtype, Operation
@@ -86,7 +86,7 @@ def short_vectors() -> Iterator[str]:
     if len(kernels) < len(cases()):
         yield f"{len(kernels)} row kernels"
     for name, library in kernels:
-        if not any(sum(packed(lines).values()) for lines in code(library).values()):
+        if not vectorises(library):
             yield f"no vectors: {name}"
 
 
