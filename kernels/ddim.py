@@ -24,7 +24,8 @@ from seqgap.kernels import ddpm
 from seqgap.kernels._core import check
 from seqgap.kernels._core.seeds import Seed
 from seqgap.kernels._nets import denoise
-from seqgap.kernels._nets.chain import ChainFamily, Plan
+from seqgap.kernels._nets.chain_family import ChainFamily
+from seqgap.kernels._nets.chain_plan import Plan
 
 _CLIPS = ("rederive", "keep")
 

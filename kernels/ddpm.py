@@ -20,7 +20,8 @@ from numpy.typing import ArrayLike, DTypeLike
 from seqgap.kernels._core import check
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets import denoise
-from seqgap.kernels._nets.chain import ChainFamily, Plan
+from seqgap.kernels._nets.chain_family import ChainFamily
+from seqgap.kernels._nets.chain_plan import Plan
 from seqgap.kernels._nets.linear import Gaussian as Gaussian
 from seqgap.kernels._nets.perceptron import Perceptron as Perceptron
 from seqgap.kernels._nets.perceptron import random_perceptron

@@ -20,7 +20,8 @@ from seqgap.kernels._core import check
 from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets import blend, linear, perceptron
-from seqgap.kernels._nets.chain import EULER, ChainFamily, Plan, Steps, Tableau
+from seqgap.kernels._nets.chain_family import ChainFamily
+from seqgap.kernels._nets.chain_plan import EULER, Plan, Steps, Tableau
 from seqgap.kernels._nets.linear import Gaussian as Gaussian
 from seqgap.kernels._nets.mixture_tables import checked
 from seqgap.kernels._nets.perceptron import Perceptron as Perceptron

@@ -29,7 +29,8 @@ from seqgap.kernels._core import check
 from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels._core.seeds import RNG, Seed
 from seqgap.kernels._nets import langevin_rows, linear, perceptron
-from seqgap.kernels._nets.chain import ChainFamily, Plan, Rows, Steps
+from seqgap.kernels._nets.chain_family import ChainFamily
+from seqgap.kernels._nets.chain_plan import Plan, Rows, Steps
 from seqgap.kernels._nets.linear import Gaussian as Gaussian
 from seqgap.kernels._nets.mixture_tables import Diagonal, Full, checked, tables
 from seqgap.kernels._nets.perceptron import Perceptron as Perceptron
@@ -112,7 +113,9 @@ def _plan(params: Params, *, adjust: bool = False, context: ArrayLike | None = N
     sizes = _positive("params.step_sizes", params.step_sizes)
     table = np.stack([0 * sizes, 0 * sizes, 0 * sizes + 1, 0 * sizes, sizes, np.sqrt(2 * sizes)], 1)
     rows, field = _score(params, bool(adjust), context)
-    return Plan(rows, _naming_target(field), Steps(table, np.arange(1, 1 + sizes.size, dtype=np.uint32)))
+    steps = Steps(table, np.arange(1, 1 + sizes.size, dtype=np.uint32))
+    alike = type(params.target) is not Perceptron and bool(np.all(sizes == sizes[0]))
+    return Plan(rows, _naming_target(field), steps, alike)
 
 
 def _score(params: Params, adjust: bool, context: ArrayLike | None) -> tuple[Rows, Callable[..., Any]]:

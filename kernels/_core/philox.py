@@ -105,7 +105,17 @@ def _by_rows(width: int, normals: Any, put: Any) -> Any:
     return by_rows
 
 
-def _by_blocks(width: int, normals: Any, put: Any) -> Any:
+@jit_inline
+def _of_rows(i: Any, first_row: Any, block: Any, seed: Any, stream: Any) -> Any:
+    return _words(first_row + i, block, seed, stream)
+
+
+@jit_inline
+def _of_steps(i: Any, row: Any, block: Any, seed: Any, first_stream: Any) -> Any:
+    return _words(row, block, seed, first_stream + np.uint32(i))
+
+
+def _by_blocks(width: int, normals: Any, put: Any, words: Any = _of_rows) -> Any:
     """Block by block; the rows make the vectors, by way of a scratch column for each column."""
 
     @jit_exact
@@ -116,7 +126,7 @@ def _by_blocks(width: int, normals: Any, put: Any) -> Any:
             count = min(_TILE_ROWS, rows - start)
             for block in range((dim + width - 1) // width):
                 for i in range(count):
-                    put(normals(*_words(first_row + start + i, block, seed, stream)), columns.T, i, 0)
+                    put(normals(*words(start + i, first_row, block, seed, stream)), columns.T, i, 0)
                 for column in range(min(width, dim - width * block)):
                     for i in range(count):
                         out[start + i, width * block + column] = columns[column, i]
@@ -130,6 +140,7 @@ _BLOCKS = {
     types.uint32: (4, _plain_words, _put4),
 }
 _FILLS = {real: (_by_rows(*block), _by_blocks(*block)) for real, block in _BLOCKS.items()}
+_STEPS = {real: _by_blocks(*block, _of_steps) for real, block in _BLOCKS.items()}
 
 
 @generated
@@ -143,6 +154,22 @@ def fill(out: Any, first_row: Any, seed: Any, stream: Any) -> Any:
             by_blocks(out, first_row, seed, stream)
         else:
             by_rows(out, first_row, seed, stream)
+
+    return call
+
+
+@generated
+def fill_steps(out: Any, row: Any, seed: Any, first_stream: Any) -> Any:
+    """Fill `out` (T, D) with the normals of one row, streams first_stream, first_stream + 1, ..."""
+    by_columns, by_steps = _FILLS[out.dtype][0], _STEPS[out.dtype]
+    narrow = _NARROW[out.dtype]
+
+    def call(out: Any, row: Any, seed: Any, first_stream: Any) -> None:
+        if out.shape[1] < narrow:
+            by_steps(out, row, seed, first_stream)
+        else:
+            for t in range(out.shape[0]):
+                by_columns(out[t : t + 1], row, seed, first_stream + np.uint32(t))
 
     return call
 

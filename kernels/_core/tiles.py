@@ -113,3 +113,23 @@ def _block(transfer: Any) -> Any:
 
 
 to_tile, from_tile = _block(gather_rows), _block(scatter_rows)
+
+
+def _mover(transfer: Any) -> Any:
+    @jit_inline
+    def move(batch: Any, n: Any, rows: Any, at: Any, count: Any, tile: Any, first: Any) -> None:
+        """Columns at to at + count - 1 of some rows, and rows first, first + 1, ... of a tile."""
+        width, stride = lanes(batch), tile.shape[1]
+        rest = count % width
+        for r in range(0, rows, width):
+            start, last = (n + r) * batch.shape[1] + at, rows - 1 - r
+            for c in range(0, count - rest, width):
+                transfer(batch, start + c, last, None, tile, (first + c) * stride + r, stride)
+            if rest:
+                c = count - rest
+                transfer(batch, start + c, last, rest, tile, (first + c) * stride + r, stride)
+
+    return move
+
+
+gather_columns, scatter_columns = _mover(gather_rows), _mover(scatter_rows)

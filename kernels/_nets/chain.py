@@ -5,8 +5,7 @@ numbers however a batch is cut.
 """
 
 import inspect
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,62 +16,14 @@ from seqgap.kernels._core.llvm import VECTOR_BYTES
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.rows import TOGETHER, WORTH_HEAVY, in_parts
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
-from seqgap.kernels._core.summary import summary
+from seqgap.kernels._nets.chain_plan import Bound
+from seqgap.kernels._nets.chain_series import Tables
+from seqgap.kernels._nets.coalescence import Blocks, Forgetting, Series, forgetting_of, in_blocks
 from seqgap.kernels._nets.scan import scan_rows
 
-STRATEGIES = ("steps", "picard", "scan")
+STRATEGIES = ("steps", "blocks", "picard", "scan")
 
-
-class Tableau(NamedTuple):
-    """An explicit Runge-Kutta method of S stages (Hairer, Norsett and Wanner, 1993, section II.1)."""
-
-    nodes: Array  # (S,): at which part of a step each stage is
-    stages: Array  # (S, S), strictly lower: what earlier stages count for in the input of each
-    weights: Array  # (S,): what each counts for in the step
-
-
-EULER = Tableau(np.zeros(1), np.zeros((1, 1)), np.ones(1))
-
-
-class Steps(NamedTuple):
-    """T steps of a chain, in the order in which they are done; float64 until they are bound to a dtype.
-
-    clean = clean_x x + clean_f f, clipped to [-limit, limit], and then
-    x <- keep x + pull clean + push f + noise eps, where f is the weighted mean of the stages' values and each
-    stage is evaluated at x + push (stages @ values). Without a limit, pull is 0.
-    """
-
-    table: Array  # (T, 6): clean_x, clean_f, keep, pull, push, noise
-    streams: Array  # (T,) uint32: of the normals of each step
-    tableau: Tableau = EULER
-    limit: float = np.inf
-
-
-class Rows(NamedTuple):
-    """The row kernels of chains with one kind of f; `chain_rows.rows_of` makes them."""
-
-    many: Callable[..., None]
-    few: Callable[..., None]
-    most: Callable[[int], int] = lambda lanes: 3 * lanes // 8  # rows that `few` does faster
-    picard: Callable[..., None] | None = None  # as `picard.picard_rows` makes it
-    composed: Callable[..., Any] | None = None  # (steps, field) -> (gain, offset), weights of the noise
-    work: Callable[[Any], int] = lambda field: 0  # of f for a row, in normals that take as long
-
-
-class Bound(NamedTuple):
-    """A chain in one dtype."""
-
-    steps: tuple[Any, ...]
-    field: Any  # what the row kernels read of f
-    most: int  # rows that are done one by one
-
-
-class Plan(NamedTuple):
-    """What a family makes of its Params and of the options of its chains."""
-
-    rows: Rows
-    field: Callable[[np.dtype[Any]], Any]  # what the row kernels read of f in a dtype
-    steps: Steps
+FAMILIES: dict[type, Any] = {}  # `chain_family.ChainFamily` by the exact type of its Params; each adds itself
 
 
 class Chain:
@@ -85,9 +36,9 @@ class Chain:
     """
 
     def __init__(self, params: Any, **options: Any) -> None:
-        if type(params) not in _FAMILIES:
+        if type(params) not in FAMILIES:
             raise TypeError(f"params: expected Params of a family of chains, got {check.described(params)}")
-        plan = _FAMILIES[type(params)].plan
+        plan = FAMILIES[type(params)].plan
         _, *known = inspect.signature(plan).parameters
         if unknown := [name for name in options if name not in known]:
             raise TypeError(f"options: expected of {', '.join(known)}, got {', '.join(unknown)}")
@@ -141,8 +92,9 @@ class Chain:
     ) -> Array:  # fmt: skip
         """All steps from the states x (N, D); the result has their shape and dtype. Else as `sample`.
 
-        strategy: steps, one after the other; picard, as that verb; scan, one pass for a linear model without
-        a limit, the same to rounding. out: the array that the result is written to; it may be x itself.
+        strategy: steps, one after the other; blocks, as in `trajectory`; picard, as that verb; scan, one pass
+        for a linear model without a limit, the same to rounding. out: the array that the result is written
+        to; it may be x itself.
         """
         self._refuse_unless_able(strategy)
         if strategy == "picard":
@@ -154,6 +106,11 @@ class Chain:
         threads = check.threads(threads)
         if strategy == "scan":
             self._scan(target, key, row, threads)
+        elif strategy == "blocks" and self._pays(source):
+            for n, start in enumerate(target):
+                path = np.empty((self.length, self.dim), source.dtype)
+                self._path(start, path, (key, row + n), threads)
+                start[:] = path[-1]
         else:
             self._go(target, None, key, row, threads)
         return target
@@ -206,15 +163,58 @@ class Chain:
         in_parts(part, threads, (len(x), self._work), WORTH_HEAVY)
 
     def trajectory(
-        self, x: ArrayLike, seed: Seed = None, *, rng: RNG = None, first_row: int = 0, threads: int = 1
-    ) -> Array:
-        """The states of `run`: (T + 1, N, D), the first x, the last its result."""
+        self, x: ArrayLike, seed: Seed = None, *, strategy: str = "steps", rng: RNG = None,
+        first_row: int = 0, threads: int = 1,
+    ) -> Array:  # fmt: skip
+        """The states of `run`: (T + 1, N, D), the first x, the last its result.
+
+        strategy: steps; or blocks, which cuts a long chain that forgets its start into blocks that run side
+        by side, and has the same bits: for a density as target and steps of one size. Batches that fill the
+        lanes, short chains and those that do not forget go step by step.
+        """
+        check.choice("strategy", strategy, ("steps", "blocks"))
+        self._refuse_unless_able(strategy)
         source = self._batch(x)
         key, row = key_of(seed, rng), int(check.first_row(first_row, len(source)))
         states = check.output(None, source.dtype, (self.length + 1, *source.shape))
         states[0] = source
-        self._go(source.copy(), states, key, row, check.threads(threads))
+        threads = check.threads(threads)
+        if strategy == "blocks" and self._pays(source):
+            for n, start in enumerate(source):
+                self._path(start, states[1:, n], (key, row + n), threads)
+        else:
+            self._go(source.copy(), states, key, row, threads)
         return states
+
+    def forgetting(
+        self, x: ArrayLike, seed: Seed = None, *, rng: RNG = None, first_row: int = 0, threads: int = 1
+    ) -> Forgetting:
+        """How one chain, from a state x (1, D), goes in blocks, beside the law of how long it remembers."""
+        self._refuse_unless_able("blocks")
+        source = self._batch(x)
+        if len(source) != 1:
+            raise ValueError(f"x: expected one state, shape (1, {self.dim}), got {source.shape}")
+        key, row = key_of(seed, rng), int(check.first_row(first_row, 1))
+        path = np.empty((self.length, self.dim), source.dtype)
+        return forgetting_of(self._path(source[0], path, (key, row), check.threads(threads)), source.dtype)
+
+    def _pays(self, source: Array) -> bool:
+        return in_blocks(len(source), self.length * self.dim, source.dtype)
+
+    def _path(self, start: Array, path: Array, noise: tuple[np.uint64, int], threads: int) -> Blocks:
+        """Write the states after each step from one (D,), path (T, D); how its blocks were made.
+
+        noise: the key and the number of the row.
+        """
+        (table, streams, *_), field, _ = self._bound(start.dtype)
+        (key, row), rows = noise, self._plan.rows
+        tables = Tables(start.copy(), table[:1], field, self.dim + rows.uniforms, np.int64(row), key)
+        series: Series = rows.blocks
+        states = np.ascontiguousarray(path)
+        blocks = series.run(streams, states.reshape(-1), tables, threads)
+        if states is not path:
+            path[:] = states
+        return blocks
 
     def _refuse_unless_able(self, strategy: str) -> None:
         """Before anything is written: TypeError or ValueError for a strategy that does not fit the chain."""
@@ -225,6 +225,8 @@ class Chain:
         if strategy == "scan" and not (rows.composed and single and np.isinf(self.steps.limit)):
             needed = "a Gaussian as model, no limit, no adjustment and a method of one stage"
             raise ValueError(f"strategy: scan needs {needed}")
+        if strategy == "blocks" and not (self._plan.alike and rows.blocks):
+            raise ValueError("strategy: blocks needs a density as target and steps of one size")
 
     def _batch(self, x: Any) -> Array:
         source = check.batch("x", x)
@@ -253,52 +255,3 @@ def _copied(value: Any) -> Any:
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*map(_copied, value))
     return value.copy() if isinstance(value, np.ndarray) else value
-
-
-class ChainFamily:
-    """sample, run and trajectory of one family of chains.
-
-    params: the class of its parameters, which has `dim` and `dtype`. plan(params, **options) checks both.
-    """
-
-    def __init__(self, params: type[Any], plan: Callable[..., Plan]) -> None:
-        self.params, self.plan = params, plan
-        _FAMILIES[params] = self
-        params.__repr__ = summary  # type: ignore[assignment]  # mypy takes it for one that is bound
-
-    def sample(
-        self, n: int, params: Any, seed: Seed = None, *, strategy: str = "steps", rng: RNG = None,
-        first_row: int = 0, out: Array | None = None, threads: int = 1, **options: Any,
-    ) -> Array:  # fmt: skip
-        """n states after all steps from standard normals: (n, D), dtype of params.
-
-        Rows first_row to first_row + n - 1, so that a sample can be drawn in parts; seed, rng: as in the
-        `sample` of a flow. strategy: steps, picard or scan, as in `Chain.run`. options: those of the module;
-        `Chain(params, **options)` prepares them once. Raises TypeError or ValueError for wrong arguments.
-        """
-        check.instance("params", params, self.params)
-        draw = Chain(params, **options).sample
-        return draw(n, seed, strategy=strategy, rng=rng, first_row=first_row, out=out, threads=threads)
-
-    def run(
-        self, x: ArrayLike, params: Any, seed: Seed = None, *, strategy: str = "steps", rng: RNG = None,
-        first_row: int = 0, out: Array | None = None, threads: int = 1, **options: Any,
-    ) -> Array:  # fmt: skip
-        """The states after all steps from x: (N, D), dtype of x. out may be x itself. Else as `sample`.
-
-        strategy: steps, picard or scan, as in `Chain.run`.
-        """
-        check.instance("params", params, self.params)
-        run = Chain(params, **options).run
-        return run(x, seed, strategy=strategy, rng=rng, first_row=first_row, out=out, threads=threads)
-
-    def trajectory(
-        self, x: ArrayLike, params: Any, seed: Seed = None, *, rng: RNG = None, first_row: int = 0,
-        threads: int = 1, **options: Any,
-    ) -> Array:  # fmt: skip
-        """The states from x (N, D) on: (T + 1, N, D), dtype of x. Else as `sample`."""
-        check.instance("params", params, self.params)
-        return Chain(params, **options).trajectory(x, seed, rng=rng, first_row=first_row, threads=threads)
-
-
-_FAMILIES: dict[type, ChainFamily] = {}  # by the exact type of their Params; each module adds its own

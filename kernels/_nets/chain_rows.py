@@ -11,7 +11,7 @@ from seqgap.kernels._core.philox import fill
 from seqgap.kernels._core.simd import filled, fma, lanes, number, scratch, select
 from seqgap.kernels._core.tiles import from_tile
 from seqgap.kernels._nets.blocks import load_block, piece
-from seqgap.kernels._nets.chain import Rows
+from seqgap.kernels._nets.chain_plan import Rows
 from seqgap.kernels._nets.dense import address, entry, moved, put, read, spread, write
 from seqgap.kernels._nets.packed import in_vectors
 

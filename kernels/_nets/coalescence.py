@@ -42,6 +42,7 @@ class Chain(NamedTuple):
     tables: Callable[..., Any]  # what the row kernels here take, of the arrays of the family's own
     memory: Callable[[Any], tuple[int, int]]  # of tables: D, and how many steps are a state
     finish: Callable[..., None]  # (threads, z, x, log_det, tables): writes log_det of a batch
+    noise: Callable[[Any], int] | None = None  # of tables: how many numbers of z a step takes; None: D
 
 
 class Meeting(NamedTuple):
@@ -83,6 +84,18 @@ def steps_to_meet(lyapunov: float, distance: float, dtype: Any) -> float:
     return max(0.0, (bits + math.log(distance)) / -lyapunov) if distance > 0 else 0.0
 
 
+def in_blocks(rows: int, numbers: int, dtype: np.dtype[Any]) -> bool:
+    """Whether rows of so many numbers go in blocks: they are long, and too few to fill the lanes."""
+    return numbers >= _LONG and rows < VECTOR_BYTES // dtype.itemsize
+
+
+def forgetting_of(blocks: Blocks, dtype: Any) -> Forgetting:
+    """What happened, beside the law."""
+    meeting, patched = blocks
+    expected = steps_to_meet(meeting.lyapunov, meeting.distance, dtype)
+    return Forgetting(patched, meeting.lyapunov, expected, meeting.steps)
+
+
 def patcher(advance: Callable[..., int]) -> Callable[..., None]:
     """Compiled: all blocks but the first done again until they meet, then what is left of the series."""
 
@@ -109,7 +122,7 @@ class Series(SharedRows):
 
     def on_threads(self, threads: int, z: Array, x: Array, log_det: Array, *arrays: Any) -> None:
         """Write x and log_det of a batch."""
-        if z.shape[1] < _LONG or len(z) >= VECTOR_BYTES // z.itemsize:
+        if not in_blocks(*z.shape, z.dtype):
             in_parts(lambda lo, hi: self._rows(lo, hi, z, x, log_det, *arrays), threads, z.shape, WORTH_HEAVY)
             return
         tables = self._chain.tables(*arrays)
@@ -119,14 +132,12 @@ class Series(SharedRows):
 
     def forgetting(self, threads: int, z: Array, *arrays: Any) -> Forgetting:
         """Of one series (T D,), made and thrown away."""
-        meeting, patched = self.run(z, np.empty_like(z), self._chain.tables(*arrays), threads)
-        expected = steps_to_meet(meeting.lyapunov, meeting.distance, z.dtype)
-        return Forgetting(patched, meeting.lyapunov, expected, meeting.steps)
+        return forgetting_of(self.run(z, np.empty_like(z), self._chain.tables(*arrays), threads), z.dtype)
 
     def run(self, z: Array, x: Array, tables: Any, threads: int = 1) -> Blocks:
         """Write x, one series (T D,)."""
         dim, _ = self._chain.memory(tables)
-        steps, lanes = z.size // dim, VECTOR_BYTES // z.itemsize
+        steps, lanes = x.size // dim, VECTOR_BYTES // x.itemsize
         limit = steps // (_WORTH * lanes)
         if limit < 2 * lanes:
             meeting, done = Meeting(0, False, math.nan, 0.0), 0
@@ -138,18 +149,24 @@ class Series(SharedRows):
             return Blocks(meeting, np.zeros(0, np.int64))
         return Blocks(meeting, self._side_by_side(z, x, tables, (vectors * lanes, steps, dim), threads))
 
+    def _width(self, tables: Any) -> int:
+        """Numbers of noise that a step takes."""
+        return (self._chain.noise or (lambda tables: self._chain.memory(tables)[0]))(tables)
+
     def _side_by_side(
         self, z: Array, x: Array, tables: Any, sizes: tuple[int, int, int], threads: int
     ) -> Array:
         blocks, steps, dim = sizes
-        length = _length(steps // blocks, VECTOR_BYTES // z.itemsize)
-        shape = blocks, length * dim
-        noise, states = (series[: blocks * length * dim].reshape(shape) for series in (z, x))
+        length = _length(steps // blocks, VECTOR_BYTES // x.itemsize)
+        noise, states = (
+            series[: blocks * length * width].reshape(blocks, length * width)
+            for series, width in ((z, self._width(tables)), (x, dim))
+        )
 
         def part(lo: int, hi: int) -> None:
             self._chain.together(lo, hi, noise, states, tables)
 
-        in_parts(part, threads, shape, WORTH_HEAVY, blocks // threads)
+        in_parts(part, threads, states.shape, WORTH_HEAVY, blocks // threads)
         patched = np.zeros(blocks, np.int64)
         self._patch(z, x, length, steps, patched, tables)
         return patched
@@ -157,7 +174,7 @@ class Series(SharedRows):
     def _try(self, z: Array, x: Array, tables: Any, limit: int) -> tuple[Meeting, int]:
         """Whether a start from zeros meets the series within `limit` steps; how many steps of x are made."""
         (dim, memory), advance = self._chain.memory(tables), self._chain.advance
-        noise, true = z[_WARM * dim :], x[_WARM * dim :]
+        noise, true = z[_WARM * self._width(tables) :], x[_WARM * dim :]
         other, steps, size = np.empty(limit * dim, x.dtype), 0, _FIRST
         while True:
             lo, steps = steps, min(steps + size, limit)

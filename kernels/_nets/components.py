@@ -25,6 +25,7 @@ from seqgap.kernels._core.simd import (
 )
 
 _NORMALS, _UNIFORMS = np.uint32(0), np.uint32(2**32 - 1)  # streams
+UNIFORMS = np.uint32(2**31)  # stream of the uniforms of a step of a chain, less that of its normals
 _32, _21, _11 = np.uint64(32), np.uint64(21), np.uint64(11)
 
 
@@ -43,6 +44,14 @@ def fill_uniforms(uniforms: Any, first_row: Any, seed: Any, stream: Any) -> None
     isolate()
     for i in range(uniforms.shape[0]):
         uniforms[i] = _uniform(first_row + i, seed, stream)
+
+
+@jit_exact
+def fill_uniforms_of_steps(uniforms: Any, row: Any, seed: Any, first_stream: Any) -> None:
+    """One uniform of a row for each step of a chain, whose normals have streams from first_stream on."""
+    isolate()
+    for t in range(uniforms.shape[0]):
+        uniforms[t] = _uniform(row, seed, first_stream + UNIFORMS + np.uint32(t))
 
 
 @jit_exact

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels._nets import linear, perceptron
-from seqgap.kernels._nets.chain import Plan, Steps
+from seqgap.kernels._nets.chain_plan import Plan, Steps
 from seqgap.kernels._nets.linear import Gaussian
 from seqgap.kernels._nets.perceptron import Perceptron
 from seqgap.kernels._nets.schedule import Schedule

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.simd import bits_of, fma, lanes, load, scratch, store
-from seqgap.kernels._core.tiles import gather_rows, scatter_rows
+from seqgap.kernels._core.tiles import gather_columns, scatter_columns
 from seqgap.kernels._core.vecmath import tanh
 
 VECTORS = 4  # of series at once, which hide that each tanh waits for the one before
@@ -95,30 +95,10 @@ def together(lo: Any, hi: Any, z: Any, x: Any, tables: Any) -> None:
         tile[:dim] = 0
         for at in range(0, columns, chunk):
             count = min(chunk, columns - at)
-            _gather(z, n, rows, at, count, tile, dim)
+            gather_columns(z, n, rows, at, count, tile, dim)
             _tile_steps(tile, count // dim, rows, tables)
-            _scatter(x, n, rows, at, count, tile, dim)
+            scatter_columns(x, n, rows, at, count, tile, dim)
             tile[:dim] = tile[count : count + dim]
-
-
-def _mover(transfer: Any) -> Any:
-    @jit_inline
-    def move(batch: Any, n: Any, rows: Any, at: Any, count: Any, tile: Any, skip: Any) -> None:
-        """Columns at to at + count - 1 of some rows, and rows skip, skip + 1, ... of a tile."""
-        width, stride = lanes(batch), tile.shape[1]
-        rest = count % width
-        for r in range(0, rows, width):
-            start, last = (n + r) * batch.shape[1] + at, rows - 1 - r
-            for c in range(0, count - rest, width):
-                transfer(batch, start + c, last, None, tile, (skip + c) * stride + r, stride)
-            if rest:
-                c = count - rest
-                transfer(batch, start + c, last, rest, tile, (skip + c) * stride + r, stride)
-
-    return move
-
-
-_gather, _scatter = _mover(gather_rows), _mover(scatter_rows)
 
 
 @jit_inline

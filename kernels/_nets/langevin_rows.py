@@ -12,20 +12,17 @@ which has no difference of squares. Roberts and Tweedie, "Exponential convergenc
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.philox import fill
 from seqgap.kernels._core.simd import fma, lanes, number, scratch, select
 from seqgap.kernels._core.vecmath import log
 from seqgap.kernels._nets.blocks import load_block
-from seqgap.kernels._nets.chain import Rows
+from seqgap.kernels._nets.chain_plan import Rows
 from seqgap.kernels._nets.chain_rows import Table, by_blocks, rows_of_tiles, unload_block
-from seqgap.kernels._nets.components import fill_uniforms
+from seqgap.kernels._nets.chain_series import long_chain, unadjusted
+from seqgap.kernels._nets.components import UNIFORMS, fill_uniforms
 from seqgap.kernels._nets.dense import address, moved, read, spread, write
 from seqgap.kernels._nets.mixtures import evaluate, scratch_rows
-
-_UNIFORMS = np.uint32(2**31)  # stream of the uniforms of a step, less that of its normals
 
 
 @jit_inline
@@ -48,11 +45,11 @@ class Point(NamedTuple):
 
 
 @jit_inline
-def _points(state: Any, room: Any, size: Any, pitch: Any) -> Any:
-    """(states, proposals, space) for blocks of `size` numbers."""
-    score, proposal = address(room, 0), address(room, size)
-    densities = moved(proposal, 2 * size)
-    states = Point(address(state, 0), score, densities)
+def _points(state: Any, room: Any, shape: Any) -> Any:
+    """(states, proposals, space) for states of shape (D, pitch) at an address."""
+    size, pitch = shape[0] * shape[1], shape[1]
+    proposal, densities = moved(room, size), moved(room, 3 * size)
+    states = Point(state, room, densities)
     proposals = Point(proposal, moved(proposal, size), moved(densities, pitch))
     return states, proposals, moved(densities, 2 * pitch)
 
@@ -84,6 +81,30 @@ def _accept(step: Any, shape: Any, point: Any, proposal: Any, noise: Any, unifor
             write(point.score, at, select(accepted, read(proposal.score, at), read(point.score, at)))
 
 
+@jit_inline
+def _room(mixture: Any, shape: Any) -> Any:
+    return (3 * shape[0] + 2 + scratch_rows(mixture)) * shape[1]
+
+
+@jit_exact
+def _begin(mixture: Any, shape: Any, state: Any, room: Any) -> None:
+    """What `_move` reads of the states it starts from."""
+    isolate()
+    point, _, space = _points(state, room, shape)
+    evaluate(mixture, point.x, point.score, point.density, space, shape[1])
+
+
+@jit_exact
+def _move(step: Any, mixture: Any, shape: Any, state: Any, noise: Any, room: Any) -> None:
+    """A proposal, taken or not; noise: D normals and a uniform, (D + 1, pitch)."""
+    isolate()
+    point, proposal, space = _points(state, room, shape)
+    size = shape[0] * shape[1]
+    _propose(step, size, point, noise, proposal.x)
+    evaluate(mixture, proposal.x, proposal.score, proposal.density, space, shape[1])
+    _accept(step, shape, point, proposal, noise, moved(noise, size))
+
+
 @jit_exact
 def _adjusted_block(
     lo: Any, hi: Any, pitch: Any, batch: Any, noise: Any, steps: Any, mixture: Any
@@ -93,26 +114,24 @@ def _adjusted_block(
     first_row, key = noise
     table, dim = Table(*steps), x.shape[1]
     state, drawn = scratch(dim + lanes(x), pitch, x), scratch(dim + lanes(x), pitch, x)
-    normals, uniforms = scratch(pitch, dim, x), scratch(1, pitch, x)
-    room = scratch(1, (3 * dim + 2 + scratch_rows(mixture)) * pitch, x)
+    normals, room = scratch(pitch, dim, x), scratch(1, _room(mixture, (dim, pitch)), x)
     for n in range(lo, hi, pitch):
-        point, proposal, space = _points(state, room, dim * pitch, pitch)
+        shape, at, space = (dim, pitch), address(state, 0), address(room, 0)
         count, row = min(pitch, hi - n), first_row + n
         load_block(n, hi, x, state)
-        evaluate(mixture, point.x, point.score, point.density, space, pitch)
+        _begin(mixture, shape, at, space)
         for t in range(table.rows.shape[0]):
             step, stream = address(table.rows, 6 * t), table.streams[t]
             fill(normals[:count], row, key, stream)
             load_block(0, count, normals, drawn)
-            fill_uniforms(uniforms[0, :count], row, key, stream + _UNIFORMS)
-            uniforms[0, count:] = uniforms[0, count - 1]  # as the last row is repeated, and stored again
-            _propose(step, dim * pitch, point, address(drawn, 0), proposal.x)
-            evaluate(mixture, proposal.x, proposal.score, proposal.density, space, pitch)
-            _accept(step, (dim, pitch), point, proposal, address(drawn, 0), address(uniforms, 0))
+            fill_uniforms(drawn[dim, :count], row, key, stream + UNIFORMS)
+            drawn[dim, count:] = drawn[dim, count - 1]  # as the last row is repeated, and stored again
+            _move(step, mixture, shape, at, address(drawn, 0), space)
             if states.shape[0] > 0:
                 unload_block(n, hi, states[t + 1], state)
         unload_block(n, hi, x, state)
 
 
 _adjusted = by_blocks(_adjusted_block)
-UNADJUSTED, ADJUSTED = rows_of_tiles(_on_tile, _space), Rows(_adjusted, _adjusted)
+UNADJUSTED = rows_of_tiles(_on_tile, _space)._replace(blocks=unadjusted(_on_tile, _space))
+ADJUSTED = Rows(_adjusted, _adjusted, blocks=long_chain(_begin, _move, _room), uniforms=1)

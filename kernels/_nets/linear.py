@@ -10,6 +10,7 @@ from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.llvm import VECTOR_BYTES
 from seqgap.kernels._core.simd import fma, lanes
 from seqgap.kernels._nets.chain_rows import rows_of
+from seqgap.kernels._nets.chain_series import unadjusted
 from seqgap.kernels._nets.dense import address, moved, read, spread, write
 from seqgap.kernels._nets.packed import aligned, padded
 
@@ -107,4 +108,6 @@ def composed(table: Array, field: Linear) -> tuple[Array, Array]:
 
 
 # Without products a tile takes as long as three or four rows: 0.41 us a step for D = 64, Emerald Rapids.
-ROWS = rows_of((on_tile, no_space), (on_row, no_space))._replace(most=lambda lanes: 3, composed=composed)
+ROWS = rows_of((on_tile, no_space), (on_row, no_space))._replace(
+    most=lambda lanes: 3, composed=composed, blocks=unadjusted(on_tile, no_space)
+)
