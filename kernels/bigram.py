@@ -8,6 +8,8 @@ the seed (Philox, stream 0), by one of three methods, which have the same law an
 - inverse: the first k with w / 2**32 < p_0 + ... + p_k;
 - gumbel: the largest log p_k + Gumbel noise, of S words for each token, columns t S to t S + S - 1.
 
+A chain has at most 2**31 tokens, and with gumbel 2**34 / S, since a row has 2**34 words.
+
 One long chain that forgets where it began runs in blocks side by side, with the same tokens: see `Sampler`.
 """
 
@@ -28,7 +30,8 @@ from seqgap.kernels._nets.token_chains import Blocks as Blocks
 
 INT32 = np.dtype(np.int32)
 STRATEGIES = ("auto", "steps", "blocks")
-_MOST_STATES, _LONGEST = 2**16, 2**31
+_MOST_STATES, _LONGEST, _WORDS = 2**16, 2**31, 2**34  # the counter of a row has so many words
+_EXTREME = 1e300  # with more the result is the same, and products overflow
 _SUM_TOLERANCE = 1e-6  # of probabilities: float32 has it
 _METHODS = {
     "alias": (categories.alias_tables, kernels_of(categories.alias_step)),
@@ -62,8 +65,8 @@ def random_params(
     dim: int, seed: Seed = None, *, rng: RNG = None, spread: float = 1.0, dtype: DTypeLike = np.float64
 ) -> Params:
     """S = dim tokens with probabilities that are the softmax of normals of `seed` times spread, no end."""
-    dim, real, key = check.count("dim", dim, 1), check.dtype(dtype), key_of(seed, rng)
-    logits = check.nonnegative("spread", spread) * standard_normal(dim + 1, dim, key, stream=1)
+    dim, real, key = check.integer("dim", dim, 1, _MOST_STATES), check.dtype(dtype), key_of(seed, rng)
+    logits = min(check.nonnegative("spread", spread), _EXTREME) * standard_normal(dim + 1, dim, key, stream=1)
     weights = np.exp(logits - logits.max(1, keepdims=True))
     rows = (weights / weights.sum(1, keepdims=True)).astype(real)
     return Params(rows[0], rows[1:])
@@ -77,23 +80,20 @@ def fit(tokens: Any, states: int, *, smoothing: float = 0.0, end: int = -1) -> P
     that sequences end with; what follows it is not counted, and its own row returns to it. Raises TypeError
     or ValueError for wrong arguments; without smoothing also where a token is never followed by another.
     """
-    states, extra = (
-        check.integer("states", states, 1, _MOST_STATES),
-        check.nonnegative("smoothing", smoothing),
-    )
+    states = check.integer("states", states, 1, _MOST_STATES)
+    extra = min(check.nonnegative("smoothing", smoothing), _EXTREME)
     end = check.integer("end", end, -1, states - 1)
     flat, offsets = sequences.ragged("tokens", tokens)
     first, pairs = sequences.counts(flat, offsets, states)
     if end >= 0:
-        pairs[end] = 0
-        pairs[end, end] = 1
+        pairs[end] = 1
     unseen = np.flatnonzero(pairs.sum(1) == 0)
     if unseen.size and not extra:
         wanted = "every token followed by another, or smoothing above 0"
         raise ValueError(f"tokens: expected {wanted}, got none behind {unseen[:5].tolist()}")
     counts = np.vstack([first[None], pairs]) + extra
     if end >= 0:
-        counts[1 + end] -= extra
+        counts[1 + end] = np.arange(states) == end
     rows = counts / counts.sum(1, keepdims=True)
     return Params(rows[0], rows[1:], end)
 
@@ -107,7 +107,7 @@ def _rows(params: Any) -> Array:
     initial = check.shaped("params.initial", params.initial, FLOAT64, (states,))
     probability = check.shaped("params.probability", params.probability, FLOAT64, (states, states))
     for name, values in (("initial", initial[None]), ("probability", probability)):
-        check.between(f"params.{name}", values, 0, 1)
+        check.between(f"params.{name}", values, 0, 1 + _SUM_TOLERANCE)
         sums = values.sum(1)
         if (wrong := np.abs(sums - 1) > _SUM_TOLERANCE).any():
             at = int(np.argmax(wrong))
@@ -130,6 +130,7 @@ class Sampler:
         self._tables = tables(_rows(params))
         self._side_by_side = RowKernel(self._kernels.rows, WORTH_HEAVY)
         self.dim, self.end, self.method = params.dim, params.end, method
+        self.longest = min(_LONGEST, _WORDS // self._tables.words)
 
     def __repr__(self) -> str:
         return f"bigram.Sampler({self.dim} tokens, {self.method})"
@@ -147,7 +148,7 @@ class Sampler:
         blocks of parts of each. Raises TypeError or ValueError for wrong arguments.
         """
         n, key = check.count("n", n), key_of(seed, rng)
-        length = check.integer("length", length, 1, _LONGEST)
+        length = check.integer("length", length, 1, self.longest)
         row, threads = check.first_row(first_row, n), check.threads(threads)
         strategy = self._strategy(strategy, n)
         tokens = check.output(out, INT32, (n, length))
@@ -170,7 +171,7 @@ class Sampler:
         self, length: int, seed: Seed = None, *, rng: RNG = None, first_row: int = 0, threads: int = 1
     ) -> tuple[Array, Blocks]:
         """One chain in blocks: (tokens, what it took); tokens (length,) are row first_row of `sample`."""
-        length, key = check.integer("length", length, 1, _LONGEST), key_of(seed, rng)
+        length, key = check.integer("length", length, 1, self.longest), key_of(seed, rng)
         row, threads = check.first_row(first_row, 1), check.threads(threads)
         self._strategy("blocks", 1)
         tokens = check.output(None, INT32, (length,))
@@ -224,7 +225,7 @@ def sample_sequences(
     if check.integer("params.end", params.end, -1, params.dim - 1) < 0:
         raise ValueError("params.end: expected the token that ends a sequence, got -1, none")
     sampler, n, key = Sampler(params, method), check.count("n", n), key_of(seed, rng)
-    longest, row = check.integer("longest", longest, 1, _LONGEST), check.first_row(first_row, n)
+    longest, row = check.integer("longest", longest, 1, sampler.longest), check.first_row(first_row, n)
     parts = []
     size = max(1, sequences.AT_ONCE // longest)
     for start in range(0, n, size):

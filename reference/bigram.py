@@ -24,7 +24,7 @@ class Params(NamedTuple):
 def random_params(dim: int, seed: int, *, spread: float = 1.0, dtype: str = "float64") -> Params:
     """The softmax of normals; in float64 whatever the dtype."""
     rows = [
-        _softmax([spread * value for value in row]) for row in standard_normal(dim + 1, dim, seed, stream=1)
+        _softmax([min(spread, 1e300) * value for value in row]) for row in standard_normal(dim + 1, dim, seed, stream=1)
     ]
     return Params(rows[0], rows[1:])
 
@@ -41,8 +41,9 @@ def _shares(row: Vector) -> Vector:
 
 def fit(tokens: Tokens, states: int, *, smoothing: float = 0.0, end: int = -1) -> Params:
     """Counts that are divided by their sums; behind `end` there is only `end`."""
-    counts = [[smoothing] * states for _ in range(states)]
-    first = [smoothing] * states
+    extra = min(smoothing, 1e300)
+    counts = [[extra] * states for _ in range(states)]
+    first = [extra] * states
     for row in tokens:
         first[row[0]] += 1
         for before, token in itertools.pairwise(row):

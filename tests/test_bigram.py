@@ -174,6 +174,42 @@ def test_a_fit_finds_the_chain_again() -> None:
     np.testing.assert_allclose(again.probability, params.probability, atol=0.01)
 
 
+@pytest.mark.parametrize("end", [-1, 2])
+@pytest.mark.parametrize("smoothing", [1e17, 1e308])
+def test_much_smoothing_leaves_equal_probabilities(smoothing: float, end: int) -> None:
+    params = bigram.fit([[0, 1, 2]], 3, smoothing=smoothing, end=end)
+    rows = np.vstack([params.initial, params.probability])
+    assert rows[:-1].tolist() == [[1 / 3] * 3] * 3
+    assert rows[-1].tolist() == ([1 / 3] * 3 if end < 0 else [0, 0, 1])
+
+
+def test_a_wide_spread_leaves_one_token() -> None:
+    rows = np.vstack(bigram.random_params(9, 1, spread=1e308)[:2])
+    assert sorted(set(rows.ravel())) == [0, 1]
+    assert rows.sum(1).tolist() == [1] * 10
+
+
+@pytest.mark.parametrize(("states", "longest"), [(1, 2**31), (9, 2**34 // 9), (200, 2**34 // 200)])
+def test_a_chain_has_no_more_words_than_its_counter_counts(states: int, longest: int) -> None:
+    """None is drawn: it would take gigabytes."""
+    params = bigram.random_params(states, 1)._replace(end=0)
+    sampler = bigram.Sampler(params, "gumbel")
+    assert sampler.sample(0, 1, length=longest).shape == (0, longest)
+    assert bigram.Sampler(params).sample(0, 1, length=2**31).shape == (0, 2**31)
+    message = f"expected an integer from 1 to {longest}, got {longest + 1}$"
+    with pytest.raises(ValueError, match=f"^length: {message}"):
+        sampler.sample(0, 1, length=longest + 1)
+    with pytest.raises(ValueError, match=f"^longest: {message}"):
+        bigram.sample_sequences(0, params, 1, longest=longest + 1, method="gumbel")
+
+
+def test_a_probability_may_exceed_one_by_rounding() -> None:
+    above = np.nextafter(1, 2)
+    sure = bigram.Params(np.array([above, 0]), above * np.eye(2))
+    assert bigram.sample(2, sure, 1, length=3).tolist() == [[0] * 3] * 2
+    assert bigram.log_prob([[0, 0, 0]], sure).tolist() == [0]
+
+
 def test_float32_probabilities_are_taken() -> None:
     params = bigram.random_params(27, 5, dtype=np.float32)
     assert params.dtype == np.float32
@@ -191,6 +227,7 @@ HALF = np.full(2, 0.5)
         (GOOD._replace(initial=np.array([0.5, 0.5, 0.1])), "params.initial: expected numbers that sum to 1"),
         (GOOD._replace(probability=1.01 * GOOD.probability), "params.probability: expected numbers that sum"),
         (GOOD._replace(initial=np.array([1.5, -0.5, 0])), "params.initial: expected"),
+        (GOOD._replace(initial=np.array([1.00001, 0, 0])), "params.initial: expected 0 to 1, got 1.00001$"),
         (GOOD._replace(initial=np.array([np.nan, 0.5, 0.5])), "params.initial: expected"),
         (GOOD._replace(probability=np.eye(2)), r"params.probability: expected shape \(3, 3\), got \(2, 2\)"),
         (GOOD._replace(end=3), "params.end: expected an integer from -1 to 2, got 3"),
@@ -240,6 +277,8 @@ def test_wrong_options_are_refused_by_name() -> None:
         ValueError, match=r"^params.end: expected the token that ends a sequence, got -1, none$"
     ):
         bigram.sample_sequences(1, GOOD, 1, longest=3)
+    with pytest.raises(ValueError, match=r"^dim: expected an integer from 1 to 65536, got 65537$"):
+        bigram.random_params(2**16 + 1, 1)
     with pytest.raises(ValueError, match=r"^length: expected an integer from 1"):
         bigram.sample(1, GOOD, 1, length=0)
     with pytest.raises(ValueError, match=r"^method: expected one of alias, inverse, gumbel, got 'vose'$"):
