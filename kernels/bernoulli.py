@@ -58,8 +58,7 @@ def from_probability(probability: ArrayLike) -> Params:
     """
     p = check.floats("probability", probability, 1)
     check.shape("probability", p, 1)
-    if not np.all((p >= 0) & (p <= 1)):
-        raise ValueError(f"probability: expected numbers from 0 to 1, got {p.min():.3g} to {p.max():.3g}")
+    check.between("probability", p, 0, 1)
     with np.errstate(divide="ignore"):  # log 0 is -inf
         return Params(np.log(p) - np.log1p(-p))
 

@@ -23,8 +23,9 @@ class Params(NamedTuple):
 
 def random_params(dim: int, seed: int, *, spread: float = 1.0, dtype: str = "float64") -> Params:
     """The softmax of normals; in float64 whatever the dtype."""
+    factor = min(spread, 1e300)
     rows = [
-        _softmax([min(spread, 1e300) * value for value in row]) for row in standard_normal(dim + 1, dim, seed, stream=1)
+        _softmax([factor * value for value in row]) for row in standard_normal(dim + 1, dim, seed, stream=1)
     ]
     return Params(rows[0], rows[1:])
 

@@ -227,8 +227,9 @@ def test_wrong_arguments_are_named() -> None:
         (TypeError, "params.logit: expected float32", lambda: sample(4, of(logit.astype(complex)), 0)),
         (TypeError, "params.logit: expected float32", lambda: sample(4, of(logit.astype(np.float16)), 0)),
         (TypeError, "params: expected bernoulli.Params, got tuple", lambda: sample(4, (logit,), 0)),  # type: ignore[arg-type]
-        (ValueError, "probability: expected numbers from 0", lambda: bernoulli.from_probability([0, 1.5])),
-        (ValueError, "probability: expected numbers from 0", lambda: bernoulli.from_probability([np.nan])),
+        (ValueError, "probability: expected 0 to 1, got 1.5$", lambda: bernoulli.from_probability([0, 1.5])),
+        (ValueError, "probability: expected 0 to 1, got nan", lambda: bernoulli.from_probability([np.nan])),
+        (ValueError, "probability: .* 1.0000000000000002$", lambda: bernoulli.from_probability([1 + 2e-16])),
         (ValueError, "probability: expected 1 dim", lambda: bernoulli.from_probability(0.5)),
         (ValueError, "probability: expected 1 dim", lambda: bernoulli.from_probability([])),
         (TypeError, "out: expected dtype uint8, got bool", lambda: sample(4, PARAMS, 0, out=x.astype(bool))),

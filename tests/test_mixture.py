@@ -279,6 +279,12 @@ def test_weights_are_divided_by_their_sum() -> None:
     np.testing.assert_allclose(mixture.log_prob(x, almost), mixture.log_prob(x, LINE), rtol=1e-14)
 
 
+def test_one_weight_may_exceed_one_by_rounding() -> None:
+    one = mixture.random_params(3, 1, components=1)
+    above = one._replace(weight=np.nextafter(one.weight, 2))
+    assert mixture.log_prob(X, above).tolist() == mixture.log_prob(X, one).tolist()
+
+
 X, PARAMS = np.zeros((4, 3)), mixture.random_params(3, 1)
 WRONG: list[tuple[type[Exception], str, Any]] = [
     (ValueError, "weight", [0.5, 0.5]),

@@ -226,7 +226,7 @@ def between(name: str, values: Array, low: Any, high: float) -> None:
     wrong = ~((low <= values) & (values <= high))
     if wrong.any():
         least = np.broadcast_to(low, wrong.shape)[wrong][0]
-        raise ValueError(f"{name}: expected {least:.3g} to {high:.3g}, got {values[wrong][0]:.3g}")
+        raise ValueError(f"{name}: expected {least:.3g} to {high:.3g}, got {float(values[wrong][0])!r}")
 
 
 def instance(name: str, value: Any, cls: type) -> None:

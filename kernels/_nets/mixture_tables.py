@@ -48,7 +48,7 @@ def checked(params: Any, dtype: np.dtype[Any], name: str = "params") -> tuple[Ar
     components, dim = check.shape(f"{name}.mean", params.mean, 2)
     mean = check.shaped(f"{name}.mean", params.mean, dtype, (components, dim))
     weight = check.shaped(f"{name}.weight", params.weight, FLOAT64, (components,))
-    check.between(f"{name}.weight", weight, np.finfo(dtype).tiny, 1)
+    check.between(f"{name}.weight", weight, np.finfo(dtype).tiny, 1 + _SUM_TOLERANCE)
     total = np.cumsum(weight)[-1]
     if abs(total - 1) > _SUM_TOLERANCE:
         expected = f"numbers that sum to 1 to within {_SUM_TOLERANCE}"
