@@ -21,6 +21,8 @@ from seqgap.kernels._nets.neighbours import cross_rows, radius_rows
 
 _radii = RowKernel(radius_rows, WORTH_HEAVY)
 _MODE_RADIUS = 3  # standard deviations
+_MOST_MET = 2**24  # states of `probability_of_all`, whose steps are at least their square
+_ROUNDING = 2.0**-56  # what changes no chance that is near 1
 
 
 class Scores(NamedTuple):
@@ -151,7 +153,7 @@ def expected_unique_ratio(n: int, k: int) -> float:
 
     Raises TypeError or ValueError for an n or k that is not an integer from 1 on.
     """
-    return expected_coverage(n, k) * k / n
+    return min(1.0, expected_coverage(n, k) * int(k) / int(n))  # rounding is above 1
 
 
 def expected_coverage(n: int, k: int) -> float:
@@ -164,17 +166,21 @@ def probability_of_all(n: int, k: int) -> float:
     """The probability that N uniform draws meet all K states; errors as in `expected_unique_ratio`.
 
     By the chance to have met each number of states so far, from one draw to the next: sums of positive terms,
-    where inclusion and exclusion cancel. It takes N K steps.
+    where inclusion and exclusion cancel. It takes N K steps, but no more than about 40 K draws of them, from
+    which on the chance is 1 to rounding.
     """
     draws, states = check.count("n", n, 1), check.count("k", k, 1)
     if draws < states:
         return 0.0
-    met = np.zeros(states + 1)
+    met = np.zeros(check.integer("k", states, 1, _MOST_MET) + 1)
     met[0] = 1
     known = np.arange(states + 1) / states
+    new = 1 - known[:-1]
     for _ in range(draws):
-        met[1:] = met[1:] * known[1:] + met[:-1] * (1 - known[:-1])
+        met[1:] = met[1:] * known[1:] + met[:-1] * new
         met[0] = 0
+        if met[:-1].sum() < _ROUNDING:
+            break
     return float(met[-1])
 
 

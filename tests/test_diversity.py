@@ -165,6 +165,21 @@ def test_expectations_of_uniform_draws() -> None:
     assert diversity.probability_of_all(20, 20) == pytest.approx(math.factorial(20) / 20**20, rel=1e-13)
 
 
+@pytest.mark.parametrize("k", [1, 2, 30])
+def test_the_chance_to_meet_all_of_ever_more_draws(k: int) -> None:
+    """It would take years to count them."""
+    assert diversity.probability_of_all(2**62, k) == pytest.approx(1, rel=0, abs=1e-15)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 10**25, 10**56, 10**290, 10**300])
+@pytest.mark.parametrize("n", [1, 2, 2**62])
+def test_an_expected_ratio_is_a_ratio(n: int, k: int) -> None:
+    assert 0 <= diversity.expected_unique_ratio(n, k) <= 1
+    assert 0 <= diversity.expected_coverage(n, k) <= 1
+    if n == 1:
+        assert diversity.expected_unique_ratio(n, k) == pytest.approx(1, rel=1e-15)
+
+
 def test_draws_meet_their_expectation() -> None:
     """500 samples of 100 uniform draws from 50 states."""
     draws = np.random.default_rng(5).integers(0, 50, (500, 100, 1))
@@ -242,6 +257,7 @@ def test_what_counts_refuse() -> None:
         refused(ValueError, "n", function, 0, 5)
         refused(ValueError, "k", function, 5, 0)
         refused(TypeError, "k", function, 5, 2.5)
+    refused(ValueError, "k", diversity.probability_of_all, 2**62, 2**62)
     refused(ValueError, "means", modes, REAL, np.zeros((0, 2)), 1.0)
     refused(ValueError, "means", modes, REAL, np.zeros((3, 3)), 1.0)
     refused(ValueError, "means", modes, REAL, [[np.nan, 0]], 1.0)
