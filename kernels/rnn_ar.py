@@ -34,7 +34,7 @@ class Params(NamedTuple):
 
     weight: Array  # (D, D)
     bias: Array  # (D,)
-    scale: Array  # (D,), above 0
+    scale: Array  # (D,), above 0, no subnormal numbers
 
     @property
     def dim(self) -> None:
@@ -67,6 +67,10 @@ def random_params(
     return Params(*(array.astype(real) for array in arrays))
 
 
+class _UnevenError(ValueError):
+    """A series that ends within a step."""
+
+
 def _features(name: str, count: int) -> int:
     if not 1 <= count <= LARGEST:
         raise ValueError(f"{name}: expected 1 to {LARGEST} features, got {count}")
@@ -84,10 +88,10 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "blo
     weight = check.shaped("params.weight", params.weight, dtype, (features, features))
     bias = check.shaped("params.bias", params.bias, dtype, (features,))
     scale = check.shaped("params.scale", params.scale, dtype, (features,))
-    if not (np.all(scale >= np.finfo(dtype).tiny) and np.all(scale <= 1 / np.finfo(dtype).tiny)):
-        raise ValueError(f"params.scale: expected positive numbers, got {scale.min()} to {scale.max()}")
+    tiny = float(np.finfo(dtype).tiny)
+    check.between(f"params.scale, for {dtype}", scale, tiny, 1 / tiny)
     if dim % features:
-        raise ValueError(f"columns: expected a multiple of {features}, the features of a step, got {dim}")
+        raise _UnevenError(f"expected a multiple of {features}, the features of a step")
     width = VECTOR_BYTES // dtype.itemsize
     filled = np.zeros((features + 3, -(-features // width) * width), dtype)
     for row, values in zip(
@@ -127,6 +131,10 @@ class _Networks(StrategicFamily, OpenFamily):
     def _kernel(self, direction: int, *options: Any) -> Any:
         blocks = direction == 0 and options != ("steps",)
         return _BLOCKS if blocks else super()._kernel(direction, *options)
+
+    def _explained(self, error: ValueError, came: str, *others: Any) -> ValueError:
+        """`error`; of columns with what the user passed: no D is the one that the parameters are for."""
+        return ValueError(f"{came}, {error}") if isinstance(error, _UnevenError) else error
 
 
 _family = _Networks(Params, _arrays, elman_sums.forward, elman_sums.inverse, WORTH_HEAVY)

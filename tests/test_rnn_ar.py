@@ -1,6 +1,7 @@
 """Recurrent network with noise: its law, its log-determinant, and blocks with the bits of steps."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -174,10 +175,21 @@ def test_more_threads_make_more_blocks() -> None:
 
 def test_wrong_arguments_are_named() -> None:
     params = network(3, 0.5, np.float64)
-    with pytest.raises(ValueError, match=r"columns: expected a multiple of 3"):
-        rnn_ar.forward(np.zeros((1, 4)), params)
-    with pytest.raises(ValueError, match=r"^params\.scale: expected positive"):
-        rnn_ar.forward(np.zeros((1, 3)), params._replace(scale=np.array([1.0, 0.0, 1.0])))
+    z, whole = np.zeros((1, 4)), "expected a multiple of 3, the features of a step$"
+    calls: list[tuple[str, Callable[[], Any]]] = [
+        ("z has 4 columns", lambda: rnn_ar.forward(z, params)),
+        ("x has 4 columns", lambda: rnn_ar.inverse(z, params)),
+        ("x has 4 columns", lambda: rnn_ar.log_prob(z, params)),
+        ("dim is 4", lambda: rnn_ar.sample(1, params, 1, dim=4)),
+        (r"params\[0\]: dim is 4", lambda: Flow(params, dim=4)),
+    ]
+    for came, call in calls:
+        with pytest.raises(ValueError, match=f"^{came}, {whole}"):
+            call()
+    for scale in (0.0, 1e-320, np.inf, np.nan):
+        message = rf"^params\.scale, for float64: expected 2.23e-308 to 4.49e\+307, got {scale}$"
+        with pytest.raises(ValueError, match=message):
+            rnn_ar.forward(np.zeros((1, 3)), params._replace(scale=np.array([1.0, scale, 1.0])))
     with pytest.raises(ValueError, match=r"^features: expected 1 to 64"):
         rnn_ar.random_params(65, 1, features=65)
     with pytest.raises(ValueError, match=r"^dim: expected a multiple of 2"):
@@ -206,6 +218,36 @@ def test_a_flow_tells_what_blocks_took_beside_the_law(dtype: Any) -> None:
     assert report.redone.max() < 1.5 * report.expected
     never = Flow(process(1.001, dtype=dtype), dim=2**16).forgetting(z)
     assert (never.redone.size, never.expected) == (0, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("module", "params", "trial", "expected"),
+    [
+        (ar_process, process(0.0, dtype=np.float64), 1, 0),
+        (ar_process, process(0.0, 0.0, dtype=np.float64), 2, 0),
+        (ar_process, process(1e-20, dtype=np.float64), None, None),
+        (rnn_ar, network(1, 0.0, np.float64), 1, 0),
+        (rnn_ar, network(1, 0.5, np.float64)._replace(bias=np.array([60.0])), 1, 0),  # always 1
+    ],
+)
+def test_starts_that_meet_at_once_have_finite_steps(
+    module: Any, params: Any, trial: int | None, expected: int | None
+) -> None:
+    """The growth of their distance is not seen; None: some number."""
+    report = Flow(params, dim=2**16).forgetting(standard_normal(1, 2**16, 1))
+    assert math.isnan(report.lyapunov)
+    assert 0 <= report.expected <= report.trial
+    assert trial in (None, report.trial)
+    assert expected in (None, report.expected)
+
+
+@pytest.mark.parametrize("length", [9, 2**16])
+def test_starts_that_do_not_meet_have_no_expected_steps(length: int) -> None:
+    """The series is too short to try, or has a NaN that the other start does not see."""
+    z = np.ones((1, length))
+    z[0, 0] = np.nan
+    report = Flow(process(0.5, dtype=np.float64), dim=length).forgetting(z)
+    assert (report.expected, report.redone.size) == (math.inf, 0)
 
 
 def test_forgetting_is_of_one_row_of_one_family() -> None:

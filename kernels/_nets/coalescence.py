@@ -67,7 +67,9 @@ class Forgetting(NamedTuple):
     redone: (K,) steps of each block that were made again, of which the first has none; (0,) where the series
     went step by step, since it is short or does not forget soon enough. lyapunov: the growth of log distance
     in a step, NaN where it could not be seen. expected: (53 ln 2 + ln distance) / |lyapunov| steps (24 for
-    float32), infinite for lyapunov >= 0. trial: steps that two starts took to meet, or that were tried.
+    float32): 0 where the starts agree from the first step on, `trial` where they met too soon for a growth to
+    be seen, infinite where they did not meet and lyapunov is NaN or at least 0. trial: steps that two starts
+    took to meet, or that were tried.
     """
 
     redone: Array
@@ -93,6 +95,8 @@ def forgetting_of(blocks: Blocks, dtype: Any) -> Forgetting:
     """What happened, beside the law."""
     meeting, patched = blocks
     expected = steps_to_meet(meeting.lyapunov, meeting.distance, dtype)
+    if meeting.met and expected == math.inf:  # they met too soon for a growth to be seen
+        expected = float(meeting.steps) if meeting.distance else 0.0
     return Forgetting(patched, meeting.lyapunov, expected, meeting.steps)
 
 
@@ -122,7 +126,7 @@ class Series(SharedRows):
 
     def on_threads(self, threads: int, z: Array, x: Array, log_det: Array, *arrays: Any) -> None:
         """Write x and log_det of a batch."""
-        if not in_blocks(*z.shape, z.dtype):
+        if not in_blocks(len(z), z.shape[1], z.dtype):
             in_parts(lambda lo, hi: self._rows(lo, hi, z, x, log_det, *arrays), threads, z.shape, WORTH_HEAVY)
             return
         tables = self._chain.tables(*arrays)
