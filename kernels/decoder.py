@@ -262,11 +262,13 @@ def probabilities(
 def cross_entropy(x: ArrayLike, z: ArrayLike, params: Params | Decoder, *, threads: int = 1) -> Array:
     """-log p(x | z) of bits x (N, D), or probabilities, with the logits f(z): (N,), the dtype of z (N, K).
 
-    The sum over D of softplus(f) - x f, right where a probability is 1 to rounding. Raises TypeError or
-    ValueError for wrong arguments.
+    The sum over D of softplus(f) - x f, right where a probability is 1 to rounding. x: bools too. Raises
+    TypeError or ValueError for wrong arguments.
     """
     terms = decode(z, params, threads=threads)
-    bits = check.shaped("x", check.batch("x", x), terms.dtype, terms.shape)
+    given = check.asarray("x", x)
+    given = given.astype(np.uint8) if given.dtype == check.BOOL else given
+    bits = check.shaped("x", check.batch("x", given), terms.dtype, terms.shape)
     check.between("x", bits, 0, 1)
     logits.to_entropies(threads, *terms.shape, bits, terms)
     return np.asarray(terms.sum(1))

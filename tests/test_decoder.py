@@ -216,6 +216,7 @@ def test_cross_entropy_is_that_of_scipy(dtype: Dtype) -> None:
     np.testing.assert_allclose(decoder.cross_entropy(x, z, params), expected, rtol=200 * np.finfo(dtype).eps)
     sure = decoder.Params(decoder.Linear(np.array([[800.0]]), np.zeros(1)))
     assert decoder.cross_entropy([[1], [0]], [[1], [1]], sure).tolist() == [0, 800]
+    assert decoder.cross_entropy([[True], [False]], [[1], [1]], sure).tolist() == [0, 800]
 
 
 def test_known_figures_of_paths() -> None:
