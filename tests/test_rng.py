@@ -46,7 +46,7 @@ def test_rng(case: Case, seeded_operation: Operation, dim: int) -> None:
             TypeError, match=f"^rng: expected None, an integer, .*, got {type(wrong).__name__}"
         ):
             draw(rng=wrong)
-    with pytest.raises(ValueError, match=r"^rng: expected an integer from 0 on, got -1$"):
+    with pytest.raises(ValueError, match=r"^rng: expected an integer from 0 on, got int -1$"):
         draw(rng=-1)
 
 

@@ -2,21 +2,25 @@
 
 import inspect
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
+from seqgap import Flow
 from seqgap.bench.model.case import Case, Operation
 from seqgap.kernels import (
     affine_coupling,
     affine_lu,
     ar_process,
+    bigram,
     diffusion,
     iaf,
     linear_ar,
     maf,
     mask_stack,
+    mixture,
     normal,
     planar,
     radial,
@@ -136,6 +140,43 @@ def test_standard_normal() -> None:
         refused(TypeError, "out", draw, 4, 3, 0, out=out)
     for array in (np.zeros((4, 2)), np.zeros((3, 4)).T, READ_ONLY):
         refused(ValueError, "out", draw, 4, 3, 0, out=array)
+
+
+def test_integers_that_python_does_not_print() -> None:
+    huge, draw, params = 10**5000, normal.standard_normal, linear_ar.random_params(3, 1)
+    for n in (huge, -huge):
+        refused(ValueError, "n", draw, n, 3, 0)
+    refused(ValueError, "seed", draw, 4, 3, huge)
+    refused(ValueError, "rng", draw, 4, 3, rng=-huge)
+    refused(TypeError, "dtype", draw, 4, 3, 0, dtype=huge)
+    refused(TypeError, "lr", linear_ar.fit, Z, lr=huge)
+    refused(TypeError, "z", linear_ar.forward, [[huge, 1, 2]], params)
+
+
+def test_unsigned_integers_are_not_shown_negative() -> None:
+    large = np.array([0, 1, 2**63], np.uint64)
+    calls: list[tuple[str, Callable[[], Any]]] = [
+        ("permutation", lambda: Flow(linear_ar.random_params(3, 1), permutation=large)),
+        ("labels", lambda: mixture.fit_labelled(Z[:3], large)),
+        ("params.order", lambda: maf.forward(Z, maf.random_params(3, 1)._replace(order=large[None]))),
+        ("t", lambda: diffusion.noise(Z[:3], Z[:3], large, diffusion.Schedule([0.1]))),
+    ]
+    for name, call in calls:
+        with pytest.raises(ValueError, match=f"^{name}: expected integers below .*, got {2**63}$"):
+            call()
+    for kind in ("<u8", ">u8"):
+        with pytest.raises(ValueError, match=f"^tokens: expected .*, got {2**63} in row 0$"):
+            bigram.log_prob(large[None].astype(kind), bigram.random_params(3, 1))
+
+
+@pytest.mark.parametrize("strategy", [["naive"], {}, np.array(["naive"]), 1], ids=str)
+def test_strategies_of_flows(strategy: Any) -> None:
+    several, none = Flow(maf.random_params(3, 1)), Flow(linear_ar.random_params(3, 1))
+    came = type(strategy).__name__
+    for verb, argument in (("forward", Z), ("sample", 4)):
+        for flow, expected in ((several, "one of incremental, naive, jacobi"), (none, "None")):
+            with pytest.raises(TypeError, match=f"^strategy: expected {expected}, got {came}$"):
+                getattr(flow, verb)(argument, strategy=strategy)
 
 
 def test_philox() -> None:

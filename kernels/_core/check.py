@@ -16,7 +16,7 @@ FLOAT64 = np.dtype(np.float64)
 FLOAT32 = np.dtype(np.float32)
 INT64 = np.dtype(np.int64)
 BOOL = np.dtype(np.bool_)
-_LARGEST_COUNT = 2**62
+_LARGEST, _LARGEST_COUNT = 2**63 - 1, 2**62
 _PLAIN = 0x1 | 0x100 | 0x400  # flags of an array: C-contiguous, aligned, writeable
 _OWNER = _PLAIN | 0x4  # and it owns its memory
 _SCALARS = {str, float, int, bool}
@@ -29,7 +29,8 @@ def integer(name: str, value: Any, low: int, high: int) -> int:
             raise TypeError(f"{name}: expected an integer, got {described(value)}")
         value = int(value)
     if not low <= value <= high:
-        raise ValueError(f"{name}: expected an integer from {low} to {high}, got {value}")
+        came = value if value.bit_length() <= 1024 else described(value)
+        raise ValueError(f"{name}: expected an integer from {low} to {high}, got {came}")
     return int(value)
 
 
@@ -55,9 +56,9 @@ def dtype(value: DTypeLike) -> np.dtype[Any]:
     try:
         real = np.dtype(value)
     except (TypeError, ValueError):
-        raise TypeError(f"dtype: expected float32 or float64, got {value!r}") from None
+        raise TypeError(f"dtype: expected float32 or float64, got {described(value)}") from None
     if value is None or real not in (FLOAT64, FLOAT32):
-        raise TypeError(f"dtype: expected float32 or float64, got {value!r}")
+        raise TypeError(f"dtype: expected float32 or float64, got {described(value)}")
     return FLOAT64 if real == FLOAT64 else FLOAT32  # these very objects: the fast paths compare by `is`
 
 
@@ -84,6 +85,8 @@ def integers(name: str, value: Any, ndim: int) -> Array:
         array = asarray(name, value)
         if array.size and array.dtype.kind not in "iu":
             raise TypeError(f"{name}: expected integers, got dtype {array.dtype}")
+        if array.dtype.kind == "u" and array.size and array.max() > _LARGEST:
+            raise ValueError(f"{name}: expected integers below 2**63, got {array.max()}")
         array = own(np.array(array, dtype=INT64, order="C", copy=None))
     if array.ndim != ndim:
         raise ValueError(f"{name}: expected {ndim} dimensions, got shape {array.shape}")
@@ -167,10 +170,11 @@ def real_dtype(name: str, value: Any) -> np.dtype[Any]:
 
 def choice(name: str, value: Any, allowed: tuple[str, ...]) -> int:
     """The number of a named choice."""
+    expected = f"one of {', '.join(allowed)}" if allowed else "None"
     if not isinstance(value, str):
-        raise TypeError(f"{name}: expected one of {', '.join(allowed)}, got {type(value).__name__}")
+        raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
     if value not in allowed:
-        raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+        raise ValueError(f"{name}: expected {expected}, got {value!r}")
     return allowed.index(value)
 
 
@@ -345,5 +349,9 @@ def described(value: Any) -> str:
         return "None"
     if isinstance(value, np.ndarray):
         return f"an array of dtype {value.dtype} and shape {value.shape}"
-    name, text = type(value).__name__, f"{' '.join(repr(value).split()):.60}"
+    name = type(value).__name__
+    try:
+        text = f"{' '.join(repr(value).split()):.60}"
+    except ValueError:  # Python prints no integer of more than 4300 digits
+        text = "with too many digits to print"
     return text if f"{name}(" in text else f"{name} {text}"

@@ -44,6 +44,7 @@ class Flow:
             order = check.permutation("permutation", permutation, self.dim)
             if not np.array_equal(order, np.arange(self.dim)):
                 self.permutation = _read_only("permutation", order)
+        self._strategies = tuple(dict.fromkeys(s for family in self._families for s in family.strategies))
         self._known: dict[tuple[np.dtype[Any], str | None], Directions] = {}
         self._own = self._bound(self.dtype, None)
 
@@ -145,15 +146,13 @@ class Flow:
         """The steps of both directions in a dtype; made when they are first asked for."""
         if dtype is self.dtype and strategy is None:
             return self._own
+        if strategy is not None:
+            check.choice("strategy", strategy, self._strategies)
         if (dtype, strategy) not in self._known:
             self._known[dtype, strategy] = self._bound(dtype, strategy)
         return self._known[dtype, strategy]
 
     def _bound(self, dtype: np.dtype[Any], strategy: str | None) -> Directions:
-        with_strategies = [family for family in self._families if family.strategies]
-        if strategy is not None and not any(strategy in family.strategies for family in with_strategies):
-            names = dict.fromkeys(name for family in with_strategies for name in family.strategies)
-            check.choice("strategy", strategy, tuple(names))
         parts = [self._part(index, dtype, strategy) for index in range(len(self.params))]
         forward = [step for part in parts for step in part.forward]
         inverse = [step for part in reversed(parts) for step in part.inverse]

@@ -32,5 +32,5 @@ def _generator(rng: Any) -> Generator:
         expected = "None, an integer, a SeedSequence, a BitGenerator or a Generator"
         raise TypeError(f"rng: expected {expected}, got {check.described(rng)}")
     if isinstance(rng, int | np.integer) and rng < 0:
-        raise ValueError(f"rng: expected an integer from 0 on, got {rng}")
+        raise ValueError(f"rng: expected an integer from 0 on, got {check.described(rng)}")
     return np.random.default_rng(rng)

@@ -40,8 +40,7 @@ def _integers(name: str, value: Any) -> Array:
     if array.size and array.dtype.kind not in "iu":
         came = check.described(value) if array.dtype.kind in "OSU" else f"dtype {array.dtype}"
         raise TypeError(f"{name}: expected integers, got {came}")
-    native = array.dtype if array.size and array.dtype.isnative else np.dtype(np.int64)
-    return np.ascontiguousarray(array, native)
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("=") if array.size else np.int64)
 
 
 def _offsets(name: str, value: Any) -> Array:
