@@ -129,6 +129,7 @@ class Sampler:
         tables, self._kernels = _METHODS[tuple(_METHODS)[check.choice("method", method, tuple(_METHODS))]]
         self._tables = tables(_rows(params))
         self._side_by_side = RowKernel(self._kernels.rows, WORTH_HEAVY)
+        self._onward = RowKernel(self._kernels.onward, WORTH_HEAVY)
         self.dim, self.end, self.method = params.dim, params.end, method
         self.longest = min(_LONGEST, _WORDS // self._tables.words)
 
@@ -197,6 +198,16 @@ class Sampler:
         blocks, redone, _, stepwise = reports.sum(0).tolist()
         return Blocks(blocks, redone, int(reports[:, 2].max()), stepwise)
 
+    def _sequences(self, numbers: Array, key: np.uint64, longest: int, threads: int) -> tuple[Array, Array]:
+        """(tokens, lengths) of rows of these numbers (N,) up to their end; nothing is checked."""
+
+        def draw(rows: Array, states: Array, start: int, count: int) -> Array:
+            tokens = np.empty((len(rows), count), np.int32)
+            self._onward(threads, *tokens.shape, tokens, (rows, states, start), key, self._tables)
+            return tokens
+
+        return sequences.drawn(draw, numbers, self.dim, longest, self.end)
+
 
 def sample(
     n: int, params: Params, seed: Seed = None, *, rng: RNG = None, length: int, method: str = "alias",
@@ -226,14 +237,10 @@ def sample_sequences(
         raise ValueError("params.end: expected the token that ends a sequence, got -1, none")
     sampler, n, key = Sampler(params, method), check.count("n", n), key_of(seed, rng)
     longest, row = check.integer("longest", longest, 1, sampler.longest), check.first_row(first_row, n)
-    parts = []
-    size = max(1, sequences.AT_ONCE // longest)
-    for start in range(0, n, size):
-        count = min(size, n - start)
-        tokens = sampler.sample(
-            count, int(key), length=longest, strategy="steps", first_row=int(row) + start, threads=threads
-        )
-        parts.append(sequences.ended(tokens, params.end))
+    threads, parts = check.threads(threads), []
+    for start in range(0, n, sequences.ROWS):
+        numbers = row + np.arange(start, min(start + sequences.ROWS, n))
+        parts.append(sampler._sequences(numbers, key, longest, threads))
     return sequences.joined(parts)
 
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bits import assert_same_bits
 from seqgap.kernels import bigram
+from seqgap.kernels._nets import sequences
 from seqgap.kernels._nets.categories import alias_tables
 from seqgap.kernels._nets.token_chains import LANES
 
@@ -25,6 +27,12 @@ def sticky(states: int, stay: float) -> bigram.Params:
     """A chain that stays where it is but for one token in so many, and then goes anywhere."""
     row = np.full(states, (1 - stay) / states)
     return bigram.Params(np.full(states, 1 / states), row + stay * np.eye(states))
+
+
+def rarely_ended(chance: float) -> bigram.Params:
+    """Three tokens, of which token 1 ends a sequence."""
+    row = np.array([0.6 - chance, chance, 0.4])
+    return bigram.Params(row, np.stack([row] * 3), 1)
 
 
 def wheel(states: int) -> bigram.Params:
@@ -166,6 +174,37 @@ def test_sequences_are_rows_up_to_their_end() -> None:
         assert single.tobytes() == density[i : i + 1].tobytes()
     empty, offsets = bigram.sample_sequences(0, params, 7, longest=20)
     assert (empty.size, offsets.tolist()) == (0, [0])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("n", "longest"), [(1, 1), (5, 63), (5, 700), (70, 64), (70, 65), (70, 701)])
+def test_long_sequences_are_drawn_in_stretches(method: str, n: int, longest: int) -> None:
+    """Some end in the first stretch, some in later ones, some not at all."""
+    params = rarely_ended(0.01)
+    rows = bigram.sample(n, params, 7, length=longest, method=method, first_row=2**40)
+    ends = [int(np.argmax(row == 1)) + 1 if 1 in row else longest for row in rows]
+    for threads in (1, 2):
+        tokens, offsets = bigram.sample_sequences(
+            n, params, 7, longest=longest, method=method, first_row=2**40, threads=threads
+        )
+        assert tokens.dtype == np.int32
+        assert np.diff(offsets).tolist() == ends
+        assert tokens.tolist() == [t for row, end in zip(rows, ends, strict=True) for t in row[:end]]
+
+
+def test_parts_of_many_sequences_are_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where few tokens are drawn at once."""
+    expected = bigram.sample_sequences(100, rarely_ended(0.01), 7, longest=1000)
+    monkeypatch.setattr(sequences, "ROWS", 30)
+    monkeypatch.setattr(sequences, "_AT_ONCE", 2000)
+    assert_same_bits(bigram.sample_sequences(100, rarely_ended(0.01), 7, longest=1000), expected)
+
+
+def test_sequences_take_no_more_than_their_tokens() -> None:
+    """2**31 tokens of each would take terabytes."""
+    expected = bigram.sample_sequences(500, rarely_ended(0.05), 7, longest=1000)
+    assert np.diff(expected[1]).max() < 1000
+    assert_same_bits(bigram.sample_sequences(500, rarely_ended(0.05), 7, longest=2**31), expected)
 
 
 def test_a_fit_finds_the_chain_again() -> None:

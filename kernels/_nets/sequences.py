@@ -3,6 +3,7 @@
 N sequences are flat tokens and N + 1 offsets; those of one length are an array (N, T).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.rows import WORTH_LIGHT, in_parts
 
-AT_ONCE = 2**22  # tokens that are drawn before they are cut
+_AT_ONCE = 2**22  # tokens that are drawn before they are cut
+_FIRST = 64  # of each row; then twice as many each time, as long as rows have not ended
+ROWS = _AT_ONCE // _FIRST  # whose sequences are drawn together
 
 
 def ragged(name: str, value: Any) -> tuple[Array, Array]:
@@ -136,11 +139,37 @@ def counts(flat: Array, offsets: Array, states: int) -> tuple[Array, Array]:
     return first, pairs
 
 
-def ended(tokens: Array, end: int) -> tuple[Array, Array]:
-    """(tokens, lengths) of rows that are cut behind their first `end`."""
-    ends = tokens == end
-    lengths = np.where(ends.any(1), 1 + ends.argmax(1), tokens.shape[1])
-    return tokens[np.arange(tokens.shape[1]) < lengths[:, None]], lengths
+def drawn(draw: Callable[..., Array], numbers: Array, before: int, longest: int, end: int) -> Any:
+    """(tokens, lengths) of rows up to their first `end`, or their first `longest` tokens.
+
+    draw(numbers, states, start, count): so many tokens of these rows from column `start` on, a multiple of 4,
+    and from these states on; state `before` stands for none.
+    """
+    going, states = np.arange(len(numbers)), np.full(len(numbers), before, np.uint32)
+    lengths, pieces = np.zeros(len(numbers), np.int64), []
+    start, count = 0, _FIRST
+    while going.size and start < longest:
+        tokens = draw(numbers[going], states, start, min(count, longest - start))
+        ends = tokens == end
+        more = ~ends.any(1)
+        sizes = np.where(more, tokens.shape[1], 1 + ends.argmax(1))
+        pieces.append((tokens, sizes, going, lengths[going]))
+        lengths[going] += sizes
+        going, states = going[more], tokens[more, -1].astype(np.uint32)
+        start, count = start + count, max(_FIRST, min(2 * count, _AT_ONCE // max(1, going.size) // 4 * 4))
+    firsts, flat = np.cumsum(lengths) - lengths, np.empty(lengths.sum(), np.int32)
+    for tokens, sizes, rows, done in pieces:
+        _copy(tokens, sizes, firsts[rows] + done, flat)
+    return flat, lengths
+
+
+@jit_exact
+def _copy(tokens: Any, sizes: Any, places: Any, flat: Any) -> None:
+    """The first tokens of each row, so many as its size, to their places."""
+    isolate()
+    for n in range(tokens.shape[0]):
+        for t in range(sizes[n]):
+            flat[places[n] + t] = tokens[n, t]
 
 
 def joined(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:

@@ -16,6 +16,7 @@ STREAM = np.uint32(0)  # of the words
 LANES = 32  # chains or blocks side by side: 8 took 3 times as long for a token, 16 a tenth longer
 FEWEST = 9  # rows that are faster side by side than one after the other
 _CHUNK = 64  # tokens whose words are drawn at once
+_ROWS = 8 * LANES  # whose numbers are written down at once
 _FIRST, _LONGEST = 4096, 2**22  # tokens of a stretch of blocks
 _SPOILED = 4  # a stretch is worth its blocks while fewer than one in so many tokens are redone
 
@@ -23,7 +24,8 @@ _SPOILED = 4  # a stretch is worth its blocks while fewer than one in so many to
 class Kernels(NamedTuple):
     """What one method of drawing makes."""
 
-    rows: Any  # (lo, hi, tokens, first_row, key, tables)
+    rows: Any  # (lo, hi, tokens, first_row, key, tables): from the first token on
+    onward: Any  # (lo, hi, tokens, places, key, tables): as `rows_onward_of`
     blocks: Any  # (tokens, start, stop, state, row, key, tables, report)
     patch: Any  # (tokens, start, stop, state, row, key, tables): how many tokens were redone
 
@@ -43,16 +45,16 @@ class Blocks(NamedTuple):
 
 
 def one_by_one(step: Any) -> Any:
-    """Tokens start to stop - 1 of one row from a state on; start: a multiple of 4."""
+    """All of `tokens`, those of one row from column `start` on, a multiple of 4, and from a state on."""
 
     @jit_exact
-    def one(tokens: Any, start: Any, stop: Any, state: Any, row: Any, key: Any, tables: Any) -> Any:
+    def one(tokens: Any, start: Any, state: Any, row: Any, key: Any, tables: Any) -> Any:
         isolate()
-        each = tables.words
+        each, count = tables.words, tokens.shape[0]
         words = np.empty(_CHUNK * each, np.uint32)
-        for at in range(start, stop, _CHUNK):
-            fill_words(words, row, at // 4 * each, key, STREAM)
-            for t in range(min(_CHUNK, stop - at)):
+        for at in range(0, count, _CHUNK):
+            fill_words(words, row, (start + at) // 4 * each, key, STREAM)
+            for t in range(min(_CHUNK, count - at)):
                 state = step(words, t * each, state, tables)
                 tokens[at + t] = state
         return state
@@ -80,35 +82,57 @@ def side_by_side(step: Any) -> Any:
     return together
 
 
-def each_row_of(one: Any) -> Any:
-    """Rows one after the other."""
+def each_row_onward_of(one: Any) -> Any:
+    """As `rows_onward_of`, one after the other."""
 
     @jit_exact
-    def rows(lo: Any, hi: Any, tokens: Any, first_row: Any, key: Any, tables: Any) -> None:
+    def onward(lo: Any, hi: Any, tokens: Any, places: Any, key: Any, tables: Any) -> None:
         isolate()
+        numbers, states, start = places
         for n in range(lo, hi):
-            one(tokens[n], 0, tokens.shape[1], _before(tables), first_row + n, key, tables)
+            one(tokens[n], start, states[n], numbers[n], key, tables)
 
-    return rows
+    return onward
 
 
-def rows_of(each_row: Any, together: Any) -> Any:
-    """Rows side by side; the few that are left one after the other."""
+def rows_onward_of(each_row: Any, together: Any) -> Any:
+    """Rows side by side, the few that are left one after the other.
+
+    places: (number of each row, its state, the column that all go on from, a multiple of 4).
+    """
 
     @jit_exact
-    def rows(lo: Any, hi: Any, tokens: Any, first_row: Any, key: Any, tables: Any) -> None:
+    def onward(lo: Any, hi: Any, tokens: Any, places: Any, key: Any, tables: Any) -> None:
         isolate()
+        numbers, before, begin = places
         length, flat = tokens.shape[1], tokens.ravel()
-        places = np.empty(LANES, np.int64), np.zeros(LANES, np.int64), np.empty(LANES, np.uint64)
+        lanes = np.empty(LANES, np.int64), np.full(LANES, begin // 4), np.empty(LANES, np.uint64)
         states = np.empty(LANES, np.uint32)
         for start in range(lo, hi, LANES):
             if hi - start < FEWEST:
-                each_row(start, hi, tokens, first_row, key, tables)
+                each_row(start, hi, tokens, places, key, tables)
                 continue
             for b in range(LANES):  # too many do the last row again
                 row = min(start + b, hi - 1)
-                places[0][b], places[2][b], states[b] = first_row + row, row * length, _before(tables)
-            together(flat, places, states, length, key, tables)
+                lanes[0][b], lanes[2][b], states[b] = numbers[row], row * length, before[row]
+            together(flat, lanes, states, length, key, tables)
+
+    return onward
+
+
+def rows_of(onward: Any) -> Any:
+    """Rows from their first token on."""
+
+    @jit_exact
+    def rows(lo: Any, hi: Any, tokens: Any, first_row: Any, key: Any, tables: Any) -> None:
+        isolate()
+        size = max(1, min(_ROWS, hi - lo))
+        numbers, states = np.empty(size, np.int64), np.full(size, _before(tables))
+        for start in range(lo, hi, size):
+            some = tokens[start : min(start + size, hi)]
+            for n in range(some.shape[0]):
+                numbers[n] = first_row + start + n
+            onward(0, some.shape[0], some, (numbers, states, 0), key, tables)
 
     return rows
 
@@ -181,13 +205,13 @@ def blocks_of(one: Any, stretch: Any) -> Any:
             if redone > LANES * size // _SPOILED:
                 end = min(stop, start + pause * LANES * size)
                 report[3] += end - start
-                state = one(tokens, start, end, state, row, key, tables)
+                state = one(tokens[start:end], start, state, row, key, tables)
                 start, length, pause = end, 2 * length, 2 * pause
             else:
                 pause = 1
             length = min(2 * length, _LONGEST)
         report[3] += stop - start
-        one(tokens, start, stop, state, row, key, tables)
+        one(tokens[start:stop], start, state, row, key, tables)
 
     return blocks
 
@@ -195,13 +219,14 @@ def blocks_of(one: Any, stretch: Any) -> Any:
 def kernels_of(step: Any) -> Kernels:
     """Those of a step of one word, of which several go side by side."""
     one, together, patch = one_by_one(step), side_by_side(step), patch_of(step)
-    rows = rows_of(each_row_of(one), together)
-    return Kernels(rows, blocks_of(one, stretch_of(together, patch)), patch)
+    onward = rows_onward_of(each_row_onward_of(one), together)
+    return Kernels(rows_of(onward), onward, blocks_of(one, stretch_of(together, patch)), patch)
 
 
 def kernels_of_many_words(step: Any) -> Kernels:
     """Those of a step of several words, which go one after the other."""
-    return Kernels(each_row_of(one_by_one(step)), None, None)
+    onward = each_row_onward_of(one_by_one(step))
+    return Kernels(rows_of(onward), onward, None, None)
 
 
 @jit_inline
