@@ -25,7 +25,7 @@ from seqgap.kernels._core.rows import WORTH_HEAVY, RowKernel, in_parts
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._core.summary import summary
 from seqgap.kernels._nets import categories, sequences
-from seqgap.kernels._nets.token_chains import FEWEST, kernels_of, kernels_of_many_words
+from seqgap.kernels._nets.token_chains import FEWEST, Kernels, kernels_of, kernels_of_many_words
 from seqgap.kernels._nets.token_chains import Blocks as Blocks
 
 INT32 = np.dtype(np.int32)
@@ -33,7 +33,7 @@ STRATEGIES = ("auto", "steps", "blocks")
 _MOST_STATES, _LONGEST, _WORDS = 2**16, 2**31, 2**34  # the counter of a row has so many words
 _EXTREME = 1e300  # with more the result is the same, and products overflow
 _SUM_TOLERANCE = 1e-6  # of probabilities: float32 has it
-_METHODS = {
+_METHODS: dict[str, tuple[Any, Kernels]] = {
     "alias": (categories.alias_tables, kernels_of(categories.alias_step)),
     "inverse": (categories.inverse_tables, kernels_of(categories.inverse_step)),
     "gumbel": (categories.gumbel_tables, kernels_of_many_words(categories.gumbel_step)),

@@ -171,7 +171,7 @@ def test_the_chance_to_meet_all_of_ever_more_draws(k: int) -> None:
     assert diversity.probability_of_all(2**62, k) == pytest.approx(1, rel=0, abs=1e-15)
 
 
-@pytest.mark.parametrize("k", [1, 2, 3, 10**25, 10**56, 10**290, 10**300])
+@pytest.mark.parametrize("k", [1, 2, 3, 10**25, 10**56, 10**290, 10**300], ids="{:.0e}".format)
 @pytest.mark.parametrize("n", [1, 2, 2**62])
 def test_an_expected_ratio_is_a_ratio(n: int, k: int) -> None:
     assert 0 <= diversity.expected_unique_ratio(n, k) <= 1

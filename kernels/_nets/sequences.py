@@ -139,7 +139,9 @@ def counts(flat: Array, offsets: Array, states: int) -> tuple[Array, Array]:
     return first, pairs
 
 
-def drawn(draw: Callable[..., Array], numbers: Array, before: int, longest: int, end: int) -> Any:
+def drawn(
+    draw: Callable[..., Array], numbers: Array, before: int, longest: int, end: int
+) -> tuple[Array, Array]:
     """(tokens, lengths) of rows up to their first `end`, or their first `longest` tokens.
 
     draw(numbers, states, start, count): so many tokens of these rows from column `start` on, a multiple of 4,
