@@ -168,7 +168,8 @@ def test_expectations_of_uniform_draws() -> None:
 @pytest.mark.parametrize("k", [1, 2, 30])
 def test_the_chance_to_meet_all_of_ever_more_draws(k: int) -> None:
     """It would take years to count them."""
-    assert diversity.probability_of_all(2**62, k) == pytest.approx(1, rel=0, abs=1e-15)
+    chance = diversity.probability_of_all(2**62, k)
+    assert 1 - 1e-13 < chance <= 1
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 10**25, 10**56, 10**290, 10**300], ids="{:.0e}".format)
