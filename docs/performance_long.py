@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from timing import Report, Thunks, Work, installed, on_one_thread
 
+from seqgap import Chain
 from seqgap.bench.machine.variables import restart_without
 from seqgap.bench.model.registry import cases
-from seqgap.kernels import ar_process, bigram, diversity, mixture, rnn_ar
+from seqgap.kernels import ar_process, bigram, diversity, langevin, mixture, rnn_ar
 from seqgap.kernels.normal import standard_normal
 
 FLOAT64 = np.dtype(np.float64)
@@ -87,6 +88,19 @@ def series() -> Iterator[Work]:
         yield f"ar_process, phi = 0.9, 2^{power} steps", thunks, targets
 
 
+def walks() -> Iterator[Work]:
+    """One long chain of Langevin steps, all of whose states are kept."""
+    for adjust in (False, True):
+        params = langevin.random_params(2, 3, steps=200_000, step_size=0.2)
+        chain, start = Chain(params, adjust=adjust), np.zeros((1, 2))
+        thunks: Thunks = {
+            name: partial(chain.trajectory, start, 5, strategy=name) for name in ("steps", "blocks")
+        }
+        thunks["2 threads"] = partial(chain.trajectory, start, 5, strategy="blocks", threads=2)
+        kind = "adjusted" if adjust else "unadjusted"
+        yield f"langevin, {kind}, mixture of 3, D = 2, 200000 steps", thunks, []
+
+
 def mixtures() -> Iterator[Work]:
     """Steps of EM and samples, against scikit-learn."""
     if importlib.util.find_spec("sklearn") is None:
@@ -134,5 +148,5 @@ if __name__ == "__main__":
     restart_without()
     with on_one_thread():
         report = Report()
-        for works in (tokens(), series(), mixtures(), metrics()):
+        for works in (tokens(), series(), walks(), mixtures(), metrics()):
             report.compare(FLOAT64, works)

@@ -1,5 +1,6 @@
 """What the compiler made of the kernels: the functions of a library, their loops and what they call."""
 
+import functools
 import gc
 import re
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ LIBM = re.compile(
     r"|cbrt|hypot|sqrt|rint|round|floor|ceil|trunc|nearbyint|copysign)f?|numba_ldexp.*|_ZGV.*"
 )  # log10 is in what Numba writes into the message of a wrong shape: code that no kernel reaches
 PACKED = re.compile(r"\bv(?:fn?m(?:add|sub)\w*|mul)p[sd]\b.*%([yz])mm")  # multiplies and multiply-adds
+
+WRAPPERS = ("_ZN7cpython", "cfunc")  # Numba's, for callers in Python and C
 
 
 def machine_features() -> set[str]:
@@ -40,6 +43,23 @@ def libraries(module: str = "seqgap.kernels.") -> Iterator[tuple[Dispatcher, Any
                 yield item, signature, compiled.library
 
 
+def whole_libraries() -> list[Any]:
+    """Those of `libraries` whose functions are not all part of a larger one: nothing is looked at twice."""
+    names = {library: _own_names(library) for _, _, library in libraries()}
+    whole, seen = [], set[str]()
+    for library in sorted(names, key=lambda library: -len(names[library])):
+        if not names[library] <= seen:
+            whole.append(library)
+            seen |= names[library]
+    return whole
+
+
+def _own_names(library: Any) -> set[str]:
+    """Of its functions that are not always part of their callers."""
+    own = (part for part in defined(library) if "alwaysinline" not in attributes(part))
+    return {part.name for part in own if not part.name.startswith(WRAPPERS)}
+
+
 def row_kernels(dtype: Dtype) -> Iterator[tuple[str, Any]]:
     """(name, library) of the functions of rows lo to hi - 1 that this process has, for arrays of a dtype."""
     for function, signature, library in libraries():
@@ -62,6 +82,7 @@ def attributes(function: Any) -> str:
     return b" ".join(function.attributes).decode()
 
 
+@functools.cache
 def code(library: Any) -> dict[str, list[str]]:
     """The assembly of each function of a library, less Numba's wrappers for callers in Python and C."""
     found: dict[str, list[str]] = {}
@@ -71,7 +92,7 @@ def code(library: Any) -> dict[str, list[str]]:
         if label := re.match(r"([A-Za-z_][\w.$]*):", line):
             lines = found.setdefault(label[1], [])
         lines.append(line)
-    return {name: body for name, body in found.items() if not name.startswith(("_ZN7cpython", "cfunc"))}
+    return {name: body for name, body in found.items() if not name.startswith(WRAPPERS)}
 
 
 def libm_calls(lines: list[str]) -> set[str]:
@@ -111,6 +132,6 @@ def narrow(library: Any) -> dict[str, dict[int, int]]:
 
     A function that is always part of its callers is counted there alone.
     """
-    inlined = {part.name for part in defined(library) if "alwaysinline" in attributes(part)}
-    counts = {name: packed(lines) for name, lines in code(library).items() if name not in inlined}
+    own = _own_names(library)
+    counts = {name: packed(lines) for name, lines in code(library).items() if name in own}
     return {name: count for name, count in counts.items() if count[256] > count[512]}

@@ -1,7 +1,7 @@
 """Whether the kernels are right as compiled for the processor that NUMBA_CPU_NAME names; prints what is not.
 
-`python tests/target.py`: every operation against its reference, its bits against threads and the batch,
-and the vectors in the assembly of every function, with "width" as argument.
+`python tests/target.py results width`: results, every operation against its reference, and its bits against
+threads, the batch and blocks; width, the vectors in the assembly of every function.
 """
 
 import itertools
@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 from numba.core.registry import cpu_target
 
-from assembly import libraries, narrow, row_kernels, vectorises
+from assembly import narrow, row_kernels, vectorises, whole_libraries
 from bits import bits
 from seqgap.bench.measure.gate import WrongResultError, check
 from seqgap.bench.model.case import Call, Case, Dtype, Operation
 from seqgap.bench.model.registry import cases
+from seqgap.bench.plan.rungs import BLOCKS, STEPS
 from seqgap.kernels._core.jit import threads_available
 from seqgap.kernels._core.rows import WORTH_LIGHT
 
+STEP_BY_STEP = (STEPS, "numba-recurrence", "numba")  # the first that an operation has
 SIZES, BATCH, CUTS, MOST = (3, 17), 19, (0, 1, 7, 19), 41
 
 
@@ -67,6 +69,28 @@ def other_batches(case: Case, operation: Operation, dtype: Dtype) -> Iterator[st
             yield f"bits of {count} rows"
 
 
+def other_blocks(case: Case, operation: Operation, dtype: Dtype) -> Iterator[str]:
+    """Whether long chains in blocks have other bits than step by step."""
+    (size,) = operation.near([10_000])
+    call = operation.inputs(size, 1, dtype, 7)
+    steps = next(name for name in STEP_BY_STEP if name in operation.implementation_names)
+    results = (case.setup(operation.name, name)(call, size, dtype)() for name in (BLOCKS, steps))
+    first, second = (result[0] if isinstance(result, tuple) else result for result in results)
+    if bits(first) != bits(second):
+        yield "bits of blocks"
+
+
+def compile_all() -> None:
+    """Every kernel of every operation, for few rows and for many."""
+    for case in cases().values():
+        for operation, count in itertools.product(case.operations, (2, BATCH)):
+            for dtype in map(np.dtype, operation.dtypes):
+                (size,) = operation.near(SIZES[1:])
+                run(case, operation, operation.inputs(size, count, dtype, 1))
+                if BLOCKS in operation.implementation_names:
+                    list(other_blocks(case, operation, dtype))
+
+
 def failures() -> Iterator[str]:
     """Everything that is wrong with the results."""
     for case in cases().values():
@@ -75,13 +99,15 @@ def failures() -> Iterator[str]:
                 found = [*wrong_results(case, operation, dtype)]
                 if operation.rows is not None and operation.timed:
                     found += [*other_bits(case, operation, dtype), *other_batches(case, operation, dtype)]
+                if BLOCKS in operation.implementation_names:
+                    found += other_blocks(case, operation, dtype)
                 yield from (f"{case.stem}.{operation.name} {dtype}: {text}" for text in found)
 
 
 def short_vectors() -> Iterator[str]:
     """Functions that multiply in shorter vectors than the target has, and row kernels that do without."""
     if "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]:
-        yield from (f"half width: {name}" for _, _, library in libraries() for name in narrow(library))
+        yield from (f"half width: {name}" for library in whole_libraries() for name in narrow(library))
     kernels = [*row_kernels(np.dtype(np.float64)), *row_kernels(np.dtype(np.float32))]
     if len(kernels) < len(cases()):
         yield f"{len(kernels)} row kernels"
@@ -91,5 +117,8 @@ def short_vectors() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    for line in itertools.chain(failures(), short_vectors() if "width" in sys.argv else ()):
+    results, width = ("results" in sys.argv), ("width" in sys.argv)
+    if not results:
+        compile_all()
+    for line in itertools.chain(failures() if results else (), short_vectors() if width else ()):
         sys.stdout.write(f"{line}\n")

@@ -20,7 +20,7 @@ class Target(NamedTuple):
     """What to compile for."""
 
     needed: set[str]  # features of the machine that is to run it
-    checks: str  # "width" of the vectors besides the results
+    checks: tuple[str, ...]  # "results", and the "width" of the vectors
     name: str | None  # of the processor; None: this one
     features: str | None = None  # None: those of this machine, whatever the name
 
@@ -29,10 +29,12 @@ class Target(NamedTuple):
 AVX512 = {"avx512f", "avx512bw", "avx512dq", "avx512vl"}
 WITHOUT_AVX512 = {feature: there and not feature.startswith("avx512") for feature, there in HOST.items()}
 TARGETS = {
-    "haswell": Target({*HASWELL}, "width", "haswell", ",".join(f"+{feature}" for feature in HASWELL)),
-    "icelake-server": Target(AVX512, "width", "icelake-server"),
-    "znver4": Target(AVX512, "width", "znver4"),
-    "this-without-avx512": Target({"avx2", "fma"}, "results", None, FeatureMap(WITHOUT_AVX512).flatten()),
+    "haswell": Target(
+        {*HASWELL}, ("results", "width"), "haswell", ",".join(f"+{feature}" for feature in HASWELL)
+    ),
+    "icelake-server": Target(AVX512, ("width",), "icelake-server"),
+    "znver4": Target(AVX512, ("width",), "znver4"),
+    "this-without-avx512": Target({"avx2", "fma"}, ("results",), None, FeatureMap(WITHOUT_AVX512).flatten()),
 }
 
 
@@ -46,7 +48,7 @@ def test_kernels_compiled_for(name: str) -> None:
     said = {"NUMBA_CPU_NAME": target.name, "NUMBA_CPU_FEATURES": target.features}
     environment |= {key: value for key, value in said.items() if value is not None}
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("target.py")), target.checks],
+        [sys.executable, str(Path(__file__).with_name("target.py")), *target.checks],
         capture_output=True,
         text=True,
         env=environment,

@@ -172,7 +172,7 @@ def _run_cost(steps: int) -> Cost:
 CASE = Case(
     "langevin",
     (
-        *affine_steps.samples(_gaussian),
+        *affine_steps.samples(_gaussian, ("blocks",), (10_000, 100_000)),
         chains.operation(
             "run", _adjusted, _run_cost, rows=(0, None, None), compiled=chains.held("run"),
             noise=Noise(_uniforms, "uniform"), largest_dim=20,

@@ -8,7 +8,7 @@ import numpy as np
 
 from seqgap.bench.model import arrays
 from seqgap.bench.model.case import COUNT, NORMAL_FLOPS, Call, Cost, Dtype, Noise, Operation, Setup
-from seqgap.bench.peers.chains import DIM, held, operation, options_of, with_strategy
+from seqgap.bench.peers.chains import DIM, LENGTHS, held, operation, options_of, with_strategy
 from seqgap.kernels._nets.chain import Chain
 
 
@@ -84,17 +84,23 @@ def _scan_cost(steps: int) -> Cost:
     )
 
 
-def samples(inputs: Callable[..., Call], **libraries: Setup) -> tuple[Operation, Operation]:
-    """`sample` of a chain whose model is a Gaussian, whose law is known: step by step, and as one scan."""
+def samples(
+    inputs: Callable[..., Call], strategies: tuple[str, ...] = (), longest: tuple[int, ...] = (),
+    **libraries: Setup,
+) -> tuple[Operation, Operation]:  # fmt: skip
+    """`sample` of a chain whose model is a Gaussian, whose law is known: step by step, and as one scan.
+
+    longest: numbers of steps beyond those of all chains.
+    """
     shared = functools.partial(
         operation, rows=(COUNT, None, None), compiled=held("sample"), noise=Noise(_standardised),
-        largest_dim=100,
+        largest_dim=100, sizes=LENGTHS + longest,
     )  # fmt: skip
     own = arrays.implementations(
         numpy=numpy_affine, torch=torch_affine, jax=jax_affine, prepare=_affine_in_dtype,
         draw=lambda call, steps: (steps + 1, call.args[0], DIM), unrolled=True,
     )  # fmt: skip
     return (
-        shared("sample", inputs, _affine_cost, implementations=own | libraries),
+        shared("sample", inputs, _affine_cost, implementations=own | libraries, strategies=strategies),
         shared("scan", with_strategy("scan", inputs), _scan_cost, function="sample"),
     )
