@@ -8,7 +8,6 @@ Latents are interpolated by `lerp`, whose norm shrinks between normals, to .707 
 generative networks" (2016), for slerp.
 """
 
-import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,10 +37,11 @@ class Params(NamedTuple):
     """A map from K latents to D features, and the deviation of the noise on these.
 
     model: a Linear, or a Perceptron without time or context, whose weight_in is (H, K) and weight_out (D, H).
+    sigma: 8.7e-124 to 1.1e123 in float64, 6.8e-16 to 1.4e15 in float32, so that its square can be divided by.
     """
 
     model: Any
-    sigma: float | None = None  # above 0; None: no noise, and no density
+    sigma: float | None = None  # None: no noise, and no density
 
     @property
     def dim(self) -> int:
@@ -117,18 +117,22 @@ def random_params(
 class Decoder:
     """Params that are laid out once, for many calls: the functions here take it in place of Params.
 
-    What is done to the arrays of params later changes nothing. Raises TypeError or ValueError for wrong ones.
+    Its `params` have read-only copies of the arrays: what is done to these later changes nothing. Raises
+    TypeError or ValueError for wrong ones.
     """
 
     def __init__(self, params: Params) -> None:
         check.instance("params", params, Params)
-        self.params = copy.deepcopy(params)
         self.dim, self.latents, self.dtype = params.dim, params.latents, params.dtype
+        self.params = _read_only("params", params)
         self._maps: dict[np.dtype[Any], tuple[decoders.Maps, Any]] = {}
         self._densities: dict[np.dtype[Any], factors.Density] = {}
 
     def __repr__(self) -> str:
         return f"Decoder(D={self.dim}, latents={self.latents}, {self.dtype})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Decoder, (self.params,)
 
     def bound(self, dtype: np.dtype[Any]) -> tuple[decoders.Maps, Any]:
         """The row kernels of f and what they read, in a dtype."""
@@ -141,6 +145,18 @@ class Decoder:
         if dtype not in self._densities:
             self._densities[dtype] = _density(self.params, dtype)
         return self._densities[dtype]
+
+
+def _read_only(name: str, value: Any) -> Any:
+    """Params with read-only copies of their arrays, those of the model in them too."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        fields = value._asdict().items()
+        return type(value)(*(_read_only(f"{name}.{field}", item) for field, item in fields))
+    if value is None or isinstance(value, int | float | str):
+        return value
+    array = np.array(check.asarray(name, value))
+    array.flags.writeable = False
+    return array
 
 
 def _held(params: Params | Decoder) -> Decoder:
@@ -167,11 +183,13 @@ def _density(params: Params, dtype: np.dtype[Any]) -> factors.Density:
     weight, bias = _linear(params.model, FLOAT64)
     check.finite("params.model.weight", weight)
     check.finite("params.model.bias", bias)
-    return factors.density(weight, bias, _sigma(params), dtype)
+    return factors.density(weight, bias, _sigma(params, dtype), dtype)
 
 
-def _sigma(params: Params) -> float:
-    return check.positive("params.sigma", params.sigma)
+def _sigma(params: Params, dtype: np.dtype[Any]) -> float:
+    sigma = check.positive("params.sigma", params.sigma)
+    check.between(f"params.sigma, for {dtype}", np.asarray(sigma), *check.squarable(dtype))
+    return sigma
 
 
 def decode(z: ArrayLike, params: Params | Decoder, *, out: Array | None = None, threads: int = 1) -> Array:
@@ -207,7 +225,7 @@ def sample(
     n, key, held = check.count("n", n), key_of(seed, rng), _held(params)
     dtype, row, threads = held.dtype, check.first_row(first_row, n), check.threads(threads)
     maps, net = held.bound(dtype)
-    sigma = dtype.type(0 if held.params.sigma is None else _sigma(held.params))
+    sigma = dtype.type(0 if held.params.sigma is None else _sigma(held.params, dtype))
     x = check.output(out, dtype, (n, held.dim), params=params)
     maps.sample(threads, n, held.latents + held.dim, x, held.latents, (row, key), sigma, net)
     return x
@@ -237,17 +255,21 @@ def log_prob_estimate(
     Gaussian for each row. The normals are the first `draws` rows of stream 2 of `seed`, for every row: so
     estimates of different rows are not independent. standard_error: deviation(w) / (mean(w) sqrt(draws)), of
     the log by the delta method. Both are too small where few draws have all the weight, as with the prior for
-    many latents or a small sigma. Raises TypeError or ValueError for wrong arguments, NaN in x among them.
+    many latents or a small sigma. Where log w_s overflows for all draws, the value is -inf, its error inf:
+    the draws tell nothing. Raises TypeError or ValueError for wrong arguments, NaN in x among them.
     """
     source, key, held = check.batch("x", x), int(key_of(seed, rng)), _held(params)
     check.finite("x", source)
     _columns("x", source, "D", held.dim)
-    sigma, draws = _sigma(held.params), check.integer("draws", draws, 2, 2**31)
+    sigma, draws = _sigma(held.params, source.dtype), check.integer("draws", draws, 2, 2**31)
     eps = standard_normal(draws, held.latents, key, stream=_DRAWS, dtype=source.dtype)
     shape = len(source), held.latents
     given = None if proposal is None else importance.checked(proposal, source.dtype, shape)
     found = importance.estimates(source, eps, lambda z: decode(z, held), sigma, given)
-    return Estimate(*found.astype(source.dtype))
+    with np.errstate(over="ignore"):  # -inf of what only float64 holds
+        value, error = found.astype(source.dtype)
+    error[np.isneginf(value)] = np.inf
+    return Estimate(value, error)
 
 
 def probabilities(

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import pickle
 from typing import Any
 
 import mpmath
@@ -129,6 +130,39 @@ def test_what_is_laid_out_once_is_the_same(depth: int, dtype: Dtype) -> None:
     assert repr(held) == f"Decoder(D=6, latents=2, {dtype})"
 
 
+@pytest.mark.parametrize("depth", [0, 2])
+def test_a_decoder_has_read_only_arrays_of_its_own(depth: int, dtype: Dtype) -> None:
+    params = decoder.random_params(3, 1, latents=3, depth=depth, width=3, dtype=dtype)
+    held, z = decoder.Decoder(params), standard_normal(64, 3, 1, dtype=dtype)
+    expected = decoder.decode(z, params)
+    own = [value for value in held.params.model if isinstance(value, np.ndarray)]
+    assert not any(array.flags.writeable for array in own)
+    for array in own:
+        if array.shape == (3, 3):
+            for write in (lambda out: decoder.decode(z[:3], held, out=out),
+                          lambda out: decoder.sample(3, held, 1, out=out)):  # fmt: skip
+                with pytest.raises(ValueError, match=r"^out: expected a writeable C-contiguous array, got "):
+                    write(array)
+    arrays = [value for value in held.bound(dtype)[1] if isinstance(value, np.ndarray)]
+    assert not any(np.shares_memory(a, b) for a in arrays for b in (*own, *params.model[:5]))
+    assert_same_bits(decoder.decode(z, held), expected)
+    assert_same_bits(decoder.decode(z, pickle.loads(pickle.dumps(held))), expected)
+    held_lists = decoder.Decoder(decoder.Params(decoder.Linear([[1.0, 2]], [0.0])))  # type: ignore[arg-type]
+    assert decoder.decode([[1, 1]], held_lists).tolist() == [[3]]
+
+
+@pytest.mark.parametrize("depth", [0, 2])
+@pytest.mark.parametrize("verb", [decoder.decode, decoder.probabilities])
+def test_out_may_be_z_and_no_part_of_it(verb: Any, depth: int) -> None:
+    params, memory = decoder.random_params(3, 1, latents=3, depth=depth), standard_normal(41, 3, 1)
+    for any_params in (params, decoder.Decoder(params)):
+        expected, z = verb(memory[:40], any_params), memory[:40].copy()
+        assert verb(z, any_params, out=z) is z
+        assert_same_bits(z, expected)
+        with pytest.raises(ValueError, match=r"^out: expected no overlap with z, got overlapping memory$"):
+            verb(memory[:40], any_params, out=memory[1:])
+
+
 def test_moments_of_samples() -> None:
     params, n = decoder.random_params(4, 2, latents=2), 200_000
     x = decoder.sample(n, params, 3) - params.model.bias
@@ -197,6 +231,26 @@ def test_the_posterior_as_proposal_is_exact() -> None:
     wide = mean + 0.1, 1.5 * deviation
     value, error = decoder.log_prob_estimate(x, params, 4000, 1, proposal=wide)
     assert np.all(np.abs(value - decoder.log_prob(x, params)) < 5 * error)
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["prior", "proposal"])
+def test_an_estimate_without_any_weight_is_none(given: bool, dtype: Dtype) -> None:
+    """Beside a row that has weights, and in float32 one whose value only float64 holds."""
+    params = decoder.random_params(2, 1, latents=3, dtype=dtype)
+    if dtype == FLOAT64:
+        x = np.array([[0.1, 0.2], [1e200, 0]])
+    else:
+        x, params = np.array([[0.1, 0.2], [1e30, 0]], dtype), params._replace(sigma=1e-2)
+    proposal = (np.zeros((2, 3)), np.ones((2, 3))) if given else None
+    value, error = decoder.log_prob_estimate(x, params, 9, 1, proposal=proposal)
+    assert np.isfinite([value[0], error[0]]).all()
+    assert value[1] == -np.inf
+    assert error[1] == np.inf
+
+
+def test_an_estimate_of_a_map_that_overflows_is_told() -> None:
+    linear = decoder.Params(decoder.Linear(np.full((1, 1), 1e200), np.zeros(1)), 1.0)
+    assert [float(a[0]) for a in decoder.log_prob_estimate([[0.0]], linear, 9, 1)] == [-np.inf, np.inf]
 
 
 def test_estimates_do_not_depend_on_the_batch() -> None:
@@ -296,6 +350,31 @@ def test_what_decode_refuses() -> None:
     for name in ("dim", "latents"):
         refused(ValueError, name, decoder.random_params, **{"dim": 2, "seed": 1, name: 0})
     refused(ValueError, "depth", decoder.random_params, 2, 1, depth=-1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sigma"),
+    [("f4", 1e-20), ("f4", 1e-16), ("f4", 2e15), ("f4", 1e39), ("f8", 1e-155), ("f8", 1e200)],
+)
+def test_a_sigma_whose_square_is_not_normal_is_refused(kind: str, sigma: float) -> None:
+    dtype = np.dtype(kind)
+    params = decoder.random_params(5, 1, dtype=dtype)._replace(sigma=sigma)
+    calls: list[tuple[Any, Any]] = [(decoder.log_prob, ()), (decoder.log_prob_estimate, (5, 1))]
+    for function, more in calls:
+        refused(ValueError, f"params.sigma, for {dtype}", function, np.ones((3, 5), dtype), params, *more)
+    refused(ValueError, f"params.sigma, for {dtype}", decoder.sample, 3, params, 1)
+
+
+@pytest.mark.parametrize(("kind", "sigma"), [("f4", 1e-15), ("f4", 1e15), ("f8", 1e-123), ("f8", 1e123)])
+def test_the_least_and_largest_sigma_give_a_density(kind: str, sigma: float) -> None:
+    """With a map of 0, so that features are independent normals."""
+    linear = decoder.Linear(np.zeros((3, 2), kind), np.zeros(3, kind))
+    x = np.array([[0.5, -1, 2]]) * sigma
+    exact = stats.norm.logpdf(x, scale=sigma).sum(1)
+    found = decoder.log_prob(x.astype(kind), decoder.Params(linear, sigma))
+    estimate = decoder.log_prob_estimate(x.astype(kind), decoder.Params(linear, sigma), 4, 1)
+    np.testing.assert_allclose(found, exact, rtol=1e-5)
+    np.testing.assert_allclose(estimate.value, exact, rtol=1e-5)
 
 
 def test_what_densities_refuse() -> None:

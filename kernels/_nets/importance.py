@@ -19,9 +19,10 @@ def estimates(
 ) -> Array:
     """(2, N), float64: estimates for rows of x and their standard errors, from normals eps (S, K)."""
     found = np.empty((2, len(x)))
-    for row, (means, ratio) in enumerate(_draws(len(x), eps, decode, proposal)):
-        squares = np.square(x[row].astype(float) - means).sum(1)
-        found[:, row] = _log_mean(ratio - 0.5 * squares / sigma**2)
+    with np.errstate(over="ignore", invalid="ignore"):  # far rows have weights of 0, and NaN stays NaN
+        for row, (means, ratio) in enumerate(_draws(len(x), eps, decode, proposal)):
+            squares = np.square(x[row].astype(float) - means).sum(1)
+            found[:, row] = _log_mean(ratio - 0.5 * squares / sigma**2)
     found[0] -= x.shape[1] * (np.log(sigma) + 0.5 * np.log(2 * np.pi))
     return found
 
@@ -54,7 +55,8 @@ def _draws(
 def _log_mean(logs: Array) -> tuple[Any, Any]:
     """The log of the mean of exp(logs), and its standard error by the delta method."""
     largest = logs.max()
-    with np.errstate(invalid="ignore"):  # NaN of weights that are not numbers
-        weights = np.exp(logs - largest)
-        mean = weights.mean()
-        return largest + np.log(mean), weights.std(ddof=1) / mean / np.sqrt(logs.size)
+    if largest == -np.inf:
+        return largest, np.inf
+    weights = np.exp(logs - largest)
+    mean = weights.mean()
+    return largest + np.log(mean), weights.std(ddof=1) / mean / np.sqrt(logs.size)
