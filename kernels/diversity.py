@@ -22,6 +22,7 @@ from seqgap.kernels._nets.neighbours import cross_rows, radius_rows
 _radii = RowKernel(radius_rows, WORTH_HEAVY)
 _MODE_RADIUS = 3  # standard deviations
 _MOST_MET = 2**24  # states of `probability_of_all`, whose steps are at least their square
+_MOST_BITS = 900  # of entries of `modes_covered`: no difference or norm of such overflows
 _ROUNDING = 2.0**-56  # what changes no chance that is near 1
 
 
@@ -76,10 +77,13 @@ def _scaled(real: Array, fake: Array) -> tuple[Array, Array]:
     """Both in one dtype, and over one power of two, which is exact, so that no square overflows."""
     if real.shape[1] != fake.shape[1]:
         raise ValueError(f"fake: expected {real.shape[1]} columns, as real has, got {fake.shape[1]}")
-    dtype = np.result_type(real, fake)
-    largest = max(float(np.max(np.abs(batch), initial=0)) for batch in (real, fake))
-    exponent = -math.frexp(largest)[1]
+    dtype, exponent = np.result_type(real, fake), -_exponent(real, fake)
     return np.ldexp(real.astype(dtype), exponent), np.ldexp(fake.astype(dtype), exponent)
+
+
+def _exponent(*batches: Array) -> int:
+    """The power of two that is above all entries."""
+    return math.frexp(max(float(np.max(np.abs(batch), initial=0)) for batch in batches))[1]
 
 
 def _squared_radii(batch: Array, rank: int, threads: int) -> Array:
@@ -190,21 +194,31 @@ def modes_covered(x: ArrayLike, means: ArrayLike, scales: ArrayLike) -> Modes:
     The rule of VEEGAN (Srivastava et al., 2017) and PacGAN (Lin et al., 2018) for rings and grids of
     Gaussians in the plane. scales: standard deviations, one for all or (K,). Of two means that are equally
     near the first counts. The rule is one for few dimensions: the norm of D normals is about sqrt(D), so of a
-    perfect sample .989 are within at D = 2, .47 at D = 10. Raises TypeError or ValueError for wrong
-    arguments.
+    perfect sample .989 are within at D = 2, .47 at D = 10. Data may have any scale. Raises TypeError or
+    ValueError for wrong arguments.
     """
     batch, centres = _rows(x).astype(np.float64), _finite("means", means).astype(np.float64)
     if centres.shape[1] != batch.shape[1] or not len(centres):
         raise ValueError(f"means: expected shape (K, {batch.shape[1]}), K at least 1, got {centres.shape}")
     deviations = _deviations(scales, len(centres))
+    less = min(0, _MOST_BITS - _exponent(batch, centres))
+    batch, centres, deviations = (np.ldexp(array, less) for array in (batch, centres, deviations))
     mode, distance = np.zeros(len(batch), np.int64), np.full(len(batch), np.inf)
     for index, centre in enumerate(centres):
-        offset = np.linalg.norm(batch - centre, axis=1)
+        offset = _norms(batch - centre)
         nearer = offset < distance
         mode[nearer], distance[nearer] = index, offset[nearer]
-    near = distance <= _MODE_RADIUS * deviations[mode]
+    with np.errstate(over="ignore"):  # a radius of inf holds all
+        near = distance <= _MODE_RADIUS * deviations[mode]
     counts = np.bincount(mode[near], minlength=len(centres))
     return Modes(int(np.count_nonzero(counts)), float(np.mean(near)), counts)
+
+
+def _norms(rows: Array) -> Array:
+    """Norms of rows, each over a power of two, which is exact: no square over- or underflows."""
+    exponents = np.frexp(np.abs(rows).max(1))[1]
+    norms: Array = np.linalg.norm(np.ldexp(rows, -exponents[:, None]), axis=1)
+    return np.asarray(np.ldexp(norms, exponents))
 
 
 def _deviations(scales: ArrayLike, count: int) -> Array:

@@ -241,6 +241,20 @@ def test_what_prdc_refuses() -> None:
     refused(ValueError, "threads", diversity.prdc, REAL, FAKE, 1, threads=0)
 
 
+@pytest.mark.parametrize("scale", [1e-310, 1e-165, 1e-20, 1.0, 1e160, 2e307])
+def test_modes_of_any_scale(scale: float) -> None:
+    x, means = np.array([[0, 0], [1, 1], [8, 8], [3, 3], [-8, -8]]), np.array([[0, 0], [8, 8], [-8.0, -8]])
+    found = diversity.modes_covered(x * scale, means * scale, 0.5 * scale)
+    assert found.counts.tolist() == [2, 1, 1]
+    assert (found.covered, found.share) == (3, 0.8)
+
+
+def test_modes_that_are_near_beside_one_that_is_far() -> None:
+    means = np.array([[1.0], [0], [1e-200]])
+    assert diversity.modes_covered([[1e-200], [1]], means, 1e-201).counts.tolist() == [1, 0, 1]
+    assert diversity.modes_covered([[5.0]], means, 1e308).counts.tolist() == [1, 0, 0]
+
+
 def test_what_counts_refuse() -> None:
     ratio, modes = diversity.unique_ratio, diversity.modes_covered
     refused(ValueError, "x", ratio, [[np.nan]], decimals=1)
