@@ -180,12 +180,10 @@ def em_step(x: ArrayLike, params: Params, *, floor: float = 1e-6, threads: int =
     x: (N, D), finite; float32 is summed in blocks of 1024 rows. The result has its dtype and does not depend
     on `threads`. Raises TypeError or ValueError for wrong arguments, ValueError for fewer rows than
     components, for a component that holds less than a thousandth of a row, and for a covariance that is
-    singular.
+    singular or larger than Params of that dtype may have.
     """
     source = check.batch("x", x)
-    old, floor = _components(params, source), check.nonnegative("floor", floor)
-    _refuse_few(source, len(old.weight))
-    fields = Components(*(field.astype(FLOAT64, copy=False) for field in old))
+    fields, floor = _started(params, source, "params"), _floor(floor, source.dtype)
     threads, where = check.threads(threads), "at this step"
     found = maximisation.passed(source, fields, threads, where)
     new = maximisation.maximised(source, found, floor, threads, where)
@@ -199,17 +197,16 @@ def fit(
     """Maximum likelihood by expectation and maximisation, from `start`: diagonal or full as its covariances.
 
     Steps as in `em_step`, at most so many, until one changes the mean of log p(x) by less than `tolerance`;
-    with 0 all are taken. floor: what each step adds to variances, 0 or more. For a start see `start_params`;
+    with 0 all are taken. floor: what each step adds to variances, from 0 to 2.2e30 in float32, to 1.3e246 in
+    float64. For a start see `start_params`;
     the best of some is `max(fits, key=lambda fit: fit.history[-1])`.
 
     Raises TypeError or ValueError for wrong arguments, and as `em_step`, naming component and step. A
     component that is left with equal rows alone is kept by the floor and told in `Fit.collapsed`.
     """
     source = check.batch("x", x)
-    new, steps = _components(start, source, "start"), check.count("steps", steps, 1)
-    tolerance, floor = check.nonnegative("tolerance", tolerance), check.nonnegative("floor", floor)
-    _refuse_few(source, len(new.weight))
-    fields = Components(*(field.astype(FLOAT64, copy=False) for field in new))
+    fields, steps = _started(start, source, "start"), check.count("steps", steps, 1)
+    tolerance, floor = check.nonnegative("tolerance", tolerance), _floor(floor, source.dtype)
     run = maximisation.run(source, fields, (steps, tolerance, floor), check.threads(threads))
     history = np.array(run.history)
     return Fit(
@@ -231,12 +228,13 @@ def start_params(
     x: (N, D), finite; params have its dtype. Raises TypeError or ValueError for wrong arguments, also where
     components are more than the different rows of x.
     """
-    source, floor = _data(x), check.nonnegative("floor", floor)
-    components = check.count("components", components, 1)
-    _refuse_few(source, components)
+    source = _data(x)
+    components, limits = check.count("components", components, 1), (_floor(floor, source.dtype), source.dtype)
+    if components > len(source):
+        raise ValueError(f"components: expected at most {len(source)}, the rows of x, got {components}")
     key, full, rows = key_of(seed, rng), check.flag("full", full), source.astype(float)
     labels = partitions.nearest_centers(rows, components, key)
-    return _params(partitions.of_labels(rows, labels, full, floor, pooled=True), source)
+    return _params(partitions.of_labels(rows, labels, full, limits, pooled=True), source)
 
 
 def fit_labelled(x: ArrayLike, labels: ArrayLike, *, full: bool = False, floor: float = 1e-6) -> Params:
@@ -246,27 +244,42 @@ def fit_labelled(x: ArrayLike, labels: ArrayLike, *, full: bool = False, floor: 
     from 0 to the largest. Params have the dtype of x. Raises TypeError or ValueError for wrong arguments, and
     ValueError for a covariance that is singular.
     """
-    source, floor = _data(x), check.nonnegative("floor", floor)
+    source = _data(x)
+    limits = _floor(floor, source.dtype), source.dtype
     known, full = check.integers("labels", labels, 1), check.flag("full", full)
     if len(known) != len(source):
         raise ValueError(f"labels: expected one for each of {len(source)} rows, got {len(known)}")
     present = np.unique(known)
     if not np.array_equal(present, np.arange(len(present))):
         raise ValueError(f"labels: expected all from 0 to the largest, got {present.tolist()!r:.60}")
-    return _params(partitions.of_labels(source.astype(float), known, full, floor), source)
+    return _params(partitions.of_labels(source.astype(float), known, full, limits), source)
 
 
 def _data(x: ArrayLike) -> Array:
     """A batch with rows, all finite."""
     source = check.batch("x", x)
-    check.count("x rows", len(source), 1)
+    if not len(source):
+        raise ValueError(f"x: expected at least 1 row, got shape {source.shape}")
     check.finite("x", source)
     return source
 
 
-def _refuse_few(source: Array, components: int) -> None:
-    if components > len(source):
-        raise ValueError(f"components: expected at most {len(source)}, the rows of x, got {components}")
+def _floor(value: Any, dtype: np.dtype[Any]) -> float:
+    """A floor of variances whose deviation Params of a dtype may have."""
+    floor = check.nonnegative("floor", value)
+    check.between(f"floor, for {dtype}", np.asarray(floor), 0, maximisation.most_floor(dtype))
+    return floor
+
+
+def _started(params: Any, source: Array, name: str) -> Components:
+    """The fields that steps begin from, in float64, all finite, and no more components than rows."""
+    fields = _components(params, source, name)
+    check.finite(f"{name}.mean", fields.mean)
+    check.finite(f"{name}.scale", np.tril(fields.scale) if fields.scale.ndim == 3 else fields.scale)
+    if len(fields.weight) > len(source):
+        expected = f"at least {len(fields.weight)} rows, the components of {name}"
+        raise ValueError(f"x: expected {expected}, got {len(source)}")
+    return Components(*(field.astype(FLOAT64, copy=False) for field in fields))
 
 
 def _params(components: Components, source: Array) -> Params:

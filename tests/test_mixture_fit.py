@@ -12,6 +12,7 @@ from bits import assert_same_bits
 from seqgap.bench.measure.gate import difference
 from seqgap.bench.model.case import Dtype, plain_value
 from seqgap.kernels import mixture
+from seqgap.kernels._core import check
 from seqgap.kernels._core.jit import threads_available
 from seqgap.kernels.normal import standard_normal
 from seqgap.reference import mixture as reference
@@ -286,15 +287,24 @@ FAR = PARAMS._replace(mean=PARAMS.mean + np.array([[0.0], [0.0], [1000.0]]))
 LINE = np.outer(np.arange(6.0), [1.0, 2.0, -1.0])
 fit, em_step, start, labelled = mixture.fit, mixture.em_step, mixture.start_params, mixture.fit_labelled
 WRONG: list[tuple[type[Exception], str, Callable[[], Any]]] = [
-    (ValueError, "components: expected at most 2, the rows of x, got 3", lambda: fit(X[:2], PARAMS)),
-    (ValueError, "components: expected at most 2, the rows of x, got 3", lambda: em_step(X[:2], PARAMS)),
+    (ValueError, "x: expected at least 3 rows, the components of start, got 2", lambda: fit(X[:2], PARAMS)),
+    (ValueError, "x: expected at least 3 rows, the components of params, got 2",
+     lambda: em_step(X[:2], PARAMS)),
+    (ValueError, "x: expected at least 3 rows, the components of params, got 0",
+     lambda: em_step(X[:0], PARAMS)),
+    (ValueError, "start.mean: expected finite values, got NaN",
+     lambda: fit(X, PARAMS._replace(mean=NAN[:3] * np.nan))),
+    (ValueError, "params.mean: expected finite values, got NaN",
+     lambda: em_step(X, PARAMS._replace(mean=NAN[:3] * np.nan))),
+    (ValueError, "params.scale: expected finite values, got NaN",
+     lambda: em_step(X, PARAMS._replace(scale=np.eye(3) + np.tril(np.full((3, 3, 3), np.nan), -1)))),
     (ValueError, "components: expected at most 6, the rows of x, got 7", lambda: start(X, 7, 1)),
     (ValueError, "components: expected at most 1, the different rows of x, got 2", lambda: start(SAME, 2, 1)),
     (ValueError, "components: expected an integer from 1", lambda: start(X, 0, 1)),
     (TypeError, "components: expected an integer, got", lambda: start(X, 2.0, 1)),  # type: ignore[arg-type]
-    (ValueError, "components: expected at least 0.001 rows for each, got 0 rows of component 2 at step 1",
+    (ValueError, "x: expected at least 0.001 rows for each component, got 0 for component 2 at step 1",
      lambda: fit(X, FAR)),
-    (ValueError, "components: .* component 2 at this step", lambda: em_step(X, FAR)),
+    (ValueError, "x: .* component, got 0 for component 2 at this step", lambda: em_step(X, FAR)),
     (ValueError, "x: expected finite values", lambda: fit(NAN, PARAMS)),
     (ValueError, "x: expected finite values", lambda: em_step(NAN, PARAMS)),
     (ValueError, "x: expected finite values", lambda: start(np.where(np.isnan(NAN), np.inf, X), 2, 1)),
@@ -302,7 +312,8 @@ WRONG: list[tuple[type[Exception], str, Callable[[], Any]]] = [
     (ValueError, "x: expected rows so near to a component", lambda: fit(1e200 * X, PARAMS)),
     (ValueError, "x: expected rows whose squared distances", lambda: start(1e200 * X, 2, 1)),
     (ValueError, r"x: expected 2 dimensions \(N, D\)", lambda: fit(X[0], PARAMS)),
-    (ValueError, "x rows: expected", lambda: start(X[:0], 1, 1)),
+    (ValueError, r"x: expected at least 1 row, got shape \(0, 3\)", lambda: start(X[:0], 1, 1)),
+    (ValueError, r"x: expected at least 1 row, got shape \(0, 3\)", lambda: labelled(X[:0], [])),
     (ValueError, "x has 2 columns, start is for D = 3", lambda: fit(X[:, :2], PARAMS)),
     (ValueError, "x has 2 columns, params are for D = 3", lambda: em_step(X[:, :2], PARAMS)),
     (TypeError, "start: expected mixture.Params, got int", lambda: fit(X, 3)),  # type: ignore[arg-type]
@@ -339,3 +350,50 @@ WRONG: list[tuple[type[Exception], str, Callable[[], Any]]] = [
 def test_what_is_refused(error: type[Exception], message: str, call: Callable[[], Any]) -> None:
     with pytest.raises(error, match=f"^{message}"):
         call()
+
+
+def params_of(verb: str, x: Any, full: bool, floor: float) -> mixture.Params:
+    """What a function makes of rows in two groups."""
+    size = float(np.clip(np.abs(x).max(), *check.squarable(x.dtype)))
+    scale = size * (np.eye(2) if full else np.ones(2)) * np.ones((2, 1, 1) if full else (2, 1))
+    begin = mixture.Params(np.full(2, 0.5), x[:2], scale)
+    calls: dict[str, Callable[[], mixture.Params]] = {
+        "em_step": lambda: mixture.em_step(x, begin, floor=floor)[0],
+        "fit": lambda: mixture.fit(x, begin, steps=1, floor=floor).params,
+        "fit_labelled": lambda: mixture.fit_labelled(x, np.arange(len(x)) % 2, full=full, floor=floor),
+        "start_params": lambda: mixture.start_params(x, 2, 1, full=full, floor=floor),
+    }
+    return calls[verb]()
+
+
+VERBS = pytest.mark.parametrize("verb", ["em_step", "fit", "fit_labelled", "start_params"])
+
+
+@FULL
+@VERBS
+def test_fits_make_what_log_prob_takes_or_name_the_argument(verb: str, full: bool, dtype: Dtype) -> None:
+    """At the least and largest deviation of a dtype, and beyond them; no floor."""
+    low, high = check.squarable(dtype)
+    rows = standard_normal(60, 2, 3)
+    for scale in (30 * low, high / 30):
+        x = (scale * rows).astype(dtype)
+        assert np.isfinite(mixture.log_prob(x, params_of(verb, x, full, 0.0))).all()
+    with pytest.raises(
+        ValueError, match=r"^floor: expected a number that keeps covariances regular, got 0: "
+    ):
+        params_of(verb, (low / 30 * rows).astype(dtype), full, 0.0)
+    for scale in (30 * high, high * 1e4):
+        with pytest.raises(ValueError, match=rf"^x: expected rows whose .*, for {dtype}, got larger ones"):
+            params_of(verb, (scale * rows).astype(dtype), full, 0.0)
+
+
+@FULL
+@VERBS
+def test_a_floor_that_params_cannot_have_is_refused(verb: str, full: bool, dtype: Dtype) -> None:
+    x, most = standard_normal(60, 2, 3, dtype=dtype), check.squarable(dtype)[1] ** 2
+    params = params_of(verb, x, full, 0.9 * most)
+    np.testing.assert_allclose(covariances(params)[:, 0, 0], 0.9 * most, rtol=1e-6)
+    assert np.isfinite(mixture.log_prob(x, params)).all()
+    for floor in (1.1 * most, 1e50 * most):
+        with pytest.raises(ValueError, match=rf"^floor, for {dtype}: expected 0 to .*, got "):
+            params_of(verb, x, full, floor)

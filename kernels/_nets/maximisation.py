@@ -8,7 +8,7 @@ The sums are taken about the old means, so that rows far from 0 keep their varia
 many standard deviations, they are taken once more about the new one.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -68,11 +68,14 @@ def maximised(x: Array, found: Pass, floor: float, threads: int, where: str) -> 
     """The mixture after a step. Raises ValueError for components without rows, and singular covariances."""
     shift, spread = found.shift, found.spread
     _refuse_empty(spread.size, where)
-    if (spread.move**2 > _FAR * _variances(spread.covariance)).any():
+    with np.errstate(over="ignore", invalid="ignore"):
+        far = spread.move**2 > _FAR * _variances(spread.covariance)
+    if far.any():
         shift = (shift + spread.move).astype(x.dtype)
         spread, _ = _spread(x, found.arrays, shift, spread.covariance.ndim == 3, threads)
     mean = shift + spread.move
-    return Components(spread.size / spread.size.sum(), mean, factors(spread.covariance, mean, floor, where))
+    scale = factors(spread.covariance, mean, (floor, x.dtype), where)
+    return Components(spread.size / spread.size.sum(), mean, scale)
 
 
 def run(x: Array, start: Components, limits: tuple[int, float, float], threads: int) -> Run:
@@ -137,18 +140,27 @@ def _refuse_rows(x: Array, where: str) -> None:
 def _refuse_empty(size: Array, where: str) -> None:
     if not (size >= _FEWEST).all():
         k = int(np.argmin(size))
-        got = f"{size[k]:.3g} rows of component {k} {where}"
-        raise ValueError(f"components: expected at least {_FEWEST:g} rows for each, got {got}")
+        got = f"{size[k]:.3g} for component {k} {where}"
+        raise ValueError(f"x: expected at least {_FEWEST:g} rows for each component, got {got}")
 
 
-def factors(covariance: Array, mean: Array, floor: float, where: str) -> Array:
-    """Deviations, or Cholesky factors, of covariances with `floor` added to their diagonals.
+def most_floor(dtype: np.dtype[Any]) -> float:
+    """The variance that no component may reach."""
+    return check.squarable(dtype)[1] ** 2
 
+
+def factors(covariance: Array, mean: Array, limits: tuple[float, np.dtype[Any]], where: str) -> Array:
+    """Deviations, or Cholesky factors, of covariances with a floor added to their diagonals.
+
+    limits: (floor, dtype), of which the latter bounds deviations and pivots, as it does those of Params.
     A covariance is singular where a deviation, or a pivot, is no more than rounding: of the mean, or for a
     full one of the deviation itself.
     """
+    floor, dtype = limits
     variance = _variances(covariance) + floor
-    least = (_UNIT * mean) ** 2 + check.squarable(mean.dtype)[0] ** 2
+    _refuse_wide(variance, dtype, where)
+    with np.errstate(over="ignore"):
+        least = (_UNIT * mean) ** 2 + check.squarable(dtype)[0] ** 2
     if covariance.ndim == 2:
         _refuse_singular(variance, least, floor, where)
         return np.sqrt(variance)
@@ -169,10 +181,18 @@ def _cholesky(matrices: Array) -> Array:
         return np.array([_cholesky(matrix) for matrix in matrices])
 
 
+def _refuse_wide(variance: Array, dtype: np.dtype[Any], where: str) -> None:
+    most = most_floor(dtype)
+    wide = ~(variance < most).all(1)  # NaN is a sum that overflowed
+    if wide.any():
+        expected = f"rows whose variances are below {most:.3g}, for {dtype}"
+        raise ValueError(f"x: expected {expected}, got larger ones of component {np.argmax(wide)} {where}")
+
+
 def _refuse_singular(variance: Array, least: Array, floor: float, where: str) -> None:
-    wrong = ~((least < variance) & (variance < np.inf)).all(1)
+    wrong = ~(least < variance).all(1)
     if wrong.any():
-        got = f"{floor:g}: that of component {int(np.argmax(wrong))} {where} is singular or overflows"
+        got = f"{floor:g}: that of component {int(np.argmax(wrong))} {where} is singular"
         raise ValueError(f"floor: expected a number that keeps covariances regular, got {got}")
 
 

@@ -3,6 +3,8 @@
 Each component is one step of a mixture of that one component.
 """
 
+from typing import Any
+
 import numpy as np
 
 from seqgap.kernels._core.check import Array
@@ -12,8 +14,13 @@ from seqgap.kernels._nets.maximisation import Components, factors, spread_of
 _STREAM = np.uint32(2**32 - 2)  # of the uniforms that choose centres
 
 
-def of_labels(x: Array, labels: Array, full: bool, floor: float, pooled: bool = False) -> Components:
-    """The mixture of rows of each label, 0 to K - 1; pooled: all have the mean of the covariances."""
+def of_labels(
+    x: Array, labels: Array, full: bool, limits: tuple[float, np.dtype[Any]], pooled: bool = False
+) -> Components:
+    """The mixture of rows of each label, 0 to K - 1; pooled: all have the mean of the covariances.
+
+    limits: (floor, dtype), as in `factors`.
+    """
     groups = [x[labels == k] for k in range(int(labels.max()) + 1)]
     spreads = [spread_of(rows, full) for rows in groups]
     weight = np.array([len(rows) / len(x) for rows in groups])
@@ -21,7 +28,7 @@ def of_labels(x: Array, labels: Array, full: bool, floor: float, pooled: bool = 
     covariance = np.stack([covariance for _, covariance in spreads])
     if pooled:
         covariance[:] = np.tensordot(weight, covariance, 1)
-    return Components(weight, mean, factors(covariance, mean, floor, "of these rows"))
+    return Components(weight, mean, factors(covariance, mean, limits, "of these rows"))
 
 
 def nearest_centers(x: Array, count: int, key: np.uint64) -> Array:
