@@ -150,7 +150,7 @@ class Decoder:
 def _read_only(name: str, value: Any) -> Any:
     """Params with read-only copies of their arrays, those of the model in them too."""
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        fields = value._asdict().items()
+        fields = zip(value._fields, value, strict=True)
         return type(value)(*(_read_only(f"{name}.{field}", item) for field, item in fields))
     if value is None or isinstance(value, int | float | str):
         return value
