@@ -83,10 +83,12 @@ def other_blocks(case: Case, operation: Operation, dtype: Dtype) -> Iterator[str
 def compile_all() -> None:
     """Every kernel of every operation, for few rows and for many."""
     for case in cases().values():
-        for operation, count in itertools.product(case.operations, (2, BATCH)):
+        for operation in case.operations:
+            few = operation.batches[0] if operation.batches else 3
             for dtype in map(np.dtype, operation.dtypes):
                 (size,) = operation.near(SIZES[1:])
-                run(case, operation, operation.inputs(size, count, dtype, 1))
+                for count in (few, BATCH):
+                    run(case, operation, operation.inputs(size, count, dtype, 1))
                 if BLOCKS in operation.implementation_names:
                     list(other_blocks(case, operation, dtype))
 
