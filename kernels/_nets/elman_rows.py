@@ -2,18 +2,22 @@
 
 Every pre-activation is scale z_t + bias, then + W[d, j] x_j for j = 0, 1, ... by fused multiply-adds, whether
 a lane holds a feature (one series) or a series (several at once): so all ways have the same bits.
+
+With a grid, every PERIOD steps the state that is fed to a step is rounded to the nearest multiple of the
+grid, halves to even; what a step leaves in x is not.
 """
 
 from typing import Any, NamedTuple
 
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
-from seqgap.kernels._core.simd import bits_of, fma, lanes, load, scratch, store
+from seqgap.kernels._core.simd import bits_of, fma, lanes, load, nearest, scratch, store
 from seqgap.kernels._core.tiles import gather_rows, scatter_rows
 from seqgap.kernels._core.vecmath import tanh
 
 VECTORS = 4  # of series at once, which hide that each tanh waits for the one before
-_COLUMNS = 64  # of a tile, about
+PERIOD = 64  # steps from one rounding of the state to the next, a part of the model: a power of two
+_COLUMNS = 64  # of a tile, about: it is a power of two of steps, at most PERIOD
 
 
 class Tables(NamedTuple):
@@ -24,6 +28,8 @@ class Tables(NamedTuple):
     scale: Array  # (P,)
     rate: Array  # (P,), 1 / scale
     log_scale: Array  # (1,), the sum of the logarithms of the scales, float64
+    grid: Array  # (2,), the grid and its reciprocal; ones where there is none
+    mask: int  # the state before step t is rounded where t & mask is 0; without a grid only the zeros at 0
 
 
 @jit_exact
@@ -41,12 +47,17 @@ def advance(z: Any, x: Any, lo: Any, hi: Any, meets: Any, tables: Any) -> Any:
 @jit_inline
 def _advance_number(z: Any, x: Any, lo: Any, hi: Any, meets: Any, tables: Any) -> Any:
     weight, bias, scale = tables.weight[0, 0], tables.bias[0], tables.scale[0]
-    state = x[lo - 1] if lo > 0 else z.dtype.type(0)
-    for t in range(lo, hi):
-        state = tanh(fma(weight, state, fma(scale, z[t], bias)))
-        if meets and bits_of(state) == bits_of(x[t]):
-            return t + 1 - lo
-        x[t] = state
+    state, start = x[lo - 1] if lo > 0 else z.dtype.type(0), lo
+    while start < hi:
+        stop = min(hi, (start | tables.mask) + 1)
+        if start & tables.mask == 0:
+            state = rounded(state, tables)
+        for t in range(start, stop):
+            state = tanh(fma(weight, state, fma(scale, z[t], bias)))
+            if meets and bits_of(state) == bits_of(x[t]):
+                return t + 1 - lo
+            x[t] = state
+        start = stop
     return hi - lo
 
 
@@ -56,8 +67,7 @@ def _advance_vectors(z: Any, x: Any, lo: Any, hi: Any, meets: Any, tables: Any) 
     width = lanes(z)
     state, following = scratch(1, pitch, z), scratch(1, pitch, z)
     state[:] = 0
-    if lo > 0:
-        state[0, :dim] = x[(lo - 1) * dim : lo * dim]
+    enter(x, lo, state, tables)
     for t in range(lo, hi):
         for f in range(0, pitch, width):
             store(following, f, tanh(feature(z, t * dim, f, state, tables)), None)
@@ -67,7 +77,34 @@ def _advance_vectors(z: Any, x: Any, lo: Any, hi: Any, meets: Any, tables: Any) 
             state[0, d] = x[t * dim + d] = following[0, d]
         if meets and not changed:
             return t + 1 - lo
+        if (t + 1) & tables.mask == 0:
+            round_state(state, tables)
     return hi - lo
+
+
+@jit_inline
+def rounded(value: Any, tables: Any) -> Any:
+    """The multiple of the grid nearest to a number, or to each lane: exact, for powers of two."""
+    return nearest(value * tables.grid[1]) * tables.grid[0]
+
+
+@jit_inline
+def round_state(state: Any, tables: Any) -> None:
+    """In place, state[0, :D]."""
+    for d in range(tables.weight.shape[0]):
+        state[0, d] = rounded(state[0, d], tables)
+
+
+@jit_inline
+def enter(x: Any, t: Any, state: Any, tables: Any) -> None:
+    """state[0, :D] = what is fed to step t of the series x (T D,): the state before, or zeros."""
+    dim = tables.weight.shape[0]
+    if t > 0:
+        state[0, :dim] = x[(t - 1) * dim : t * dim]
+    else:
+        state[0, :dim] = 0
+    if t & tables.mask == 0:
+        round_state(state, tables)
 
 
 @jit_inline
@@ -95,10 +132,21 @@ def together(lo: Any, hi: Any, z: Any, x: Any, tables: Any) -> None:
         tile[:dim] = 0
         for at in range(0, columns, chunk):
             count = min(chunk, columns - at)
+            if at // dim & tables.mask == 0:
+                _round_rows(tile, dim, rows, tables)
             _gather(z, n, rows, at, count, tile, dim)
             _tile_steps(tile, count // dim, rows, tables)
             _scatter(x, n, rows, at, count, tile, dim)
             tile[:dim] = tile[count : count + dim]
+
+
+@jit_inline
+def _round_rows(tile: Any, dim: Any, rows: Any, tables: Any) -> None:
+    """In place, the states in the first rows of a tile."""
+    for d in range(dim):
+        for r in range(0, rows, lanes(tile)):
+            at = d * tile.shape[1] + r
+            store(tile, at, rounded(load(tile, at, None), tables), None)
 
 
 def _mover(transfer: Any) -> Any:

@@ -18,7 +18,7 @@ from seqgap.kernels._core.simd import (
     sum_lanes,
 )
 from seqgap.kernels._core.vecmath import atanh, exp_normal, log, log_normal
-from seqgap.kernels._nets.elman_rows import advance, feature, together
+from seqgap.kernels._nets.elman_rows import advance, enter, feature, together
 
 _TERMS = 32  # factors above 1 / 2 that are multiplied before a logarithm is taken
 _FLAT = 40  # exp(-2 a) beyond it changes no sum
@@ -103,10 +103,10 @@ def _slopes_of_numbers(z: Any, x: Any, first: Any, last: Any, tables: Any) -> An
     linear, product = filled(z, z.dtype.type(0)), filled(z, z.dtype.type(1))
     for t in range(first, last, width):
         count = min(width, last - t)
-        if t > 0 and count == width:  # a load of all lanes takes a fraction of one of some
+        if t & tables.mask and count == width:  # a load of all lanes takes a fraction of one of some
             value = fma(weight, load(x, t - 1, None), fma(scale, load(z, t, None), bias))
         else:
-            value = fma(weight, _before(x, t, count, room), fma(scale, load(z, t, count), bias))
+            value = fma(weight, _before(x, t, count, room, tables), fma(scale, load(z, t, count), bias))
             store(room, 0, value, None)
             value = load(room, 0, count)
         linear, product = _slope(value, linear, product)
@@ -114,12 +114,15 @@ def _slopes_of_numbers(z: Any, x: Any, first: Any, last: Any, tables: Any) -> An
 
 
 @jit_inline
-def _before(x: Any, t: Any, count: Any, room: Any) -> Any:
-    """The states before steps t to t + count - 1 of a series with D = 1, a vector; room: one of scratch."""
-    if t > 0:
+def _before(x: Any, t: Any, count: Any, room: Any, tables: Any) -> Any:
+    """What is fed to steps t to t + count - 1 of a series with D = 1, a vector; room: one of scratch.
+
+    t is a multiple of the lanes, so that none but the first is rounded.
+    """
+    if t & tables.mask:
         return load(x, t - 1, count)
-    room[0, 0] = 0
-    room[0, 1:count] = x[: count - 1]
+    enter(x, t, room, tables)
+    room[0, 1:count] = x[t : t + count - 1]
     return load(room, 0, count)
 
 
@@ -131,10 +134,7 @@ def _slopes_of_vectors(z: Any, x: Any, first: Any, last: Any, tables: Any) -> An
     for f in range(0, pitch, lanes(z)):
         linear, product = filled(z, z.dtype.type(0)), filled(z, z.dtype.type(1))
         for t in range(first, last):
-            if t > 0:
-                state[0] = x[(t - 1) * dim : t * dim]
-            else:
-                state[:] = 0
+            enter(x, t, state, tables)
             linear, product = _slope(feature(z, t * dim, f, state, tables), linear, product)
         total += _sum_of_logs(linear, product)
     return total
@@ -160,13 +160,13 @@ def _invert_numbers(x: Any, z: Any, tables: Any) -> Any:
     room, total = scratch(1, width, x), 0.0
     for t in range(0, x.shape[0], width):
         count = min(width, x.shape[0] - t)
-        if t > 0 and count == width:
+        if t & tables.mask and count == width:
             value = load(x, t, None)
             noise = fma(-weight, load(x, t - 1, None), atanh(value) - bias)
             store(z, t, noise * rate, None)
         else:
             value = load(x, t, count)
-            noise = fma(-weight, _before(x, t, count, room), atanh(value) - bias)
+            noise = fma(-weight, _before(x, t, count, room, tables), atanh(value) - bias)
             store(z, t, noise * rate, count)
         total += _slope_at(value)
     return total
@@ -178,10 +178,7 @@ def _invert_vectors(x: Any, z: Any, steps: Any, tables: Any) -> Any:
     dim, pitch = tables.weight.shape
     state, total = scratch(1, dim, x), 0.0
     for t in range(steps):
-        if t > 0:
-            state[0] = x[(t - 1) * dim : t * dim]
-        else:
-            state[:] = 0
+        enter(x, t, state, tables)
         for f in range(0, pitch, lanes(x)):
             count, at = min(lanes(x), dim - f), t * dim + f
             value = load(x, at, count)
