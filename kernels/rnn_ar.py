@@ -30,7 +30,7 @@ from seqgap.kernels._core.llvm import VECTOR_BYTES
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.rows import WORTH_HEAVY, in_parts
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
-from seqgap.kernels._nets import elman_rows, elman_sums
+from seqgap.kernels._nets import elman_rows, elman_sums, elman_tiles
 from seqgap.kernels._nets.coalescence import Chain, Memory, Series
 
 LARGEST = 64  # features
@@ -135,8 +135,8 @@ def _log_det(threads: int, z: Array, x: Array, log_det: Array, tables: elman_row
 _BLOCKS = Series(
     Chain(
         elman_rows.advance,
-        elman_rows.together,
-        elman_rows.VECTORS,
+        elman_tiles.together,
+        elman_tiles.VECTORS,
         tables=lambda tables: tables,
         memory=_memory,
         finish=_log_det,

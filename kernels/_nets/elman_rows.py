@@ -11,13 +11,11 @@ from typing import Any, NamedTuple
 
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
-from seqgap.kernels._core.simd import bits_of, fma, lanes, load, nearest, scratch, store
-from seqgap.kernels._core.tiles import gather_rows, scatter_rows
+from seqgap.kernels._core.simd import bits_of, fma, lanes, load, nearest, number, scratch, store
 from seqgap.kernels._core.vecmath import tanh
+from seqgap.kernels._nets.dense import address, entry
 
-VECTORS = 4  # of series at once, which hide that each tanh waits for the one before
 PERIOD = 64  # steps from one rounding of the state to the next, a part of the model: a power of two
-_COLUMNS = 64  # of a tile, about: it is a power of two of steps, at most PERIOD
 
 
 class Tables(NamedTuple):
@@ -64,22 +62,33 @@ def _advance_number(z: Any, x: Any, lo: Any, hi: Any, meets: Any, tables: Any) -
 @jit_inline
 def _advance_vectors(z: Any, x: Any, lo: Any, hi: Any, meets: Any, tables: Any) -> Any:
     dim, pitch = tables.weight.shape
-    width = lanes(z)
-    state, following = scratch(1, pitch, z), scratch(1, pitch, z)
-    state[:] = 0
-    enter(x, lo, state, tables)
+    width, side = lanes(z), 0
+    room = scratch(2, pitch, z)  # the states before and after a step, in turn
+    before = fed(x, lo, room, tables)
+    for d in range(dim):
+        room[0, d] = entry(before, d)
     for t in range(lo, hi):
         for f in range(0, pitch, width):
-            store(following, f, tanh(feature(z, t * dim, f, state, tables)), None)
-        changed = False
-        for d in range(dim):
-            changed |= bits_of(following[0, d]) != bits_of(x[t * dim + d])
-            state[0, d] = x[t * dim + d] = following[0, d]
-        if meets and not changed:
+            value = tanh(feature(z, t * dim, f, address(room, side * pitch), tables))
+            store(room, (1 - side) * pitch + f, value, None)
+        side = 1 - side
+        if meets and _same(room[side], x, t * dim, dim):
             return t + 1 - lo
+        for d in range(dim):
+            x[t * dim + d] = room[side, d]
         if (t + 1) & tables.mask == 0:
-            round_state(state, tables)
+            for d in range(dim):
+                room[side, d] = rounded(room[side, d], tables)
     return hi - lo
+
+
+@jit_inline
+def _same(state: Any, x: Any, at: Any, dim: Any) -> Any:
+    """Whether x[at:] starts with a state, bit for bit."""
+    same = True
+    for d in range(dim):
+        same &= bits_of(state[d]) == bits_of(x[at + d])
+    return same
 
 
 @jit_inline
@@ -89,96 +98,26 @@ def rounded(value: Any, tables: Any) -> Any:
 
 
 @jit_inline
-def round_state(state: Any, tables: Any) -> None:
-    """In place, state[0, :D]."""
-    for d in range(tables.weight.shape[0]):
-        state[0, d] = rounded(state[0, d], tables)
-
-
-@jit_inline
-def enter(x: Any, t: Any, state: Any, tables: Any) -> None:
-    """state[0, :D] = what is fed to step t of the series x (T D,): the state before, or zeros."""
+def fed(x: Any, t: Any, room: Any, tables: Any) -> Any:
+    """The address of what is fed to step t of the series x (T D,): in x itself, or in `room` where that differs."""
     dim = tables.weight.shape[0]
-    if t > 0:
-        state[0, :dim] = x[(t - 1) * dim : t * dim]
-    else:
-        state[0, :dim] = 0
-    if t & tables.mask == 0:
-        round_state(state, tables)
+    if t & tables.mask:
+        return address(x, (t - 1) * dim)
+    for d in range(dim):
+        room[0, d] = rounded(x[(t - 1) * dim + d], tables) if t > 0 else number(x, 0)
+    return address(room, 0)
 
 
 @jit_inline
-def feature(z: Any, at: Any, f: Any, state: Any, tables: Any) -> Any:
-    """Pre-activations of features f, f + 1, ... of the step at z[at], a vector; those past D are 0."""
+def feature(z: Any, at: Any, f: Any, before: Any, tables: Any) -> Any:
+    """Pre-activations of features f, f + 1, ... of the step at z[at], a vector; those past D are 0.
+
+    before: the address of what is fed to it.
+    """
     dim, pitch = tables.weight.shape
     width = lanes(z)
     noise = load(z, at + f, None) if f + width <= dim else load(z, at + f, dim - f)
     value = fma(load(tables.scale, f, None), noise, load(tables.bias, f, None))
     for j in range(dim):
-        value = fma(load(tables.weight, j * pitch + f, None), state[0, j], value)
+        value = fma(load(tables.weight, j * pitch + f, None), entry(before, j), value)
     return value
-
-
-@jit_exact
-def together(lo: Any, hi: Any, z: Any, x: Any, tables: Any) -> None:
-    """Rows lo to hi - 1 from zeros, a row in each lane, of up to `VECTORS` vectors."""
-    isolate()
-    dim, columns, width = tables.weight.shape[0], z.shape[1], lanes(z)
-    side = width * max(1, VECTORS // dim)
-    chunk = dim * width * max(1, _COLUMNS // (dim * width))
-    tile = scratch(dim + chunk, side, z)
-    for n in range(lo, hi, side):
-        rows = min(hi - n, side)
-        tile[:dim] = 0
-        for at in range(0, columns, chunk):
-            count = min(chunk, columns - at)
-            if at // dim & tables.mask == 0:
-                _round_rows(tile, dim, rows, tables)
-            _gather(z, n, rows, at, count, tile, dim)
-            _tile_steps(tile, count // dim, rows, tables)
-            _scatter(x, n, rows, at, count, tile, dim)
-            tile[:dim] = tile[count : count + dim]
-
-
-@jit_inline
-def _round_rows(tile: Any, dim: Any, rows: Any, tables: Any) -> None:
-    """In place, the states in the first rows of a tile."""
-    for d in range(dim):
-        for r in range(0, rows, lanes(tile)):
-            at = d * tile.shape[1] + r
-            store(tile, at, rounded(load(tile, at, None), tables), None)
-
-
-def _mover(transfer: Any) -> Any:
-    @jit_inline
-    def move(batch: Any, n: Any, rows: Any, at: Any, count: Any, tile: Any, skip: Any) -> None:
-        """Columns at to at + count - 1 of some rows, and rows skip, skip + 1, ... of a tile."""
-        width, stride = lanes(batch), tile.shape[1]
-        rest = count % width
-        for r in range(0, rows, width):
-            start, last = (n + r) * batch.shape[1] + at, rows - 1 - r
-            for c in range(0, count - rest, width):
-                transfer(batch, start + c, last, None, tile, (skip + c) * stride + r, stride)
-            if rest:
-                c = count - rest
-                transfer(batch, start + c, last, rest, tile, (skip + c) * stride + r, stride)
-
-    return move
-
-
-_gather, _scatter = _mover(gather_rows), _mover(scatter_rows)
-
-
-@jit_inline
-def _tile_steps(tile: Any, steps: Any, rows: Any, tables: Any) -> None:
-    """In place: rows 0 to D - 1 of the tile are a state, and each D rows after it the noise of a step."""
-    dim, stride, width = tables.weight.shape[0], tile.shape[1], lanes(tile)
-    for t in range(steps):
-        for r in range(0, rows, width):
-            before = t * dim * stride + r
-            at = before + dim * stride
-            for d in range(dim):
-                value = fma(tables.scale[d], load(tile, at + d * stride, None), tables.bias[d])
-                for j in range(dim):
-                    value = fma(tables.weight[j, d], load(tile, before + j * stride, None), value)
-                store(tile, at + d * stride, tanh(value), None)

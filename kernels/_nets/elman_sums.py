@@ -18,7 +18,9 @@ from seqgap.kernels._core.simd import (
     sum_lanes,
 )
 from seqgap.kernels._core.vecmath import atanh, exp_normal, log, log_normal
-from seqgap.kernels._nets.elman_rows import advance, enter, feature, together
+from seqgap.kernels._nets.dense import entry
+from seqgap.kernels._nets.elman_rows import advance, feature, fed
+from seqgap.kernels._nets.elman_tiles import together
 
 _TERMS = 32  # factors above 1 / 2 that are multiplied before a logarithm is taken
 _FLAT = 40  # exp(-2 a) beyond it changes no sum
@@ -121,8 +123,9 @@ def _before(x: Any, t: Any, count: Any, room: Any, tables: Any) -> Any:
     """
     if t & tables.mask:
         return load(x, t - 1, count)
-    enter(x, t, room, tables)
-    room[0, 1:count] = x[t : t + count - 1]
+    fed(x, t, room, tables)  # the first, in room[0, 0]
+    for i in range(1, count):
+        room[0, i] = x[t + i - 1]
     return load(room, 0, count)
 
 
@@ -130,12 +133,12 @@ def _before(x: Any, t: Any, count: Any, room: Any, tables: Any) -> Any:
 def _slopes_of_vectors(z: Any, x: Any, first: Any, last: Any, tables: Any) -> Any:
     """A feature in each lane."""
     dim, pitch = tables.weight.shape
-    state, total = scratch(1, dim, z), 0.0
+    room, total = scratch(1, dim, z), 0.0
     for f in range(0, pitch, lanes(z)):
         linear, product = filled(z, z.dtype.type(0)), filled(z, z.dtype.type(1))
         for t in range(first, last):
-            enter(x, t, state, tables)
-            linear, product = _slope(feature(z, t * dim, f, state, tables), linear, product)
+            before = fed(x, t, room, tables)
+            linear, product = _slope(feature(z, t * dim, f, before, tables), linear, product)
         total += _sum_of_logs(linear, product)
     return total
 
@@ -176,15 +179,15 @@ def _invert_numbers(x: Any, z: Any, tables: Any) -> Any:
 def _invert_vectors(x: Any, z: Any, steps: Any, tables: Any) -> Any:
     """A feature in each lane."""
     dim, pitch = tables.weight.shape
-    state, total = scratch(1, dim, x), 0.0
+    room, total = scratch(1, dim, x), 0.0
     for t in range(steps):
-        enter(x, t, state, tables)
+        before = fed(x, t, room, tables)
         for f in range(0, pitch, lanes(x)):
             count, at = min(lanes(x), dim - f), t * dim + f
             value = load(x, at, count)
             noise = atanh(value) - load(tables.bias, f, None)
             for j in range(dim):
-                noise = fma(-load(tables.weight, j * pitch + f, None), state[0, j], noise)
+                noise = fma(-load(tables.weight, j * pitch + f, None), entry(before, j), noise)
             store(z, at, noise * load(tables.rate, f, None), count)
             total += _slope_at(value)
     return total
