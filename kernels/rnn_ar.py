@@ -30,7 +30,7 @@ from seqgap.kernels._core.llvm import VECTOR_BYTES
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.rows import WORTH_HEAVY, in_parts
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
-from seqgap.kernels._nets import elman_rows, elman_sums, elman_tiles
+from seqgap.kernels._nets import elman_inverse, elman_rows, elman_sums, elman_tiles
 from seqgap.kernels._nets.coalescence import Chain, Memory, Series
 
 LARGEST = 64  # features
@@ -153,5 +153,5 @@ class _Networks(StrategicFamily, OpenFamily):
         return _BLOCKS if blocks else super()._kernel(direction, *options)
 
 
-_family = _Networks(Params, _arrays, elman_sums.forward, elman_sums.inverse, WORTH_HEAVY)
+_family = _Networks(Params, _arrays, elman_sums.forward, elman_inverse.inverse, WORTH_HEAVY)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

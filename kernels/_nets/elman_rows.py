@@ -99,7 +99,7 @@ def rounded(value: Any, tables: Any) -> Any:
 
 @jit_inline
 def fed(x: Any, t: Any, room: Any, tables: Any) -> Any:
-    """The address of what is fed to step t of the series x (T D,): in x itself, or in `room` where that differs."""
+    """The address of what is fed to step t of a series x (T D,): in x, or where it is not in x, in room."""
     dim = tables.weight.shape[0]
     if t & tables.mask:
         return address(x, (t - 1) * dim)
@@ -115,9 +115,15 @@ def feature(z: Any, at: Any, f: Any, before: Any, tables: Any) -> Any:
     before: the address of what is fed to it.
     """
     dim, pitch = tables.weight.shape
-    width = lanes(z)
-    noise = load(z, at + f, None) if f + width <= dim else load(z, at + f, dim - f)
-    value = fma(load(tables.scale, f, None), noise, load(tables.bias, f, None))
+    value = driven(z, at, f, tables)
     for j in range(dim):
         value = fma(load(tables.weight, j * pitch + f, None), entry(before, j), value)
     return value
+
+
+@jit_inline
+def driven(z: Any, at: Any, f: Any, tables: Any) -> Any:
+    """scale z + bias of the features of `feature`."""
+    dim = tables.weight.shape[0]
+    noise = load(z, at + f, None) if f + lanes(z) <= dim else load(z, at + f, dim - f)
+    return fma(load(tables.scale, f, None), noise, load(tables.bias, f, None))
