@@ -25,7 +25,7 @@ from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.seeds import RNG, Seed
 from seqgap.kernels._core.simd import bits_of, filled, fma, lanes, load, store
-from seqgap.kernels._nets.coalescence import Chain, Series
+from seqgap.kernels._nets.coalescence import Chain, Memory, Series
 from seqgap.kernels._nets.recurrence import ahead, look_ahead, no_history, recur_rows
 
 _LONG = {1: 128, 2: 1024}  # order: length from which on `auto` scans
@@ -284,7 +284,7 @@ _BLOCKS = Series(
         _together,
         1,
         tables=lambda *arrays: arrays,
-        memory=lambda tables: (1, tables[0].size),
+        memory=lambda tables: Memory(1, tables[0].size),
         finish=_log_det,
     ),
     _forward_rows,

@@ -5,12 +5,19 @@ log scale_d + log(1 - x^2), taken from the pre-activations, since x near 1 has l
 inverse is of x itself. `inverse`, z = (atanh(x) - W x_{t-1} - bias) / scale, is one parallel pass; where
 |x| = 1 it is infinite and beyond NaN.
 
+With a `grid` the model is another one: x_t = tanh(W r(x_{t-1}) + bias + scale z_t) for every 64th t (t = 64,
+128, ...), where r rounds to the nearest multiple of the grid, halves to even; x itself is never rounded. Both
+directions feed the same r(x_{t-1}), so that they are inverse to each other, and log_det has the same formula.
+Copies of a chain that are closer than the grid become equal there, which lets networks of many features go in
+blocks (docs/forgetting.md).
+
 Strategies of `forward`, all with the same bits: "steps", one step after another; "blocks", which cuts a long
 series of a small batch into blocks that run side by side and are mended until they meet it
 (`_nets/coalescence.py`), as far as the network forgets where it started. Elman, "Finding structure in time"
 (1990), with noise as input.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,10 +30,11 @@ from seqgap.kernels._core.llvm import VECTOR_BYTES
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.rows import WORTH_HEAVY, in_parts
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
-from seqgap.kernels._nets import elman_rows, elman_sums
-from seqgap.kernels._nets.coalescence import Chain, Series
+from seqgap.kernels._nets import elman_inverse, elman_rows, elman_sums, elman_tiles
+from seqgap.kernels._nets.coalescence import Chain, Memory, Series
 
 LARGEST = 64  # features
+_NEVER = 2**62 - 1  # the mask of steps that are all before the first rounding
 
 
 class Params(NamedTuple):
@@ -35,6 +43,7 @@ class Params(NamedTuple):
     weight: Array  # (D, D)
     bias: Array  # (D,)
     scale: Array  # (D,), above 0, no subnormal numbers
+    grid: float = 0.0  # a power of two, at most 1, to whose multiples the state is rounded; 0: it never is
 
     @property
     def dim(self) -> None:
@@ -99,7 +108,22 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "blo
     ):
         filled[row, :features] = values
     log_scale = np.log(scale.astype(FLOAT64)).sum(keepdims=True)
-    return (elman_rows.Tables(filled[:features], filled[-3], filled[-2], filled[-1], log_scale),)
+    grid, mask = _grid(params.grid, dtype)
+    return (elman_rows.Tables(filled[:features], filled[-3], filled[-2], filled[-1], log_scale, grid, mask),)
+
+
+def _grid(grid: Any, dtype: np.dtype[Any]) -> tuple[Array, int]:
+    """(the grid and its reciprocal, the mask) of `elman_rows.Tables`."""
+    size, least = check.number("params.grid", grid), float(np.finfo(dtype).tiny)
+    if size == 0:
+        return np.ones(2, dtype), _NEVER
+    if not (least <= size <= 1 and math.frexp(size)[0] == 0.5):  # so written for NaN
+        raise ValueError(f"params.grid: expected 0 or a power of two, {least:.3g} to 1, got {size}")
+    return np.array((size, 1 / size), dtype), elman_rows.PERIOD - 1
+
+
+def _memory(tables: elman_rows.Tables) -> Memory:
+    return Memory(len(tables.weight), period=1 if tables.mask == _NEVER else elman_rows.PERIOD)
 
 
 def _log_det(threads: int, z: Array, x: Array, log_det: Array, tables: elman_rows.Tables) -> None:
@@ -115,10 +139,10 @@ def _log_det(threads: int, z: Array, x: Array, log_det: Array, tables: elman_row
 _BLOCKS = Series(
     Chain(
         elman_rows.advance,
-        elman_rows.together,
-        elman_rows.VECTORS,
+        elman_tiles.together,
+        elman_tiles.VECTORS,
         tables=lambda tables: tables,
-        memory=lambda tables: (len(tables.weight), 1),
+        memory=_memory,
         finish=_log_det,
     ),
     elman_sums.forward,
@@ -137,5 +161,5 @@ class _Networks(StrategicFamily, OpenFamily):
         return ValueError(f"{came}, {error}") if isinstance(error, _UnevenError) else error
 
 
-_family = _Networks(Params, _arrays, elman_sums.forward, elman_sums.inverse, WORTH_HEAVY)
+_family = _Networks(Params, _arrays, elman_sums.forward, elman_inverse.inverse, WORTH_HEAVY)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

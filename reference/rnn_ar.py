@@ -14,6 +14,7 @@ class Params(NamedTuple):
     weight: Matrix  # (D, D)
     bias: Vector  # (D,)
     scale: Vector  # (D,), above 0
+    grid: float = 0.0  # the state fed to every 64th step is rounded to a multiple of it; 0: none is
 
 
 def random_params(dim: int, seed: int, *, features: int = 1, dtype: str = "float64") -> Params:
@@ -31,6 +32,16 @@ def _mean(before: Vector, d: int, params: Params) -> float:
     for weight, value in zip(params.weight[d], before, strict=True):
         mean += weight * value
     return mean
+
+
+def _nearest(value: float, grid: float) -> float:
+    """The nearest multiple of the grid, halves to even."""
+    return grid * round(value / grid) if math.isfinite(value) else value
+
+
+def _fed(before: Vector, t: int, grid: float) -> Vector:
+    """What step t takes of the state before it."""
+    return [_nearest(value, grid) for value in before] if grid and t % 64 == 0 else before
 
 
 def _log_slope(a: float) -> float:
@@ -55,7 +66,7 @@ def _to_data(z: Vector, params: Params) -> tuple[Vector, float]:
     x: Vector = []
     log_det = 0.0
     for t in range(len(z) // features):
-        before = x[-features:] or [0.0] * features
+        before = _fed(x[-features:] or [0.0] * features, t, params.grid)
         for d, scale in enumerate(params.scale):
             a = _mean(before, d, params) + scale * z[t * features + d]
             x.append(math.tanh(a))
@@ -66,13 +77,14 @@ def _to_data(z: Vector, params: Params) -> tuple[Vector, float]:
 def _to_latent(x: Vector, params: Params) -> tuple[Vector, float]:
     features = len(params.bias)
     z: Vector = []
-    log_det, before = 0.0, [0.0] * features
+    log_det, state = 0.0, [0.0] * features
     for t in range(len(x) // features):
+        before = _fed(state, t, params.grid)
         now = x[t * features : (t + 1) * features]
         for d, scale in enumerate(params.scale):
             z.append((_atanh(now[d]) - _mean(before, d, params)) / scale)
             log_det -= math.log(scale) + _log_one_less_square(now[d])
-        before = now
+        state = now
     return z, log_det
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ def assert_blocks_are_steps(module: Any, z: Any, params: Any) -> None:
 @pytest.mark.parametrize("features", [1, 2, 7, 8, 17, 64])
 def test_any_number_of_features_is_the_reference(features: int, dtype: Any) -> None:
     params = network(features, 0.8, dtype)
-    plain = reference.Params(*(array.astype(float).tolist() for array in params))
+    plain = reference.Params(*(array.astype(float).tolist() for array in params[:3]), params.grid)
     z = standard_normal(3, 40 * features, 1, dtype=dtype)
     eps = np.finfo(dtype).eps
     x, log_det = rnn_ar.forward(z, params)
@@ -257,3 +258,102 @@ def test_forgetting_is_of_one_row_of_one_family() -> None:
     for flow in (Flow(params, params, dim=9), Flow(maf.random_params(9, 1))):
         with pytest.raises(ValueError, match=r"^forgetting: expected a flow of one family"):
             flow.forgetting(np.zeros((1, 9)))
+
+
+GRIDS = {
+    np.dtype(np.float64): 2.0**-20,
+    np.dtype(np.float32): 2.0**-12,
+}  # above the roundings
+
+
+def gridded(features: int, gain: float, dtype: Any) -> rnn_ar.Params:
+    return network(features, gain, dtype)._replace(grid=GRIDS[np.dtype(dtype)])
+
+
+@pytest.mark.parametrize("features", [1, 2, 3, 5, 8, 13, 32, 64])
+def test_the_state_is_rounded_as_in_the_reference(features: int, dtype: Any) -> None:
+    """With a grid so coarse that the neighbouring multiple would show, and a state that is never rounded."""
+    params = network(features, 0.8, dtype)._replace(grid=0.25)
+    plain = reference.Params(*(array.astype(float).tolist() for array in params[:3]), 0.25)
+    z = standard_normal(17, 150 * features, 1, dtype=dtype)  # one row alone, and others side by side
+    x, log_det = rnn_ar.forward(z, params)
+    back, inverse_log_det = rnn_ar.inverse(x, params)
+    np.testing.assert_allclose(back, z, rtol=0, atol=5000 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(inverse_log_det, -log_det, rtol=2e-4 if dtype == np.float32 else 1e-12)
+    rows = z[::16].astype(float).tolist()
+    expected = reference.forward(rows, plain)
+    np.testing.assert_allclose(x[::16], expected[0], rtol=0, atol=60 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(log_det[::16], expected[1], rtol=60 * np.finfo(dtype).eps)
+    again = reference.inverse(expected[0], plain)[0]
+    np.testing.assert_allclose(again, rows, rtol=0, atol=1e-11)
+    without = rnn_ar.forward(z, params._replace(grid=0.0))[0]
+    same = (x == without).reshape(17, 150, features).all((0, 2))
+    assert (same[:64].all(), same[64]) == (True, False)
+
+
+@pytest.mark.parametrize("features", [1, 2, 3, 8, 17, 32, 64])
+def test_blocks_of_a_grid_have_the_bits_of_steps(features: int, dtype: Any) -> None:
+    params = gridded(features, 0.7, dtype)
+    for length in (1, 63, 64, 65, 129, 4096, 10_001):
+        z = standard_normal(1 + length % 3, length * features, length, dtype=dtype)
+        assert_blocks_are_steps(rnn_ar, z, params)
+
+
+def test_a_row_of_a_grid_has_the_same_bits_in_any_batch(dtype: Any) -> None:
+    for features in (1, 3, 32):
+        z, params = standard_normal(35, 200 * features, 1, dtype=dtype), gridded(features, 0.9, dtype)
+        x, log_det = rnn_ar.forward(z, params)
+        for row in (0, 16, 34):
+            alone = rnn_ar.forward(z[row : row + 1], params)
+            assert_same_bits(alone, (x[row : row + 1], log_det[row : row + 1]))
+
+
+def test_a_grid_lets_many_features_go_in_blocks(dtype: Any) -> None:
+    """Without one the last bits of 32 features never agree."""
+    z, params = standard_normal(1, 32 * 20_000, 2, dtype=dtype), gridded(32, 0.9, dtype)
+    report = Flow(params, dim=z.size).forgetting(z)
+    assert report.redone.size >= 8
+    assert 0 < report.redone[1:].max() <= 5 * 64 + 1
+    assert Flow(params._replace(grid=0.0), dim=z.size).forgetting(z).redone.size == 0
+    assert_blocks_are_steps(rnn_ar, z, params)
+
+
+def test_blocks_are_whole_vectors_however_many_there_are() -> None:
+    """A network without memory, whose blocks are as short as they may be."""
+    params = network(8, 0.0, np.float64)
+    z = standard_normal(1, 768 * 8, 2)
+    expected = rnn_ar.forward(z, params, strategy="steps")[0][0]
+    for grid in (0.0, 0.5):
+        for threads in (1, 4, 16):
+            tables = rnn_ar._arrays(params._replace(grid=grid), z.dtype, z.shape[1])[0]
+            x = np.empty_like(z[0])
+            assert rnn_ar._BLOCKS.run(z[0], x, tables, threads).patched.size >= 8
+            assert_same_bits(x, expected)
+
+
+@pytest.mark.parametrize("bad", [-0.25, math.nan, math.inf, 2.0, 0.3, 1e-310])
+def test_a_grid_that_is_none_is_refused(bad: float) -> None:
+    params = network(2, 0.5, np.float64)._replace(grid=bad)
+    for verb in (rnn_ar.forward, rnn_ar.inverse):
+        with pytest.raises(ValueError, match=r"^params\.grid: expected 0 or a power of two, 2\.23e-308 to 1"):
+            verb(np.zeros((1, 4)), params)
+    with pytest.raises(ValueError, match=r"^params\[0\]: params\.grid: expected 0 or a power of two"):
+        Flow(params, dim=4)
+
+
+def test_a_grid_that_is_no_number_is_refused() -> None:
+    for bad in (np.zeros(2), "0.5", None):
+        with pytest.raises(TypeError, match=r"^params\.grid: expected a number"):
+            rnn_ar.forward(np.zeros((1, 4)), network(2, 0.5, np.float64)._replace(grid=bad))
+
+
+def test_a_grid_is_saved_and_files_without_one_are_loaded(tmp_path: Path) -> None:
+    z, path = standard_normal(2, 400, 1), tmp_path / "flow.npz"
+    for grid in (0.25, 0.0):
+        flow = Flow(network(2, 0.5, np.float64)._replace(grid=grid), dim=400)
+        flow.save(path)
+        assert Flow.load(path).params[0].grid == grid
+        assert_same_bits(Flow.load(path).forward(z), flow.forward(z))
+    with np.load(path) as stored:
+        np.savez(path, **{name: array for name, array in stored.items() if name != "0.grid"})
+    assert_same_bits(Flow.load(path).forward(z), flow.forward(z))

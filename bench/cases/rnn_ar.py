@@ -1,15 +1,19 @@
-"""Recurrent network driven by noise: a matched pair whose chain forgets where it started."""
+"""Recurrent network with noise, a chain that forgets: matched pairs of one feature and of 8."""
 
+import functools
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
-from seqgap.bench.model.case import EXP_FLOPS, Cost
-from seqgap.bench.model.flow import Direction, flow
+from seqgap.bench.model.case import EXP_FLOPS, Call, Cost, Dtype, Operation, Setup, direct, rounding
+from seqgap.bench.model.flow import Direction, flow, held
 from seqgap.bench.peers import deployed
 from seqgap.kernels import rnn_ar
+from seqgap.kernels.normal import standard_normal
+
+_FEATURES = 8  # of the operations that are called wide; sizes of these count steps
 
 
 def _log_slopes(a: Any) -> Any:
@@ -150,14 +154,81 @@ def onnx_inverse(graph: Any, x: Any, tables: Tables) -> tuple[Any, Any]:
     return z, -graph.sum_rows(graph.log((1.0 - x) * (1.0 + x))) - tables.log_scales
 
 
+def _by_step(batch: Any) -> Any:
+    """(T, N, D) of a batch (N, T D), contiguous."""
+    return np.ascontiguousarray(batch.reshape(len(batch), -1, _FEATURES).swapaxes(0, 1))
+
+
+def _by_row(steps: Any) -> Any:
+    """Undo `_by_step`."""
+    return steps.swapaxes(0, 1).reshape(steps.shape[1], -1)
+
+
+def numpy_wide_forward(z: Any, params: rnn_ar.Params) -> tuple[Any, Any]:
+    """T steps over the batch, time-major, a product of matrices each."""
+    a = _by_step(z) * params.scale + params.bias
+    x, weight = np.empty_like(a), np.ascontiguousarray(params.weight.T)
+    for t in range(len(a)):
+        if t:
+            a[t] += x[t - 1] @ weight
+        np.tanh(a[t], out=x[t])
+    log_det = _log_slopes(_by_row(a)) + len(a) * np.log(params.scale).sum()
+    return _by_row(x), log_det.astype(z.dtype)
+
+
+def numpy_wide_inverse(x: Any, params: rnn_ar.Params) -> tuple[Any, Any]:
+    """One product of matrices for all steps."""
+    states = x.reshape(len(x), -1, _FEATURES)
+    z = np.arctanh(states) - params.bias
+    z[:, 1:] -= states[:, :-1] @ params.weight.T
+    z /= params.scale
+    log_det = -np.log((1 - x) * (1 + x)).sum(1) - states.shape[1] * np.log(params.scale).sum()
+    return z.reshape(x.shape), log_det.astype(x.dtype)
+
+
 def _data(normals: Any) -> Any:
     return np.tanh(normals / 2)
+
+
+def _wide(steps: int, count: int, dtype: Dtype, seed: int) -> Call:
+    z = standard_normal(count, steps * _FEATURES, seed, dtype=dtype)
+    return Call((z, rnn_ar.random_params(z.shape[1], seed, features=_FEATURES, dtype=dtype)))
+
+
+def _wide_data(steps: int, count: int, dtype: Dtype, seed: int) -> Call:
+    z, params = _wide(steps, count, dtype, seed).args
+    return Call((_data(z), params))
+
+
+def _wide_held(verb: str) -> Any:
+    """`held` of all columns."""
+
+    def compiled(**options: Any) -> Setup:
+        setup = held(verb)(**options)
+        return lambda call, steps, dtype: setup(call, steps * _FEATURES, dtype)
+
+    return compiled
 
 
 def _cost(dim: int) -> Cost:
     """A tanh, or its inverse, takes about one exp, and so does the slope."""
     return Cost(flops=(2 * EXP_FLOPS + 6) * dim, exps=2 * dim, parameters=3)
 
+
+def _wide_cost(steps: int) -> Cost:
+    """Of each feature as `_cost`, and a product of matrices."""
+    numbers, parameters = steps * _FEATURES, _FEATURES * (_FEATURES + 2)
+    flops = (2 * EXP_FLOPS + 2 * _FEATURES + 4) * numbers
+    return Cost(
+        flops=flops, elements=2 * numbers + 1, written=numbers, exps=2 * numbers, parameters=parameters,
+        weights=parameters,
+    )  # fmt: skip
+
+
+_WIDE = functools.partial(
+    Operation, tolerance=rounding(lambda steps: _FEATURES * steps + 16), rows=(0, None), axis="steps",
+    largest_dim=256,
+)  # fmt: skip
 
 CASE = flow(
     "rnn_ar",
@@ -172,5 +243,18 @@ CASE = flow(
     ),
     matched=("forward", "inverse"),
     strategies=("steps", "blocks"),
+    more=(
+        _WIDE(
+            "forward_wide", _wide, lambda steps: _wide_cost(steps)._replace(depth=steps),
+            implementations={"numpy": direct(numpy_wide_forward)}, strategies=("steps", "blocks"),
+            compiled=_wide_held("forward"), function="forward",
+        ),
+        _WIDE(
+            "inverse_wide", _wide_data, _wide_cost, implementations={"numpy": direct(numpy_wide_inverse)},
+            compiled=_wide_held("inverse"), function="inverse",
+        ),
+    ),
 )  # fmt: skip
-CASE = replace(CASE, title="recurrent network with noise")
+CASE = replace(
+    CASE, title="recurrent network with noise", matched=(*CASE.matched, ("forward_wide", "inverse_wide"))
+)

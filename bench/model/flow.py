@@ -191,19 +191,19 @@ def flow(
     transforms = (
         transform(
             "forward", batch, forward.whole,
-            implementations=_transforms(forward), strategies=strategies, compiled=_held("forward"),
+            implementations=_transforms(forward), strategies=strategies, compiled=held("forward"),
         ),
         transform(
             "inverse", observed, inverse.whole,
-            implementations=_transforms(inverse), compiled=_held("inverse"),
+            implementations=_transforms(inverse), compiled=held("inverse"),
         ),
     )  # fmt: skip
     case = distribution(
         stem,
         random_params,
         data,
-        Verb(density_cost, _densities(inverse), compiled=_held("log_prob")),
-        Verb(sample_cost, _samplers(forward), Noise(noise), _held("sample")),
+        Verb(density_cost, _densities(inverse), compiled=held("log_prob")),
+        Verb(sample_cost, _samplers(forward), Noise(noise), held("sample")),
         tolerance=tolerance,
         sizes=sizes,
         fit_steps=fit_steps,
@@ -215,7 +215,7 @@ def flow(
     return case
 
 
-def _held(verb: str) -> Callable[..., Setup]:
+def held(verb: str) -> Callable[..., Setup]:
     """A verb of a `Flow`, which is made in the set-up as the models of the peers are."""
 
     def compiled(**options: Any) -> Setup:

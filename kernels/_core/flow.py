@@ -195,7 +195,8 @@ class Flow:
         order, parts = check.integers("permutation", stored.pop("permutation"), 1), []
         for index, stem in enumerate(stored.pop("families").tolist()):
             params = _params_of(stem)
-            values = {field: stored.pop(f"{index}.{field}") for field in params._fields}
+            absent = {f for f in params._field_defaults if f"{index}.{f}" not in stored}  # of older files
+            values = {f: stored.pop(f"{index}.{f}") for f in params._fields if f not in absent}
             parts.append(params(**{field: v.item() if v.ndim == 0 else v for field, v in values.items()}))
         if stored:
             raise ValueError(f"expected no more fields, got {', '.join(stored)}")

@@ -92,6 +92,12 @@ def square_root(typing_context: Any, a: Any) -> Any:
     return _of_llvm("sqrt", a)
 
 
+@intrinsic
+def nearest(typing_context: Any, a: Any) -> Any:
+    """The integer nearest to a float, or to each lane; halves to even."""
+    return _of_llvm("rint", a)
+
+
 def _of_llvm(name: str, *operands: Any) -> Any:
     """What an intrinsic returns that is LLVM's function `name` of floats of one type, or vectors of them."""
     result = common(*operands)

@@ -17,7 +17,7 @@ from seqgap.kernels._core.simd import bits_of, lanes, number, scratch
 from seqgap.kernels._core.tiles import gather_columns, scatter_columns
 from seqgap.kernels._nets.blocks import piece
 from seqgap.kernels._nets.chain_rows import update
-from seqgap.kernels._nets.coalescence import Chain, Series
+from seqgap.kernels._nets.coalescence import Chain, Memory, Series
 from seqgap.kernels._nets.components import fill_uniforms_of_steps
 from seqgap.kernels._nets.dense import address, entry, moved, spread, write
 
@@ -49,9 +49,8 @@ def long_chain(
         _together(begin, move, space),
         _VECTORS,
         tables=lambda tables: tables,
-        memory=lambda tables: (tables.start.size, 1),
+        memory=lambda tables: Memory(tables.start.size, noise=1),
         finish=lambda *batch: None,
-        noise=lambda tables: 1,
     )
     return Series(chain, lambda *batch: None)
 

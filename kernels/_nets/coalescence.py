@@ -25,8 +25,17 @@ from seqgap.kernels._core.simd import bits_of
 
 _LONG = 4096  # numbers of a series from which on blocks are worth their calls
 _WORTH = 6  # times what a block redoes: shorter ones took longer than step by step
-_WARM = 64  # steps from zeros until a chain is where it usually is
+_WARM = 64  # steps from zeros until a chain is where it usually is; a multiple of each period
 _FIRST = 256  # steps of the first try; each further one takes twice as many
+
+
+class Memory(NamedTuple):
+    """What a chain carries from step to step."""
+
+    dim: int  # D, the numbers of a step
+    steps: int = 1  # that are a state
+    period: int = 1  # of the steps: what is done at step t hangs on t modulo it; a power of two
+    noise: int = 0  # numbers of z that a step takes; 0: D
 
 
 class Chain(NamedTuple):
@@ -40,9 +49,8 @@ class Chain(NamedTuple):
     together: Callable[..., None]  # (lo, hi, z, x, tables): rows of a batch from zeros, each in a lane
     vectors: int  # that `together` takes at once
     tables: Callable[..., Any]  # what the row kernels here take, of the arrays of the family's own
-    memory: Callable[[Any], tuple[int, int]]  # of tables: D, and how many steps are a state
+    memory: Callable[[Any], Memory]  # of tables
     finish: Callable[..., None]  # (threads, z, x, log_det, tables): writes log_det of a batch
-    noise: Callable[[Any], int] | None = None  # of tables: how many numbers of z a step takes; None: D
 
 
 class Meeting(NamedTuple):
@@ -140,31 +148,30 @@ class Series(SharedRows):
 
     def run(self, z: Array, x: Array, tables: Any, threads: int = 1) -> Blocks:
         """Write x, one series (T D,)."""
-        dim, _ = self._chain.memory(tables)
-        steps, lanes = x.size // dim, VECTOR_BYTES // x.itemsize
+        memory, lanes = self._chain.memory(tables), VECTOR_BYTES // x.itemsize
+        steps = x.size // memory.dim
         limit = steps // (_WORTH * lanes)
         if limit < 2 * lanes:
             meeting, done = Meeting(0, False, math.nan, 0.0), 0
         else:
             meeting, done = self._try(z, x, tables, limit)
-        vectors = min(self._chain.vectors * threads, steps // (_WORTH * lanes * max(1, meeting.steps)))
+        unit = max(lanes, memory.period)  # of the steps of a block
+        shortest = max(_WORTH * meeting.steps, unit)
+        vectors = min(self._chain.vectors * threads, steps // (lanes * shortest))
         if not (meeting.met and vectors):
             self._chain.advance(z, x, done, steps, False, tables)
             return Blocks(meeting, np.zeros(0, np.int64))
-        return Blocks(meeting, self._side_by_side(z, x, tables, (vectors * lanes, steps, dim), threads))
-
-    def _width(self, tables: Any) -> int:
-        """Numbers of noise that a step takes."""
-        return (self._chain.noise or (lambda tables: self._chain.memory(tables)[0]))(tables)
+        blocks = vectors * lanes
+        sizes = blocks, _length(steps // blocks, unit), memory
+        return Blocks(meeting, self._side_by_side(z, x, tables, sizes, threads))
 
     def _side_by_side(
-        self, z: Array, x: Array, tables: Any, sizes: tuple[int, int, int], threads: int
+        self, z: Array, x: Array, tables: Any, sizes: tuple[int, int, Memory], threads: int
     ) -> Array:
-        blocks, steps, dim = sizes
-        length = _length(steps // blocks, VECTOR_BYTES // x.itemsize)
+        blocks, length, memory = sizes
         noise, states = (
             series[: blocks * length * width].reshape(blocks, length * width)
-            for series, width in ((z, self._width(tables)), (x, dim))
+            for series, width in ((z, memory.noise or memory.dim), (x, memory.dim))
         )
 
         def part(lo: int, hi: int) -> None:
@@ -172,29 +179,30 @@ class Series(SharedRows):
 
         in_parts(part, threads, states.shape, WORTH_HEAVY, blocks // threads)
         patched = np.zeros(blocks, np.int64)
-        self._patch(z, x, length, steps, patched, tables)
+        self._patch(z, x, length, x.size // memory.dim, patched, tables)
         return patched
 
     def _try(self, z: Array, x: Array, tables: Any, limit: int) -> tuple[Meeting, int]:
         """Whether a start from zeros meets the series within `limit` steps; how many steps of x are made."""
-        (dim, memory), advance = self._chain.memory(tables), self._chain.advance
-        noise, true = z[_WARM * self._width(tables) :], x[_WARM * dim :]
+        memory, advance = self._chain.memory(tables), self._chain.advance
+        dim = memory.dim
+        noise, true = z[_WARM * (memory.noise or dim) :], x[_WARM * dim :]
         other, steps, size = np.empty(limit * dim, x.dtype), 0, _FIRST
         while True:
             lo, steps = steps, min(steps + size, limit)
             advance(z, x, _WARM + lo if lo else 0, _WARM + steps, False, tables)
             advance(noise, other, lo, steps, False, tables)
-            meeting = _compare(true[: steps * dim], other[: steps * dim], dim, memory)
+            meeting = _compare(true[: steps * dim], other[: steps * dim], dim, memory.steps)
             size = steps
             expected = steps_to_meet(meeting.lyapunov, meeting.distance, x.dtype)
             if meeting.met or steps == limit or not expected < 1.5 * limit:
                 return meeting, _WARM + steps
 
 
-def _length(steps: int, lanes: int) -> int:
-    """The largest odd multiple of whole vectors: blocks that lie a power of two apart share cache sets."""
-    vectors = steps // lanes
-    return lanes * (vectors - (vectors % 2 == 0))
+def _length(steps: int, unit: int) -> int:
+    """The largest odd multiple of `unit` up to it: blocks that lie a power of two apart share cache sets."""
+    units = steps // unit
+    return unit * (units - (units % 2 == 0))
 
 
 def _compare(true: Array, other: Array, dim: int, memory: int) -> Meeting:

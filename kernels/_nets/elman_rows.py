@@ -2,18 +2,20 @@
 
 Every pre-activation is scale z_t + bias, then + W[d, j] x_j for j = 0, 1, ... by fused multiply-adds, whether
 a lane holds a feature (one series) or a series (several at once): so all ways have the same bits.
+
+With a grid, every PERIOD steps the state that is fed to a step is rounded to the nearest multiple of the
+grid, halves to even; what a step leaves in x is not.
 """
 
 from typing import Any, NamedTuple
 
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
-from seqgap.kernels._core.simd import bits_of, fma, lanes, load, scratch, store
-from seqgap.kernels._core.tiles import gather_columns, scatter_columns
+from seqgap.kernels._core.simd import bits_of, fma, lanes, load, nearest, number, scratch, store
 from seqgap.kernels._core.vecmath import tanh
+from seqgap.kernels._nets.dense import address, entry
 
-VECTORS = 4  # of series at once, which hide that each tanh waits for the one before
-_COLUMNS = 64  # of a tile, about
+PERIOD = 64  # steps from one rounding of the state to the next, a part of the model: a power of two
 
 
 class Tables(NamedTuple):
@@ -24,6 +26,8 @@ class Tables(NamedTuple):
     scale: Array  # (P,)
     rate: Array  # (P,), 1 / scale
     log_scale: Array  # (1,), the sum of the logarithms of the scales, float64
+    grid: Array  # (2,), the grid and its reciprocal; ones where there is none
+    mask: int  # the state before step t is rounded where t & mask is 0; without a grid only the zeros at 0
 
 
 @jit_exact
@@ -41,76 +45,85 @@ def advance(z: Any, x: Any, lo: Any, hi: Any, meets: Any, tables: Any) -> Any:
 @jit_inline
 def _advance_number(z: Any, x: Any, lo: Any, hi: Any, meets: Any, tables: Any) -> Any:
     weight, bias, scale = tables.weight[0, 0], tables.bias[0], tables.scale[0]
-    state = x[lo - 1] if lo > 0 else z.dtype.type(0)
-    for t in range(lo, hi):
-        state = tanh(fma(weight, state, fma(scale, z[t], bias)))
-        if meets and bits_of(state) == bits_of(x[t]):
-            return t + 1 - lo
-        x[t] = state
+    state, start = x[lo - 1] if lo > 0 else z.dtype.type(0), lo
+    while start < hi:
+        stop = min(hi, (start | tables.mask) + 1)
+        if start & tables.mask == 0:
+            state = rounded(state, tables)
+        for t in range(start, stop):
+            state = tanh(fma(weight, state, fma(scale, z[t], bias)))
+            if meets and bits_of(state) == bits_of(x[t]):
+                return t + 1 - lo
+            x[t] = state
+        start = stop
     return hi - lo
 
 
 @jit_inline
 def _advance_vectors(z: Any, x: Any, lo: Any, hi: Any, meets: Any, tables: Any) -> Any:
     dim, pitch = tables.weight.shape
-    width = lanes(z)
-    state, following = scratch(1, pitch, z), scratch(1, pitch, z)
-    state[:] = 0
-    if lo > 0:
-        state[0, :dim] = x[(lo - 1) * dim : lo * dim]
+    width, side = lanes(z), 0
+    room = scratch(2, pitch, z)  # the states before and after a step, in turn
+    before = fed(x, lo, room, tables)
+    for d in range(dim):
+        room[0, d] = entry(before, d)
     for t in range(lo, hi):
         for f in range(0, pitch, width):
-            store(following, f, tanh(feature(z, t * dim, f, state, tables)), None)
-        changed = False
-        for d in range(dim):
-            changed |= bits_of(following[0, d]) != bits_of(x[t * dim + d])
-            state[0, d] = x[t * dim + d] = following[0, d]
-        if meets and not changed:
+            value = tanh(feature(z, t * dim, f, address(room, side * pitch), tables))
+            store(room, (1 - side) * pitch + f, value, None)
+        side = 1 - side
+        if meets and _same(room[side], x, t * dim, dim):
             return t + 1 - lo
+        for d in range(dim):
+            x[t * dim + d] = room[side, d]
+        if (t + 1) & tables.mask == 0:
+            for d in range(dim):
+                room[side, d] = rounded(room[side, d], tables)
     return hi - lo
 
 
 @jit_inline
-def feature(z: Any, at: Any, f: Any, state: Any, tables: Any) -> Any:
-    """Pre-activations of features f, f + 1, ... of the step at z[at], a vector; those past D are 0."""
-    dim, pitch = tables.weight.shape
-    width = lanes(z)
-    noise = load(z, at + f, None) if f + width <= dim else load(z, at + f, dim - f)
-    value = fma(load(tables.scale, f, None), noise, load(tables.bias, f, None))
-    for j in range(dim):
-        value = fma(load(tables.weight, j * pitch + f, None), state[0, j], value)
-    return value
-
-
-@jit_exact
-def together(lo: Any, hi: Any, z: Any, x: Any, tables: Any) -> None:
-    """Rows lo to hi - 1 from zeros, a row in each lane, of up to `VECTORS` vectors."""
-    isolate()
-    dim, columns, width = tables.weight.shape[0], z.shape[1], lanes(z)
-    side = width * max(1, VECTORS // dim)
-    chunk = dim * width * max(1, _COLUMNS // (dim * width))
-    tile = scratch(dim + chunk, side, z)
-    for n in range(lo, hi, side):
-        rows = min(hi - n, side)
-        tile[:dim] = 0
-        for at in range(0, columns, chunk):
-            count = min(chunk, columns - at)
-            gather_columns(z, n, rows, at, count, tile, dim)
-            _tile_steps(tile, count // dim, rows, tables)
-            scatter_columns(x, n, rows, at, count, tile, dim)
-            tile[:dim] = tile[count : count + dim]
+def _same(state: Any, x: Any, at: Any, dim: Any) -> Any:
+    """Whether x[at:] starts with a state, bit for bit."""
+    same = True
+    for d in range(dim):
+        same &= bits_of(state[d]) == bits_of(x[at + d])
+    return same
 
 
 @jit_inline
-def _tile_steps(tile: Any, steps: Any, rows: Any, tables: Any) -> None:
-    """In place: rows 0 to D - 1 of the tile are a state, and each D rows after it the noise of a step."""
-    dim, stride, width = tables.weight.shape[0], tile.shape[1], lanes(tile)
-    for t in range(steps):
-        for r in range(0, rows, width):
-            before = t * dim * stride + r
-            at = before + dim * stride
-            for d in range(dim):
-                value = fma(tables.scale[d], load(tile, at + d * stride, None), tables.bias[d])
-                for j in range(dim):
-                    value = fma(tables.weight[j, d], load(tile, before + j * stride, None), value)
-                store(tile, at + d * stride, tanh(value), None)
+def rounded(value: Any, tables: Any) -> Any:
+    """The multiple of the grid nearest to a number, or to each lane: exact, for powers of two."""
+    return nearest(value * tables.grid[1]) * tables.grid[0]
+
+
+@jit_inline
+def fed(x: Any, t: Any, room: Any, tables: Any) -> Any:
+    """The address of what is fed to step t of a series x (T D,): in x, or where it is not in x, in room."""
+    dim = tables.weight.shape[0]
+    if t & tables.mask:
+        return address(x, (t - 1) * dim)
+    for d in range(dim):
+        room[0, d] = rounded(x[(t - 1) * dim + d], tables) if t > 0 else number(x, 0)
+    return address(room, 0)
+
+
+@jit_inline
+def feature(z: Any, at: Any, f: Any, before: Any, tables: Any) -> Any:
+    """Pre-activations of features f, f + 1, ... of the step at z[at], a vector; those past D are 0.
+
+    before: the address of what is fed to it.
+    """
+    dim, pitch = tables.weight.shape
+    value = driven(z, at, f, tables)
+    for j in range(dim):
+        value = fma(load(tables.weight, j * pitch + f, None), entry(before, j), value)
+    return value
+
+
+@jit_inline
+def driven(z: Any, at: Any, f: Any, tables: Any) -> Any:
+    """scale z + bias of the features of `feature`."""
+    dim = tables.weight.shape[0]
+    noise = load(z, at + f, None) if f + lanes(z) <= dim else load(z, at + f, dim - f)
+    return fma(load(tables.scale, f, None), noise, load(tables.bias, f, None))

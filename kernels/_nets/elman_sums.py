@@ -1,4 +1,4 @@
-"""Log-determinants of the rows of `elman_rows`, and their inverse: parallel passes over the steps."""
+"""Log-determinants of the rows of `elman_rows`: parallel passes over the steps."""
 
 from typing import Any
 
@@ -17,8 +17,10 @@ from seqgap.kernels._core.simd import (
     store,
     sum_lanes,
 )
-from seqgap.kernels._core.vecmath import atanh, exp_normal, log, log_normal
-from seqgap.kernels._nets.elman_rows import advance, feature, together
+from seqgap.kernels._core.vecmath import exp_normal, log_normal
+from seqgap.kernels._nets.dense import address, entry
+from seqgap.kernels._nets.elman_rows import advance, driven, feature, fed
+from seqgap.kernels._nets.elman_tiles import together
 
 _TERMS = 32  # factors above 1 / 2 that are multiplied before a logarithm is taken
 _FLAT = 40  # exp(-2 a) beyond it changes no sum
@@ -103,10 +105,10 @@ def _slopes_of_numbers(z: Any, x: Any, first: Any, last: Any, tables: Any) -> An
     linear, product = filled(z, z.dtype.type(0)), filled(z, z.dtype.type(1))
     for t in range(first, last, width):
         count = min(width, last - t)
-        if t > 0 and count == width:  # a load of all lanes takes a fraction of one of some
+        if t & tables.mask and count == width:  # a load of all lanes takes a fraction of one of some
             value = fma(weight, load(x, t - 1, None), fma(scale, load(z, t, None), bias))
         else:
-            value = fma(weight, _before(x, t, count, room), fma(scale, load(z, t, count), bias))
+            value = fma(weight, before(x, t, count, room, tables), fma(scale, load(z, t, count), bias))
             store(room, 0, value, None)
             value = load(room, 0, count)
         linear, product = _slope(value, linear, product)
@@ -114,12 +116,16 @@ def _slopes_of_numbers(z: Any, x: Any, first: Any, last: Any, tables: Any) -> An
 
 
 @jit_inline
-def _before(x: Any, t: Any, count: Any, room: Any) -> Any:
-    """The states before steps t to t + count - 1 of a series with D = 1, a vector; room: one of scratch."""
-    if t > 0:
+def before(x: Any, t: Any, count: Any, room: Any, tables: Any) -> Any:
+    """What is fed to steps t to t + count - 1 of a series with D = 1, a vector; room: one of scratch.
+
+    t is a multiple of the lanes, so that none but the first is rounded.
+    """
+    if t & tables.mask:
         return load(x, t - 1, count)
-    room[0, 0] = 0
-    room[0, 1:count] = x[: count - 1]
+    fed(x, t, room, tables)  # the first, in room[0, 0]
+    for i in range(1, count):
+        room[0, i] = x[t + i - 1]
     return load(room, 0, count)
 
 
@@ -127,74 +133,33 @@ def _before(x: Any, t: Any, count: Any, room: Any) -> Any:
 def _slopes_of_vectors(z: Any, x: Any, first: Any, last: Any, tables: Any) -> Any:
     """A feature in each lane."""
     dim, pitch = tables.weight.shape
-    state, total = scratch(1, dim, z), 0.0
+    room, total = scratch(1, dim, z), 0.0
+    fours = last - (last - first) % 4
     for f in range(0, pitch, lanes(z)):
         linear, product = filled(z, z.dtype.type(0)), filled(z, z.dtype.type(1))
-        for t in range(first, last):
-            if t > 0:
-                state[0] = x[(t - 1) * dim : t * dim]
-            else:
-                state[:] = 0
+        for t in range(first, fours, 4):
+            a, b, c, d = _four_steps(z, x, t, f, room, tables)
+            linear, product = _slope(a, linear, product)
+            linear, product = _slope(b, linear, product)
+            linear, product = _slope(c, linear, product)
+            linear, product = _slope(d, linear, product)
+        for t in range(fours, last):
+            state = fed(x, t, room, tables)
             linear, product = _slope(feature(z, t * dim, f, state, tables), linear, product)
         total += _sum_of_logs(linear, product)
     return total
 
 
-@jit_exact
-def inverse(lo: Any, hi: Any, x: Any, z: Any, log_det: Any, tables: Any) -> None:
-    """z = (atanh(x) - W x_{t-1} - bias) / scale for rows lo to hi - 1, and minus the sum of log(1 - x^2)."""
-    isolate()
-    steps = x.shape[1] // tables.weight.shape[0]
-    for n in range(lo, hi):
-        if tables.weight.shape[0] == 1:
-            total = _invert_numbers(x[n], z[n], tables)
-        else:
-            total = _invert_vectors(x[n], z[n], steps, tables)
-        log_det[n] = -(total + steps * tables.log_scale[0])
-
-
 @jit_inline
-def _invert_numbers(x: Any, z: Any, tables: Any) -> Any:
-    """D = 1: a step in each lane. The sum of log(1 - x^2)."""
-    weight, bias, rate, width = tables.weight[0, 0], tables.bias[0], tables.rate[0], lanes(x)
-    room, total = scratch(1, width, x), 0.0
-    for t in range(0, x.shape[0], width):
-        count = min(width, x.shape[0] - t)
-        if t > 0 and count == width:
-            value = load(x, t, None)
-            noise = fma(-weight, load(x, t - 1, None), atanh(value) - bias)
-            store(z, t, noise * rate, None)
-        else:
-            value = load(x, t, count)
-            noise = fma(-weight, _before(x, t, count, room), atanh(value) - bias)
-            store(z, t, noise * rate, count)
-        total += _slope_at(value)
-    return total
-
-
-@jit_inline
-def _invert_vectors(x: Any, z: Any, steps: Any, tables: Any) -> Any:
-    """A feature in each lane."""
-    dim, pitch = tables.weight.shape
-    state, total = scratch(1, dim, x), 0.0
-    for t in range(steps):
-        if t > 0:
-            state[0] = x[(t - 1) * dim : t * dim]
-        else:
-            state[:] = 0
-        for f in range(0, pitch, lanes(x)):
-            count, at = min(lanes(x), dim - f), t * dim + f
-            value = load(x, at, count)
-            noise = atanh(value) - load(tables.bias, f, None)
-            for j in range(dim):
-                noise = fma(-load(tables.weight, j * pitch + f, None), state[0, j], noise)
-            store(z, at, noise * load(tables.rate, f, None), count)
-            total += _slope_at(value)
-    return total
-
-
-@jit_inline
-def _slope_at(x: Any) -> Any:
-    """The sum of log(1 - x^2) over the lanes; 1 - x is exact where it is small."""
-    one = number(x, 1)
-    return np.float64(sum_lanes(log((one - x) * (one + x))))
+def _four_steps(z: Any, x: Any, t: Any, f: Any, room: Any, tables: Any) -> Any:
+    """`feature` of steps t to t + 3, of which t alone may be rounded: the sums do not wait for each other."""
+    (dim, pitch), at = tables.weight.shape, t * tables.weight.shape[0]
+    state = fed(x, t, room, tables)
+    later = address(x, at)
+    a, b = driven(z, at, f, tables), driven(z, at + dim, f, tables)
+    c, d = driven(z, at + 2 * dim, f, tables), driven(z, at + 3 * dim, f, tables)
+    for j in range(dim):
+        weight = load(tables.weight, j * pitch + f, None)
+        a, b = fma(weight, entry(state, j), a), fma(weight, entry(later, j), b)
+        c, d = fma(weight, entry(later, dim + j), c), fma(weight, entry(later, 2 * dim + j), d)
+    return a, b, c, d
