@@ -12,6 +12,7 @@ from seqgap.kernels._core.family import Family
 from seqgap.kernels._core.rows import WORTH_HEAVY
 from seqgap.kernels._core.seeds import Seed
 from seqgap.kernels._nets.affine import ROWS, masked_arrays
+from seqgap.kernels._nets.context_tables import tables_of
 
 
 class Params(maf.Params):
@@ -25,5 +26,7 @@ def random_params(dim: int, seed: Seed = None, **options: Any) -> Params:
     return Params(*maf.random_params(dim, seed, **options))
 
 
-_family = Family(Params, masked_arrays, ROWS.at_once, ROWS.by_feature, WORTH_HEAVY, ROWS.few.swapped())
+_family = Family(
+    Params, masked_arrays, ROWS.at_once, ROWS.by_feature, WORTH_HEAVY, ROWS.few.swapped(), tables_of
+)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

@@ -36,7 +36,9 @@ class Params(NamedTuple):
     1e-3|)); softplus, softplus(u) + 1e-3; sigmoid, 1 / (1 + exp(-u - 2)) + 1e-3; additive: 1, and P = 1.
     activation: relu, tanh, elu, silu, leaky_relu (0.01 u below 0) or gelu (u / 2 (1 + erf(u / sqrt(2)))).
     residual: K is odd; hidden layers 2 and 3, 4 and 5, ... are blocks h + W' a(W a(h) + b) + b' with
-    activation a, and the output layer sees h itself.
+    activation a, and the output layer sees h itself. context: None, or how a context (C,) enters the biases
+    of T hidden layers: added, activated, blocks or gated, as `_nets.context_tables` explains; a `Flow` takes
+    contexts, and the functions of this module Params without.
     """
 
     order: Array  # (L, D) integers
@@ -49,6 +51,9 @@ class Params(NamedTuple):
     activation: str
     scale: str
     residual: bool
+    context: str | None = None
+    weight_context: Array | None = None  # (L, T, H, C)
+    bias_context: Array | None = None  # (L, T, H)
 
     @property
     def dim(self) -> int:

@@ -16,6 +16,7 @@ from seqgap.kernels._core.jit import jit_exact
 from seqgap.kernels._core.rows import WORTH_HEAVY
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets.affine import ROWS, SCALES, outputs_of
+from seqgap.kernels._nets.context_tables import tables_of
 from seqgap.kernels._nets.made import layout_of, network, random_network, sizes
 
 
@@ -25,7 +26,8 @@ class Params(NamedTuple):
     A layer keeps the features with mask True; its network sees them, in ascending order, and makes P = 2
     numbers, shift and u, for each of the others, in ascending order. A and B: the largest numbers of features
     that a layer keeps, at least 1, and transforms; columns and rows beyond those of a layer are not read.
-    scale: how u becomes the scale, as in maf.Params; additive has P = 1. activation, residual: as there.
+    scale: how u becomes the scale, as in maf.Params; additive has P = 1. activation, residual,
+    context: as there.
     """
 
     masks: Array  # (L, D) bool, True = kept
@@ -37,6 +39,9 @@ class Params(NamedTuple):
     activation: str
     scale: str
     residual: bool
+    context: str | None = None
+    weight_context: Array | None = None  # (L, T, H, C)
+    bias_context: Array | None = None  # (L, T, H)
 
     @property
     def dim(self) -> int:
@@ -95,5 +100,5 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
     return (order, identity, 0, (variant, 0.0)), networks
 
 
-_family = Family(Params, _arrays, ROWS.by_feature, ROWS.at_once, WORTH_HEAVY, ROWS.few)
+_family = Family(Params, _arrays, ROWS.by_feature, ROWS.at_once, WORTH_HEAVY, ROWS.few, tables_of)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

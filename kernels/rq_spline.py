@@ -30,7 +30,8 @@ class Params(NamedTuple):
 
     The P = 3 B - 1 outputs are B widths, B heights and B - 1 slopes; spline names how. softclip: softmax of
     u / (1 + |2 u / ln 1e-3|), and exp(u / (1 + |u / ln 1e-3|)); softplus: 1e-3 + (1 - 1e-3 B) softmax(u), and
-    softplus(u) + 1e-3. The slope at the bounds is 1. activation, residual: as in maf.Params.
+    softplus(u) + 1e-3. The slope at the bounds is 1. activation, residual, context: as
+    in maf.Params.
     """
 
     order: Array  # (L, D) integers
@@ -45,6 +46,9 @@ class Params(NamedTuple):
     spline: str
     bound: float
     residual: bool
+    context: str | None = None
+    weight_context: Array | None = None  # (L, T, H, C)
+    bias_context: Array | None = None  # (L, T, H)
 
     @property
     def dim(self) -> int:

@@ -19,7 +19,7 @@ BOOL = np.dtype(np.bool_)
 _LARGEST, _LARGEST_COUNT = 2**63 - 1, 2**62
 _PLAIN = 0x1 | 0x100 | 0x400  # flags of an array: C-contiguous, aligned, writeable
 _OWNER = _PLAIN | 0x4  # and it owns its memory
-_SCALARS = {str, float, int, bool}
+_SCALARS = {str, float, int, bool, type(None)}
 
 
 def integer(name: str, value: Any, low: int, high: int) -> int:

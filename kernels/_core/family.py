@@ -32,7 +32,8 @@ class Family:
 
     params: the class of its parameters, a flat NamedTuple with the properties `dim` (D) and `dtype` (float32
     or float64, that of `sample`). arrays(params, dtype, dim): checks them and returns the arrays of the row
-    kernels, which are `rows(lo, hi, source, target, log_det, *arrays)`. worth: as in `rows.Step`.
+    kernels, which are `rows(lo, hi, source, target, log_det, *arrays)`. worth: as in `rows.Step`. tables: of
+    a family whose Params may ask for contexts, tables(params, *arrays) is that of `rows.Step`.
     """
 
     strategies: tuple[str, ...] = ()  # of `forward`; the first is what it does unless told
@@ -46,12 +47,14 @@ class Family:
         inverse_rows: Callable[..., Any],
         worth: int = WORTH_LIGHT,
         few: FewRows | None = None,
+        tables: Callable[..., Any] | None = None,
     ) -> None:
         self.params = params
         self._arrays = arrays
         self._rows = forward_rows, inverse_rows
         self._worth = worth
         self._few = few
+        self._tables = tables
         _FAMILIES[params] = self
         params.__repr__ = summary  # type: ignore[assignment]  # mypy takes it for one that is bound
 
@@ -93,6 +96,7 @@ class Family:
             target, source = check.output_like(out, source, name, argument, params=params)
         if type(params) is not self.params:
             check.instance("params", params, self.params)
+        self._refuse_contexts(params)
         try:
             arrays = self._arrays(params, source.dtype, source.shape[1], *options)
         except ValueError as error:
@@ -113,6 +117,7 @@ class Family:
     def log_prob(self, x: ArrayLike, params: Any, *, threads: int = 1) -> Array:
         """log p(x) = log N(z; 0, I) + log_det of `inverse`, shape (N,), dtype of x; errors as `forward`."""
         source = check.batch("x", x)
+        self._refuse_contexts(params)
         step = self._step(1, params, source.dtype, source.shape[1], came="x has {} columns")
         density = np.empty(len(source), source.dtype)
         score((step,), source, density, check.threads(threads))
@@ -142,6 +147,7 @@ class Family:
         self, n: int, dim: int, params: Any, key: np.uint64, first_row: int, out: Any, threads: int
     ) -> Array:
         n, dtype = check.count("n", n), params.dtype
+        self._refuse_contexts(params)
         step = self._step(0, params, dtype, dim)
         row, threads = check.first_row(first_row, n), check.threads(threads)
         x = check.output(out, dtype, (n, dim), params=params)
@@ -159,6 +165,9 @@ class Family:
             inverse = inverse.with_few(self._few.inverse, few)
             if options == self.strategies[:1]:
                 forward = forward.with_few(self._few.forward, few)
+        if self._tables is not None:
+            tables = self._tables(params, *forward.arrays)
+            forward, inverse = (step._replace(tables=tables) for step in (forward, inverse))
         return Directions((forward,), (inverse,))
 
     def _step(
@@ -171,6 +180,12 @@ class Family:
         except ValueError as error:
             raise self._explained(error, came.format(dim), params, dtype, options) from None
         return Step(self._kernel(direction, *options), arrays, self._worth)
+
+    def _refuse_contexts(self, params: Any) -> None:
+        if self._tables is not None and type(params) is self.params and params.context is not None:
+            raise ValueError(
+                f"params.context: expected None, got {params.context!r}; Flow(params) takes contexts"
+            )
 
     def _explained(
         self, error: ValueError, came: str, params: Any, dtype: np.dtype[Any], options: tuple[Any, ...]

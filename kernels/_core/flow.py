@@ -1,7 +1,6 @@
 """A flow: parameters of families one after another over a standard normal base, and its file."""
 
-import importlib
-import importlib.util
+import copy
 import os
 import textwrap
 from typing import Any
@@ -9,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seqgap.kernels._core import check, files
+from seqgap.kernels._core import check, contexts, files, flow_files
 from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.contexts import Contexts, Noise
 from seqgap.kernels._core.family import Directions, family_of
 from seqgap.kernels._core.jit import isolate, jit_exact
 from seqgap.kernels._core.rows import SharedRows, Step, draw, score, transform
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
-
-_FORMAT = "seqgap flow 1"
+from seqgap.kernels._core.within import Within, acceptance, draw_within
 
 
 class Flow:
@@ -29,6 +28,10 @@ class Flow:
     dim: D, needed only where no Params fix it. permutation: (D,) integers; column j of the latent is then
     feature permutation[j] of what the first Params take; the identity becomes None. Raises TypeError or
     ValueError for Params that are wrong or do not fit together.
+
+    context_dim: C, the numbers of a context that the networks see; 0 for a flow without. Else the verbs take
+    `context`, and `condition` makes a flow of one. What a row becomes depends on its values, its context and
+    the seed alone: not on what else is in the call.
     """
 
     def __init__(self, *params: Any, dim: int | None = None, permutation: ArrayLike | None = None) -> None:
@@ -44,6 +47,8 @@ class Flow:
             order = check.permutation("permutation", permutation, self.dim)
             if not np.array_equal(order, np.arange(self.dim)):
                 self.permutation = _read_only("permutation", order)
+        self.context_dim = _context_dim(self.params)
+        self._whole: tuple[Flow, Array] | None = None  # the flow and the context that this was made of
         self._strategies = tuple(dict.fromkeys(s for family in self._families for s in family.strategies))
         self._known: dict[tuple[np.dtype[Any], str | None], Directions] = {}
         self._own = self._bound(self.dtype, None)
@@ -59,28 +64,53 @@ class Flow:
     def __repr__(self) -> str:
         stems = textwrap.shorten(", ".join(family.stem for family in self._families), 70, placeholder=" ...")
         order = "" if self.permutation is None else ", permuted"
-        return f"Flow({stems}, D={self.dim}, {self.dtype}{order})"
+        context = f", C={self.context_dim}" if self.context_dim else ""
+        return f"Flow({stems}, D={self.dim}{context}, {self.dtype}{order})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (self.params, self.dim, self.permutation)
+        context = None if self._whole is None else self._whole[1]
+        return _restored, (self.params, self.dim, self.permutation, context)
+
+    def condition(self, context: ArrayLike) -> "Flow":
+        """The flow of one context, (C,): its verbs take none, and have the bits of those of this one.
+
+        It takes some microseconds, since only the table of biases and gates is made. Raises TypeError or
+        ValueError for a context that does not fit.
+        """
+        self._refuse_plain(context)
+        if np.ndim(context) != 1:
+            raise ValueError(f"context: expected shape ({self.context_dim},), got {np.shape(context)}")
+        value = contexts.checked(context, self.context_dim, check.real_dtype("context", context))
+        flow = copy.copy(self)
+        flow._whole, flow.context_dim, flow._known = (self, value[0].copy()), 0, {}
+        flow._own = flow._bound(self.dtype, None)
+        return flow
 
     def forward(
-        self, z: ArrayLike, *, strategy: str | None = None, out: Array | None = None, threads: int = 1
-    ) -> tuple[Array, Array]:
+        self, z: ArrayLike, *, context: ArrayLike | None = None, index: ArrayLike | None = None,
+        strategy: str | None = None, out: Array | None = None, threads: int = 1,
+    ) -> tuple[Array, Array]:  # fmt: skip
         """Latent to data: (x, log_det), shapes (N, D) and (N,), dtype of z.
 
-        z: (N, D). strategy: of the families that have several, as in their `forward`. out: the array that x
-        is written to; it may be z itself. Raises TypeError or ValueError for wrong arguments.
+        z: (N, D). context: of a flow that takes one, (C,) for all rows or (N, C), one for each; with index,
+        (N,) integers, a table (B, C) of which row n has row index[n]. strategy: of the families that have
+        several, as in their `forward`. out: the array that x is written to; it may be z itself. Raises
+        TypeError or ValueError for wrong arguments.
         """
-        return self._transform(0, "z", z, strategy, out, threads)
+        return self._transform(0, ("z", z), (context, index), strategy, out, threads)
 
-    def inverse(self, x: ArrayLike, *, out: Array | None = None, threads: int = 1) -> tuple[Array, Array]:
-        """Data to latent: (z, log_det), shapes (N, D) and (N,), dtype of x. Errors as `forward`."""
-        return self._transform(1, "x", x, None, out, threads)
+    def inverse(
+        self, x: ArrayLike, *, context: ArrayLike | None = None, index: ArrayLike | None = None,
+        out: Array | None = None, threads: int = 1,
+    ) -> tuple[Array, Array]:  # fmt: skip
+        """Data to latent: (z, log_det), shapes (N, D) and (N,), dtype of x. Else as `forward`."""
+        return self._transform(1, ("x", x), (context, index), None, out, threads)
 
     def _transform(
-        self, direction: int, name: str, argument: Any, strategy: str | None, out: Any, threads: int
-    ) -> tuple[Array, Array]:
+        self, direction: int, batch: tuple[str, Any], context: tuple[Any, Any], strategy: str | None,
+        out: Any, threads: int,
+    ) -> tuple[Array, Array]:  # fmt: skip
+        name, argument = batch
         if out is None:
             source = check.batch(name, argument)
             target = np.empty(source.shape, source.dtype)
@@ -94,33 +124,103 @@ class Flow:
         usual = source.dtype is self.dtype and strategy is None
         steps = (self._own if usual else self._directions(source.dtype, strategy))[direction]
         log_det = np.empty(len(source), source.dtype)
-        if threads == 1 and len(steps) == 1:  # the shortest way: for one row most of the time is the call
+        if self.context_dim or context[0] is not None or context[1] is not None:
+            own = self._contexts(context, source)
+            contexts.transform(steps, own, source, target, log_det, check.threads(threads))
+        elif threads == 1 and len(steps) == 1:  # the shortest way: for one row most of the time is the call
             steps[0](source, target, log_det)
         else:
             transform(steps, source, target, log_det, check.threads(threads))
         return target, log_det
 
-    def log_prob(self, x: ArrayLike, *, threads: int = 1) -> Array:
-        """log p(x) = log N(z; 0, I) + log_det of `inverse`, shape (N,), dtype of x. Errors as `forward`."""
-        source = self._batch("x", x)
-        density = np.empty(len(source), source.dtype)
-        score(self._directions(source.dtype, None).inverse, source, density, check.threads(threads))
+    def log_prob(
+        self, x: ArrayLike, *, context: ArrayLike | None = None, index: ArrayLike | None = None,
+        threads: int = 1,
+    ) -> Array:  # fmt: skip
+        """log p(x) = log N(z; 0, I) + log_det of `inverse`, shape (N,), dtype of x. Else as `forward`."""
+        source, threads = self._batch("x", x), check.threads(threads)
+        density, steps = np.empty(len(source), source.dtype), self._directions(source.dtype, None).inverse
+        if self.context_dim or context is not None or index is not None:
+            contexts.score(steps, self._contexts((context, index), source), source, density, threads)
+        else:
+            score(steps, source, density, threads)
         return density
 
+    def _contexts(self, given: tuple[Any, Any], source: Array) -> Contexts:
+        """(context, index) of the rows of a batch, checked."""
+        self._refuse_plain(given[0])
+        return contexts.contexts_of(*given, len(source), self.context_dim, source.dtype)
+
+    def _refuse_plain(self, context: Any) -> None:
+        if not self.context_dim:
+            came = check.described(context)
+            raise ValueError(f"context: expected None, since the flow takes no context, got {came}")
+
     def sample(
-        self, n: int, seed: Seed = None, *, rng: RNG = None, first_row: int = 0,
-        strategy: str | None = None, out: Array | None = None, threads: int = 1,
+        self, n: int, seed: Seed = None, *, context: ArrayLike | None = None, first_context: int = 0,
+        rng: RNG = None, first_row: int = 0, strategy: str | None = None, out: Array | None = None,
+        threads: int = 1,
     ) -> Array:  # fmt: skip
         """`forward` of the normals of `seed`: (n, D), dtype of the flow.
 
-        Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. seed, rng: as in the
-        `sample` of a family. Errors as `forward`.
+        Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. context: (C,), or (B, C)
+        for n rows of each, (B, n, D); context b has the normals of stream first_context + b, and a flow that
+        `condition` made those of stream 0. seed, rng: as in the `sample` of a family. Errors as `forward`.
         """
         n, key = check.count("n", n), key_of(seed, rng)
         row, threads = check.first_row(first_row, n), check.threads(threads)
-        x = check.output(out, self.dtype, (n, self.dim))
-        draw(self._directions(self.dtype, strategy).forward, x, key, row, threads)
+        steps = self._directions(self.dtype, strategy).forward
+        if not self.context_dim and context is None:
+            x = check.output(out, self.dtype, (n, self.dim))
+            draw(steps, x, key, row, threads)
+            return x
+        values, noise = self._streams(context, first_context, key, row)
+        x = check.output(out, self.dtype, (*_batch_shape(context), n, self.dim))
+        contexts.draw(steps, Contexts(values, None, max(1, n)), x.reshape(-1, self.dim), noise, threads)
         return x
+
+    def _streams(self, context: Any, first: Any, key: np.uint64, row: np.int64) -> tuple[Array, Noise]:
+        """Checked contexts (B, C), and which normals their rows are made of."""
+        if not self.context_dim:
+            self._refuse_plain(context)
+        values = contexts.checked(context, self.context_dim, self.dtype)
+        number = check.integer("first_context", first, 0, 2**32 - len(values))
+        return values, Noise(key, row, np.int64(number))
+
+    def sample_within(
+        self, low: ArrayLike, high: ArrayLike, n: int, seed: Seed = None, *, context: ArrayLike | None = None,
+        first_context: int = 0, rng: RNG = None, max_tries: int = 10_000, partial: bool = False,
+        threads: int = 1,
+    ) -> tuple[Array, Array]:  # fmt: skip
+        """Rows of `sample` with low <= x <= high: (x, acceptance).
+
+        Shapes (n, D) and (), or (B, n, D) and (B,) for contexts (B, C). low, high: numbers or (D,), infinite
+        where there is no bound. A row that is outside is drawn again, up to `max_tries` times: try t of row r
+        has the normals of row r + 2**40 t, so that no row depends on others, and the first try is that of
+        `sample`. acceptance: rows within over tries, of each context; the density within the bounds is that
+        of `log_prob` over it. Raises ValueError, naming the contexts, where tries were too few; with
+        partial=True such rows are NaN. Else as `sample`.
+        """
+        n, key = check.integer("n", n, 1, 2**40), key_of(seed, rng)
+        box = Within.of(low, high, self.dim, self.dtype, max_tries)
+        x, tries = self.accepted(
+            box, np.arange(n), key, context=context, first_context=first_context, threads=threads
+        )
+        shape = _batch_shape(context)
+        rates = acceptance(tries, box.tries, check.flag("partial", partial))
+        return x.reshape(*shape, n, self.dim), rates.reshape(shape)
+
+    def accepted(
+        self, within: Any, rows: Array, key: np.uint64, *, context: Any = None, first_context: int = 0,
+        threads: int = 1,
+    ) -> tuple[Array, Array]:  # fmt: skip
+        """(x (B, n, D), tries (B, n)) of rows with numbers (n,), as `within.draw_within` draws them."""
+        values, noise = None, Noise(key, np.int64(0), np.int64(0))
+        if self.context_dim or context is not None:
+            values, noise = self._streams(context, first_context, key, np.int64(0))
+        steps = self._directions(self.dtype, None).forward
+        x, tries = draw_within(steps, values, rows, noise, within, check.threads(threads))
+        return x.reshape(-1, len(rows), self.dim), tries.reshape(-1, len(rows))
 
     def forgetting(self, z: ArrayLike, *, threads: int = 1) -> Any:
         """What the blocks of one series take, z (1, D): a `Forgetting`, whose fields its docstring explains.
@@ -153,6 +253,9 @@ class Flow:
         return self._known[dtype, strategy]
 
     def _bound(self, dtype: np.dtype[Any], strategy: str | None) -> Directions:
+        if self._whole is not None:
+            whole, context = self._whole
+            return Directions(*contexts.folded(whole._directions(dtype, strategy), context.astype(dtype)))
         parts = [self._part(index, dtype, strategy) for index in range(len(self.params))]
         forward = [step for part in parts for step in part.forward]
         inverse = [step for part in reversed(parts) for step in part.inverse]
@@ -174,14 +277,13 @@ class Flow:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the flow to a file of NumPy's npz format, whole or not at all; no pickle in it.
 
-        A symbolic link stays a link. Raises OSError, or ValueError for what is no regular file.
+        A context that was folded in is part of it. A symbolic link stays a link. Raises OSError, or
+        ValueError for what is no regular file.
         """
         order = np.arange(self.dim) if self.permutation is None else self.permutation
-        stored: dict[str, Any] = {"format": _FORMAT, "permutation": order}
-        stored["families"] = np.array([family.stem for family in self._families])
-        for index, params in enumerate(self.params):
-            stored |= {f"{index}.{name}": value for name, value in params._asdict().items()}
-        files.write(path, stored)
+        stems = [family.stem for family in self._families]
+        context = None if self._whole is None else self._whole[1]
+        files.write(path, flow_files.stored(stems, self.params, order, context))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Flow":
@@ -189,28 +291,25 @@ class Flow:
         return files.read(path, "Flow.save", cls._of)
 
     @classmethod
-    def _of(cls, stored: dict[str, Any]) -> "Flow":
-        if str(stored.pop("format")) != _FORMAT:
-            raise ValueError(f"expected the format {_FORMAT!r}")
-        order, parts = check.integers("permutation", stored.pop("permutation"), 1), []
-        for index, stem in enumerate(stored.pop("families").tolist()):
-            params = _params_of(stem)
-            absent = {f for f in params._field_defaults if f"{index}.{f}" not in stored}  # of older files
-            values = {f: stored.pop(f"{index}.{f}") for f in params._fields if f not in absent}
-            parts.append(params(**{field: v.item() if v.ndim == 0 else v for field, v in values.items()}))
-        if stored:
-            raise ValueError(f"expected no more fields, got {', '.join(stored)}")
-        return cls(*parts, dim=order.size, permutation=order)
+    def _of(cls, fields: dict[str, Any]) -> "Flow":
+        params, order, context = flow_files.restored(fields)
+        return _restored(tuple(params), order.size, order, context)
 
 
-def _params_of(stem: str) -> Any:
-    """The Params of the family in a module of the kernels, by its name."""
-    known = stem.isidentifier() and not stem.startswith("_")
-    spec = importlib.util.find_spec(f"seqgap.kernels.{stem}") if known else None
-    params = getattr(importlib.import_module(f"seqgap.kernels.{stem}"), "Params", None) if spec else None
-    if params is None:
-        raise ValueError(f"expected families of seqgap.kernels, got {stem!r}")
-    return family_of("families", params).params
+def _batch_shape(context: Any) -> tuple[int, ...]:
+    """(B,) of contexts (B, C), else ()."""
+    return () if context is None else np.shape(context)[:-1]
+
+
+def _context_dim(params: tuple[Any, ...]) -> int:
+    """C, which all that take a context have in common."""
+    fields = {f"params[{i}]": getattr(p, "weight_context", None) for i, p in enumerate(params)}
+    columns = {
+        f"{name}.weight_context": check.shape(f"{name}.weight_context", value, 4)[3]
+        for name, value in fields.items()
+        if value is not None
+    }
+    return int(_common("context", columns)) if columns else 0
 
 
 def _own(value: Any) -> Any:
@@ -226,7 +325,7 @@ def _copied(name: str, params: Any) -> Any:
 
 
 def _read_only(name: str, value: Any) -> Any:
-    if isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | float | str):
         return value
     array = np.array(check.asarray(name, value))
     array.flags.writeable = False
@@ -247,8 +346,11 @@ def _common(name: str, values: dict[str, Any]) -> Any:
     return next(iter(known))
 
 
-def _restored(params: tuple[Any, ...], dim: int, permutation: Array | None) -> Flow:
-    return Flow(*params, dim=dim, permutation=permutation)
+def _restored(
+    params: tuple[Any, ...], dim: int, permutation: Array | None, context: Array | None = None
+) -> Flow:
+    flow = Flow(*params, dim=dim, permutation=permutation)
+    return flow if context is None else flow.condition(context)
 
 
 @jit_exact

@@ -139,7 +139,11 @@ class FewRows(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A row kernel of a flow with its checked arrays, and that for few rows where there is one."""
+    """A row kernel of a flow with its checked arrays, and that for few rows where there is one.
+
+    tables: of a step whose rows have contexts, what its kernels need of an array (B, C) of them; before such
+    a step runs it takes `of_contexts`.
+    """
 
     rows: Callable[..., Any]
     arrays: tuple[Any, ...]
@@ -147,6 +151,17 @@ class Step(NamedTuple):
     most: int = -1  # rows that `few` takes
     few: Callable[..., Any] | None = None  # as the rows of a `FewRowKernel`
     few_arrays: tuple[Any, ...] = ()
+    tables: Callable[[Array], tuple[Any, ...]] | None = None
+
+    def of_contexts(self, contexts: Array, index: Array) -> "Step":
+        """The step for rows that have contexts[index]; index: (N,), or (1,) for all rows."""
+        return self if self.tables is None else self.with_lookup((*self.tables(contexts), index))
+
+    def with_lookup(self, lookup: tuple[Any, ...]) -> "Step":
+        """The step with what its kernels need of contexts."""
+        return self._replace(
+            arrays=(*self.arrays, lookup), few_arrays=(*self.few_arrays, lookup), tables=None
+        )
 
     def with_few(self, kernel: FewRowKernel, arrays: tuple[Any, ...]) -> "Step":
         """The step with a kernel for few rows."""
@@ -197,7 +212,7 @@ def _score(steps: Sequence[Step], x: Array, density: Array) -> None:
     if len(steps) == 1 and x.nbytes <= _CHUNK:  # views of everything take longer than a kernel for one row
         steps[0].score(x, np.empty(x.shape, x.dtype), density)
         return
-    z = np.empty((_chunk_rows(x), x.shape[1]), x.dtype)
+    z = np.empty((chunk_rows(x), x.shape[1]), x.dtype)
     for lo, hi, latent in _chunks(len(x), z):
         total = density[lo:hi]
         _run(steps, x[lo:hi], latent, total)
@@ -213,7 +228,7 @@ def draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64, t
 
 
 def _draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64) -> None:
-    size = _chunk_rows(x)
+    size = chunk_rows(x)
     z = np.empty((size, x.shape[1]), x.dtype)
     log_det = np.empty(size, x.dtype)
     if size == len(x):
@@ -230,7 +245,7 @@ def _run(steps: Sequence[Step], source: Array, target: Array, log_det: Array) ->
     if len(steps) == 1:
         steps[0](source, target, log_det)
         return
-    size = _chunk_rows(source)
+    size = chunk_rows(source)
     scratch, added = np.empty((2, size, source.shape[1]), source.dtype), np.empty(size, source.dtype)
     for lo, hi, _ in _chunks(len(source), scratch[0]):
         values, total = source[lo:hi], log_det[lo:hi]
@@ -246,7 +261,7 @@ def _worth(steps: Sequence[Step]) -> int:
     return min(step.worth for step in steps)
 
 
-def _chunk_rows(batch: Array) -> int:
+def chunk_rows(batch: Array) -> int:
     """How many rows of a batch go through all steps at a time."""
     rows, dim = int(batch.shape[0]), int(batch.shape[1])
     if batch.nbytes <= _CHUNK:

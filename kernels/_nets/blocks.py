@@ -50,11 +50,17 @@ def set_log_det(work: Any, value: Any) -> None:
         write(start, at, filled(sums, number(sums, value)))
 
 
-def tile_rows(transform: Any, workspace: Any, in_place: bool = True) -> Any:
+@jit_inline
+def _no_beginning(work: Any, n: Any, hi: Any) -> None:
+    pass
+
+
+def tile_rows(transform: Any, workspace: Any, in_place: bool = True, begin: Any = _no_beginning) -> Any:
     """The row kernel of transform(work, arrays), block by block.
 
     workspace(arrays, pitch, source): its tiles. The first field holds the rows of the source and, in place,
-    the result, which else is in the second; row 0 of `sums` is log_det, 0 to begin with.
+    the result, which else is in the second; row 0 of `sums` is log_det, 0 to begin with. begin(work, n, hi)
+    comes before each block of rows n, n + 1, ... below hi.
     """
 
     @jit_exact
@@ -65,6 +71,7 @@ def tile_rows(transform: Any, workspace: Any, in_place: bool = True) -> Any:
         for n in range(lo, hi, pitch):
             load_block(n, hi, source, work[0])
             set_log_det(work, 0.0)
+            begin(work, n, hi)
             transform(work, arrays)
             _unload_block(n, hi, target, log_det, work[0] if in_place else work[1], work.sums)
 

@@ -30,10 +30,11 @@ def address(typing_context: Any, array: Any, index: Any) -> Any:
 
 @intrinsic
 def moved(typing_context: Any, base: Any, count: Any) -> Any:
-    """The address `count` entries further on."""
+    """The address `count` entries further on; None of None."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.gep(arguments[0], [arguments[1]])
+        none = isinstance(base, types.NoneType)
+        return arguments[0] if none else builder.gep(arguments[0], [arguments[1]])
 
     return base(base, types.intp), codegen
 
@@ -205,7 +206,8 @@ def product(
 ) -> None:
     """result[r] = bias[r] + sum over k < ends[r] of weight[r, k] source[k], for r < count.
 
-    weight: rows of `width`; ends: ascending; source, result: tiles of one, two or four vectors.
+    weight: rows of `width`; bias: None for what is in the result; ends: ascending; source, result: tiles of
+    one, two or four vectors.
     """
     vectors = pitch // lanes(result)
     if vectors == 4:

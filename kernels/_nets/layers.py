@@ -17,6 +17,7 @@ import numpy as np
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.simd import bits_of, filled, lanes, number, scratch
 from seqgap.kernels._nets.blocks import tile_rows
+from seqgap.kernels._nets.contexts import context_of, look_up
 from seqgap.kernels._nets.dense import address, entry, read, write
 from seqgap.kernels._nets.mlp import Network, Workspace, advance, ends_of, outputs_for
 
@@ -92,7 +93,14 @@ def _workspace(arrays: Any, pitch: Any, source: Any) -> Any:
         ends_of(network.degrees),
         np.zeros(depth, np.int64),
         np.empty(rows, np.int64),
+        context_of(arrays),
+        np.empty(pitch + 1, np.int64),
     )
+
+
+@jit_inline
+def _begin(work: Any, n: Any, hi: Any) -> None:
+    look_up(work.context, n, hi, work.places)
 
 
 def incremental_layer(transform: Any) -> Any:
@@ -225,4 +233,4 @@ def stack(layer: Any) -> Any:
         for index in range(layers.order.shape[0]):
             layer(index, layers, network, work)
 
-    return tile_rows(layers_of_block, _workspace)
+    return tile_rows(layers_of_block, _workspace, begin=_begin)

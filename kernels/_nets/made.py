@@ -17,6 +17,7 @@ from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.jit import jit_exact
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.seeds import Seed
+from seqgap.kernels._nets.contexts import entries_of
 from seqgap.kernels._nets.mlp import ACTIVATIONS
 
 # weight_in, weight_hidden, weight_out, bias_hidden, bias_out
@@ -176,6 +177,8 @@ def sorted_units(params: Any) -> Any:
         return params
     order = np.argsort(degrees, axis=2, kind="stable")
     hidden = np.asarray(params.weight_hidden)
+    if getattr(params, "context", None) is not None:
+        params = _sorted_entries(params, order)
     hidden = np.take_along_axis(hidden, order[:, 1:, :, None], axis=2)
     return params._replace(
         degrees=np.take_along_axis(degrees, order, axis=2),
@@ -184,3 +187,12 @@ def sorted_units(params: Any) -> Any:
         weight_out=np.take_along_axis(np.asarray(params.weight_out), order[:, -1, None, None, :], axis=3),
         bias_hidden=np.take_along_axis(np.asarray(params.bias_hidden), order, axis=2),
     )
+
+
+def _sorted_entries(params: Any, order: Array) -> Any:
+    """With the units of each hidden layer in an order in what contexts bring to it."""
+    places = entries_of(params.context, order.shape[1])
+    own = order[:, places]
+    weight = np.take_along_axis(np.asarray(params.weight_context), own[..., None], axis=2)
+    bias = np.take_along_axis(np.asarray(params.bias_context), own, axis=2)
+    return params._replace(weight_context=weight, bias_context=bias)

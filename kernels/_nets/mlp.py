@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.simd import lanes, number, select
 from seqgap.kernels._core.vecmath import expm1_negative, gelu, sigmoid, softplus, tanh
+from seqgap.kernels._nets.contexts import Sums, gate, weigh
 from seqgap.kernels._nets.dense import address, product, read, write
 
 ACTIVATIONS = ("relu", "tanh", "elu", "silu", "leaky_relu", "gelu", "selu", "softplus")
@@ -40,6 +41,8 @@ class Workspace(NamedTuple):
     ends: Any  # (L, K, H): how many features, or units of the layer before, each unit sees
     done: Any  # (K,): how many units of each hidden layer are computed
     seen: Any  # how many units of the last hidden layer each row of `outputs` sees
+    context: Any  # a `Lookup`, or None
+    places: Any  # (pitch + 1,), as of `contexts.look_up`
 
 
 @jit_exact
@@ -120,8 +123,10 @@ def advance(layer: Any, limit: Any, network: Any, work: Any) -> None:
         else:
             columns, source = width, address(hidden, (k - 1) * width * pitch)
             lines = address(weight_hidden, ((layer * (depth - 1) + k - 1) * width + first) * width)
-        product(lines, columns, bias, ends, source, units, pitch, count)
+        at, sums = (layer, k, first), Sums(lines, columns, bias, ends, source, units, pitch, count)
+        weigh(work.context, work.places, at, sums)
         if residual and k % 2 == 0:
+            gate(work.context, work.places, at, units, count)
             _carry(address(raw, first * pitch), units, count * pitch, k == 0)
         if not (residual and k == depth - 1):
             activate(activation, units, units, count * pitch)

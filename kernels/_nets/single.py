@@ -13,6 +13,7 @@ from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.rows import add_base
 from seqgap.kernels._core.simd import filled, lanes, number, scratch
 from seqgap.kernels._nets.columns import add_columns
+from seqgap.kernels._nets.contexts import context_of, gated, replace_biases, row_context
 from seqgap.kernels._nets.dense import address, entry, moved, put, read, write
 from seqgap.kernels._nets.mlp import activate
 from seqgap.kernels._nets.packed import in_vectors, parts_of, sizes_of
@@ -31,10 +32,11 @@ class Row(NamedTuple):
     after: Any  # and transformed
     log_det: Any  # of them
     done: Any  # K: how many units of each hidden layer are computed
+    context: Any  # of the layer, as of `contexts.row_context`, or None
 
 
 @jit_inline
-def _row(space: Any, done: Any, sizes: Any, parts: Any) -> Any:
+def _row(space: Any, done: Any, sizes: Any, parts: Any, context: Any) -> Any:
     """The addresses in `space`, a scratch array."""
     step, start = lanes(space), address(space, 0)
     dim, hidden = in_vectors(sizes.dim, space), sizes.depth * parts.units
@@ -45,7 +47,7 @@ def _row(space: Any, done: Any, sizes: Any, parts: Any) -> Any:
     before = moved(units, hidden)
     after, log_det, parameters = moved(before, step), moved(before, 2 * step), moved(before, 3 * step)
     counts = address(done, 0)
-    return Row(start, ordered, sums, carried, units, parameters, before, after, log_det, counts)
+    return Row(start, ordered, sums, carried, units, parameters, before, after, log_det, counts, context)
 
 
 @jit_inline
@@ -65,7 +67,7 @@ def _finish(k: Any, first: Any, last: Any, sizes: Any, parts: Any, row: Any) -> 
     if sizes.residual and k % 2 == 0:
         carried, block = moved(row.carried, at), 2 * parts.units
         for v in range(0, stop - begin, step):
-            value = read(total, v)
+            value = gated(row.context, k, begin + v, read(total, v))
             if k > 0:
                 value = value + read(carried, v - block)
             write(carried, v, value)
@@ -168,6 +170,7 @@ def _start(count: Any, sizes: Any, parts: Any, row: Any) -> None:
     rows = sizes.depth * parts.units + parts.outputs
     for v in range(0, rows, lanes(row.sums)):
         write(row.sums, v, read(parts.start, v))
+    replace_biases(row.context, sizes.depth, row.sums)
     for f in range(count):
         put(row.ordered, f, entry(row.features, entry(parts.order, f)))
 
@@ -218,25 +221,25 @@ def _rows(layer: Any, back: bool) -> Any:
     """The row kernel that runs every layer, the last one first if `back`."""
 
     @jit_exact
-    def rows(
-        lo: Any, hi: Any, source: Any, target: Any, log_det: Any, scored: Any, numbers: Any, indices: Any
-    ) -> None:
+    def rows(lo: Any, hi: Any, source: Any, target: Any, log_det: Any, scored: Any, *arrays: Any) -> None:
         isolate()
+        numbers, indices, context = arrays[0], arrays[1], context_of(arrays)
         sizes = sizes_of(indices)
         form = sizes.variant, float(numbers[-1])
         first = parts_of(0, sizes, numbers, indices)
         space = scratch(1, _room(sizes, first, source), source)
         done = np.empty(sizes.depth, np.int64)
         for n in range(lo, hi):
-            row = _row(space, done, sizes, first)  # here, since addresses keep no array alive
             for d in range(sizes.dim):
-                put(row.features, d, source[n, d])
+                space[0, d] = source[n, d]
             total = number(source, 0)
             for index in range(sizes.layers):
                 at = sizes.layers - 1 - index if back else index
+                # Here, since addresses keep no array alive.
+                row = _row(space, done, sizes, first, row_context(context, n, at))
                 total = layer(form, total, sizes, parts_of(at, sizes, numbers, indices), row)
             for d in range(sizes.dim):
-                target[n, d] = entry(row.features, d)
+                target[n, d] = space[0, d]
             log_det[n] = total
         if scored:
             add_base(target[lo:hi], log_det[lo:hi])
@@ -245,7 +248,10 @@ def _rows(layer: Any, back: bool) -> Any:
 
 
 def by_feature_rows(transform: Any) -> Any:
-    """rows(lo, hi, source, target, log_det, scored, numbers, indices), latent to data: as `FewRowKernel`."""
+    """rows(lo, hi, source, target, log_det, scored, *arrays), latent to data: as `FewRowKernel`.
+
+    arrays: the numbers and indices of `packed`, and for rows with a context a `Lookup` as a plain tuple.
+    """
     return _rows(_incremental(transform), back=False)
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from seqgap.kernels._core.family import StrategicFamily
 from seqgap.kernels._core.llvm import VECTOR_BYTES
 from seqgap.kernels._core.rows import WORTH_HEAVY, FewRowKernel, FewRows
+from seqgap.kernels._nets.context_tables import tables_of
 from seqgap.kernels._nets.layers import (
     STRATEGIES,
     Layers,
@@ -72,7 +73,7 @@ class LayerFamily(StrategicFamily):
     strategies = STRATEGIES
 
     def __init__(self, params: type[Any], arrays: Callable[..., tuple[Any, ...]], rows: StackRows) -> None:
-        super().__init__(params, arrays, rows.by_feature, rows.at_once, WORTH_HEAVY, rows.few)
+        super().__init__(params, arrays, rows.by_feature, rows.at_once, WORTH_HEAVY, rows.few, tables_of)
         self._by_passes = rows.by_passes
 
     def _kernel(self, direction: int, *options: Any) -> Callable[..., Any]:

@@ -23,7 +23,14 @@ class Library(NamedTuple):
 
     name: str
     read: Callable[[Any], Any]  # a Flow, or a Perceptron
-    evaluate: Callable[[Any, Any], Any]  # x to (z, log_prob), or to what a network is, tensors
+    evaluate: Callable[..., Any]  # (x, context or None) to (z, log_prob), or x to what a network is, tensors
+
+
+class _Points(NamedTuple):
+    """Where flows are evaluated."""
+
+    x: Array
+    context: Array | None  # one for each row
 
 
 class _Values(NamedTuple):
@@ -72,13 +79,13 @@ def read(flow: Any, library: Library, root: str = "flow") -> Any:
 
 def _check(loaded: Flow, flow: Any, library: Library) -> None:
     """Refuse a Flow that differs from the library's, which is made double here."""
-    normals = standard_normal(_ROWS, loaded.dim, 0, dtype=FLOAT32)
-    points = np.concatenate([np.float32(radius) * normals for radius in _RADII])
+    points = _points(loaded)
     single = _library_values(flow, points, library) if loaded.dtype == FLOAT32 else None
     flow.double()
-    x = points.astype(np.float64)
-    double = _values(library.read(flow), x)  # before the library's: it makes constants exact
-    truth = _library_values(flow, x, library)
+    context = None if points.context is None else points.context.astype(np.float64)
+    exact = _Points(points.x.astype(np.float64), context)
+    double = _values(library.read(flow), exact)  # before the library's: it makes constants exact
+    truth, x = _library_values(flow, exact, library), exact.x
     errors = _errors(double, truth, x)
     row = int(np.argmax(errors))
     if errors[row] > ALLOWED:
@@ -98,18 +105,28 @@ def check_float32(ours: Array, theirs: Array, library: Library, root: str = "flo
         refuse(root, expected, f"{np.exp(np.mean(times)):.2g} times")
 
 
-def _values(flow: Flow, x: Array) -> _Values:
-    return _Values(flow.inverse(x)[0], flow.log_prob(x))
+def _points(flow: Flow) -> _Points:
+    normals = standard_normal(_ROWS, flow.dim, 0, dtype=FLOAT32)
+    x = np.concatenate([np.float32(radius) * normals for radius in _RADII])
+    columns = flow.context_dim
+    return _Points(x, standard_normal(len(x), columns, 1, dtype=FLOAT32) if columns else None)
 
 
-def _library_values(flow: Any, x: Array, library: Library) -> _Values:
-    return _Values(*(value.numpy() for value in evaluated(flow, x, library)))
+def _values(flow: Flow, points: _Points) -> _Values:
+    x, context = points
+    return _Values(flow.inverse(x, context=context)[0], flow.log_prob(x, context=context))
 
 
-def evaluated(flow: Any, x: Array, library: Library, root: str = "flow") -> Any:
+def _library_values(flow: Any, points: _Points, library: Library) -> _Values:
+    return _Values(*(value.numpy() for value in evaluated(flow, points, library)))
+
+
+def evaluated(flow: Any, points: tuple[Array | None, ...], library: Library, root: str = "flow") -> Any:
     """What the library makes of points; whatever it raises becomes UnsupportedError."""
+    from_numpy = sys.modules["torch"].from_numpy
     try:
-        return library.evaluate(flow, sys.modules["torch"].from_numpy(x.copy()))
+        tensors = (None if array is None else from_numpy(array.copy()) for array in points)
+        return library.evaluate(flow, *tensors)
     except Exception as error:  # it may be any of the library's
         return refuse(root, f"a {root} that {library.name} evaluates", f"{type(error).__name__}: {error}")
 

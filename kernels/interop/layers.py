@@ -13,6 +13,14 @@ from seqgap.kernels.interop.normalisation import Affine
 from seqgap.kernels.interop.parts import refuse
 
 
+class Context(NamedTuple):
+    """How a context enters a network, in one of the ways of `_nets.context_tables`."""
+
+    way: str
+    weights: list[Array]  # (H, C) of each hidden layer with an entry
+    biases: list[Array]  # (H,)
+
+
 class Network(NamedTuple):
     """A perceptron as a library holds it: rows of outputs, columns of inputs; masks where it is a MADE."""
 
@@ -23,6 +31,7 @@ class Network(NamedTuple):
     activation: str
     residual: bool
     masks: list[Array] | None = None  # of the hidden layers and of the outputs
+    context: Context | None = None
 
 
 class Layer(NamedTuple):
@@ -77,6 +86,7 @@ def _autoregressive(layer: Layer, labels: Array) -> Any:
     padded = _padded(
         [weights[0][:, order], *weights[1:]], net.biases, weight_out, net.bias_out[order], degrees
     )
+    padded |= _context_fields(net)
     own, names = (labels[order][None], padded.pop("degrees")), (net.activation, layer.kind)
     if layer.bound is None:
         params: Any = maf.Params(*own, **padded, activation=names[0], scale=names[1], residual=net.residual)
@@ -109,13 +119,14 @@ def _coupling(layer: Layer, kept: Array, moved: Array) -> Any:
         columns, rows = np.argsort(kept), np.argsort(moved)
         weights = [net.weights[0][:, columns], *net.weights[1:]]
         padded = _padded(weights, net.biases, outputs[rows], net.bias_out[rows], degrees)
+        padded |= _context_fields(net)
         del padded["degrees"]
         masks = np.isin(np.arange(len(kept) + len(moved)), kept)[None]
         params: Any = realnvp.Params(
             masks, **padded, activation=net.activation, scale=layer.kind, residual=net.residual
         )
         return params
-    padded = _padded(net.weights, net.biases, outputs, net.bias_out, degrees)
+    padded = _padded(net.weights, net.biases, outputs, net.bias_out, degrees) | _context_fields(net)
     return rq_spline.Params(
         np.concatenate([kept, moved])[None], np.array([len(kept)]), **padded, activation=net.activation,
         spline=layer.kind, bound=layer.bound, residual=net.residual,
@@ -136,6 +147,33 @@ def _padded(
         "bias_hidden": np.stack([to_shape(b, (width,)) for b in biases])[None],
         "bias_out": bias_out[None],
     }
+
+
+def _context_fields(net: Network) -> dict[str, Any]:
+    """The fields of Params of a network with a context, as wide as the hidden layers."""
+    if net.context is None:
+        return {}
+    width, (way, weights, biases) = max(map(len, net.biases)), net.context
+    return {
+        "context": way,
+        "weight_context": np.stack([to_shape(w, (width, w.shape[1])) for w in weights])[None],
+        "bias_context": np.stack([to_shape(b, (width,)) for b in biases])[None],
+    }
+
+
+def constant(net: Network, dim: int, context: Array) -> Network:
+    """A network of the context alone, whose weights (H, C) of it those of the first layer are.
+
+    It is autoregressive, and no unit sees a feature.
+    """
+    unseen = np.zeros((len(net.biases[0]), dim), context.dtype)
+    masks = [unseen, *map(np.ones_like, net.weights[1:]), np.ones_like(net.weight_out)]
+    return net._replace(weights=[unseen, *net.weights[1:]], masks=masks, context=added(context))
+
+
+def added(weight: Array) -> Context:
+    """The way "added", by weights (H, C) alone."""
+    return Context("added", [weight], [np.zeros(len(weight), weight.dtype)])
 
 
 def to_shape(value: Array, shape: tuple[int, ...]) -> Array:

@@ -68,8 +68,10 @@ def from_nflows(flow: Any, *, check: bool = True) -> Flow:
     )
 
 
-def _evaluate(flow: Any, x: Any) -> tuple[Any, Any]:
-    return flow._transform(x)[0], flow.log_prob(x)
+def _evaluate(flow: Any, x: Any, context: Any) -> tuple[Any, Any]:
+    """Past the embedding, which is no part of what is read."""
+    z, log_det = flow._transform(x, context=context)
+    return z, flow._distribution.log_prob(z) + log_det
 
 
 def _read(parts: Parts, flow: Any) -> Flow:

@@ -7,15 +7,13 @@ import numpy as np
 
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._nets.mlp import ACTIVATIONS
-from seqgap.kernels.interop.layers import Network
+from seqgap.kernels.interop.layers import Context, Network
 from seqgap.kernels.interop.normalisation import Affine, after, batch_norm, before
 from seqgap.kernels.interop.parts import Parts, array, dense, refuse
 
 
 def perceptron(parts: Parts, path: str, net: Any, kind: str, shape: tuple[int, int, int]) -> Network:
     """A network of blocks of a kind; `shape`: inputs, features and outputs of each feature."""
-    if hasattr(net, "context_layer") or getattr(net, "context_features", None) is not None:
-        refuse(path, "no context", "context features")
     masked, residual = kind.startswith("Masked"), kind.endswith("ResidualBlock")
     linears = {f"{path}.initial_layer": net.initial_layer}
     activations = {} if residual else {f"{path}.activation": net.activation}
@@ -27,7 +25,8 @@ def perceptron(parts: Parts, path: str, net: Any, kind: str, shape: tuple[int, i
         norms += _norms(at, block, residual)
         activations[f"{at}.activation"] = block.activation
     linears[f"{path}.final_layer"] = net.final_layer
-    columns, layers = shape[0], []
+    gates = getattr(net, "context_features", None) or 0
+    columns, layers = shape[0] + gates, []
     for at, linear in linears.items():
         parts.name(at, linear, "MaskedLinear" if masked else "Linear")
         layers.append(dense(at, linear, columns, masked))
@@ -37,17 +36,51 @@ def perceptron(parts: Parts, path: str, net: Any, kind: str, shape: tuple[int, i
     weights, biases, masks = (list(arrays) for arrays in zip(*layers, strict=True))
     bias_out = biases.pop().reshape(shape[1:])
     function = _activation(parts, activations, residual)
+    entries = _entries(parts, path, net, masked)
+    if gates:
+        first, weights[0] = weights[0], np.ascontiguousarray(weights[0][:, : shape[0]])
+        entries.insert(0, (np.ascontiguousarray(first[:, shape[0] :]), np.zeros_like(biases[0])))
+    context = _context(path, net, entries, masked, residual)
     network = Network(
-        weights[:-1], biases, weights[-1], bias_out, function, residual, masks if masked else None
+        weights[:-1], biases, weights[-1], bias_out, function, residual, masks if masked else None, context
     )
-    return network if all(norm is None for _, norm in norms) else _normalised(parts, network, norms)
+    if all(norm is None for _, norm in norms):
+        return network
+    if residual and context is not None:
+        refuse(path, "no batch normalisation in residual blocks with a context", "some")
+    return _normalised(parts, network, norms)
+
+
+def _entries(parts: Parts, path: str, net: Any, masked: bool) -> list[tuple[Array, Array]]:
+    """Weights and biases of the layers of contexts, the network's own first."""
+    named = [(path, net), *((f"{path}.blocks[{i}]", block) for i, block in enumerate(net.blocks))]
+    entries = []
+    for at, part in named:
+        if hasattr(part, "context_layer"):
+            parts.name(f"{at}.context_layer", part.context_layer, "Linear")
+            entries.append(dense(f"{at}.context_layer", part.context_layer, None, False)[:2])
+    return entries
+
+
+def _context(
+    path: str, net: Any, entries: list[tuple[Array, Array]], masked: bool, residual: bool
+) -> Context | None:
+    """How the context enters; all layers that have one, or none, and of one size."""
+    if not entries:
+        return None
+    blocks = len(net.blocks) if residual else 0
+    columns = {weight.shape[1] for weight, _ in entries}
+    if len(entries) != 1 + blocks or len(columns) != 1:
+        refuse(path, f"a context of one size in {1 + blocks} layers", f"{len(entries)}, of {sorted(columns)}")
+    way = ("blocks" if residual else "activated") if masked else "gated"
+    if not blocks:  # ways that differ in blocks alone
+        way = "activated" if masked else "added"
+    return Context(way, *(list(arrays) for arrays in zip(*entries, strict=True)))
 
 
 def _block(parts: Parts, path: str, block: Any, kind: str) -> dict[str, Any]:
     """The linear layers of a block."""
     parts.name(path, block, kind)
-    if hasattr(block, "context_layer"):
-        refuse(path, "no context", "context features")
     parts.name(f"{path}.dropout", block.dropout, "Dropout")
     if not kind.endswith("ResidualBlock"):
         return {f"{path}.linear": block.linear}

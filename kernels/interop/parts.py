@@ -154,13 +154,13 @@ def positive(path: str, value: Any) -> float:
     return float(value)
 
 
-def dense(path: str, linear: Any, columns: int, masked: bool) -> tuple[Array, Array, Array | None]:
-    """Weight, bias and mask of a linear layer of so many inputs."""
+def dense(path: str, linear: Any, columns: int | None, masked: bool) -> tuple[Array, Array, Array | None]:
+    """Weight, bias and mask of a linear layer of so many inputs; None: of any number."""
     weight = array(linear.weight)
     if weight.ndim != 2:
         refuse(f"{path}.weight", "2 dimensions, without stack", f"shape {weight.shape}")
-    if weight.shape[1] != columns:
-        refuse(path, f"{columns} inputs, without context", f"{weight.shape[1]}")
+    if columns is not None and weight.shape[1] != columns:
+        refuse(path, f"{columns} inputs", f"{weight.shape[1]}")
     bias = np.zeros(len(weight), weight.dtype) if linear.bias is None else array(linear.bias)
     mask = array(linear.mask) if masked else None
     if bias.shape != weight.shape[:1]:

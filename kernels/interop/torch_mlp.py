@@ -198,7 +198,7 @@ def _theirs(model: Perceptron, at: _Points, module: Any, library: evaluation.Lib
     constants = np.concatenate([embedded(model, np.array([at.time]))[0], at.context])
     columns = np.broadcast_to(constants, (len(at.x), constants.size))
     seen = np.column_stack([at.x, columns]).astype(model.dtype)
-    return np.asarray(evaluation.evaluated(module, seen, library, _ROOT).numpy())
+    return np.asarray(evaluation.evaluated(module, (seen,), library, _ROOT).numpy())
 
 
 def _errors(value: Array, truth: Array) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels._core.flow import Flow
 from seqgap.kernels.interop import evaluation
-from seqgap.kernels.interop.layers import Layer, Network, flow_of
+from seqgap.kernels.interop.layers import Context, Layer, Network, added, constant, flow_of
 from seqgap.kernels.interop.parts import TORCH, Parts, array, dense, positive, refuse
 
 _SLOPE = 1e-3
@@ -55,8 +55,8 @@ def from_zuko(flow: Any, *, check: bool = True) -> Flow:
     )
 
 
-def _evaluate(flow: Any, x: Any) -> tuple[Any, Any]:
-    distribution = flow()
+def _evaluate(flow: Any, x: Any, context: Any) -> tuple[Any, Any]:
+    distribution = flow(context)
     return distribution.transform(x), distribution.log_prob(x)
 
 
@@ -128,9 +128,11 @@ def _order(path: str, transform: Any, network: Network) -> list[int]:
 
 
 def _constant(parts: Parts, path: str, transform: Any, dim: int) -> Network:
-    """Numbers for each feature that depend on none: a network of one unit that sees nothing."""
+    """Numbers for each feature that depend on none: of units that see nothing, or the context alone."""
     if hasattr(transform, "hyper"):
-        refuse(path, "no context", "a network of it")
+        network = _network(parts, f"{path}.hyper", transform.hyper, (0, dim, int(transform.total)), False)
+        assert network.context is not None
+        return constant(network, dim, network.context.weights[0])
     parts.name(f"{path}.phi", transform.phi, "ParameterList")
     bias_out = np.concatenate([array(phi).reshape(dim, -1) for phi in transform.phi], axis=1)
     weights = [np.zeros((1, dim), bias_out.dtype), np.zeros((bias_out.size, 1), bias_out.dtype)]
@@ -166,9 +168,9 @@ def _univariate(parts: Parts, path: str, transform: Any) -> tuple[float | None, 
 
 
 def _network(parts: Parts, path: str, hyper: Any, shape: tuple[int, int, int], masked: bool) -> Network:
-    """A perceptron of `shape`: inputs, features and outputs of each feature."""
+    """A perceptron of `shape`: inputs, features and outputs of each feature. Further inputs are a context."""
     parts.name(path, hyper, "Sequential")
-    columns, activation, layers = shape[0], "", []
+    columns, activation, layers = None, "", list[Any]()
     for i, module in enumerate(hyper):
         at = f"{path}[{i}]"
         if i % 2 == 0:
@@ -180,13 +182,27 @@ def _network(parts: Parts, path: str, hyper: Any, shape: tuple[int, int, int], m
     if len(hyper) % 2 == 0:
         refuse(path, "linear layers and activations in turns", f"{len(hyper)} modules")
     if residual := len(layers) == 1:  # no hidden layer: one that a residual network passes as it is
-        identity = np.eye(shape[0], dtype=layers[0][0].dtype)
+        identity = np.eye(layers[0][0].shape[1], dtype=layers[0][0].dtype)
         layers.insert(0, (identity, np.zeros_like(identity[0]), identity))
     weights, biases, masks = (list(arrays) for arrays in zip(*layers, strict=True))
+    if weights[0].shape[1] < shape[0]:
+        refuse(f"{path}[0]", f"at least {shape[0]} inputs", weights[0].shape[1])
+    context = _columns_of_context(weights, masks, shape[0])
     if columns != shape[1] * shape[2]:
         refuse(path, f"{shape[1] * shape[2]} outputs", columns)
     bias_out = biases.pop().reshape(shape[1:])
     activation = activation or "relu"
     return Network(
-        weights[:-1], biases, weights[-1], bias_out, activation, residual, masks if masked else None
+        weights[:-1], biases, weights[-1], bias_out, activation, residual, masks if masked else None, context
     )
+
+
+def _columns_of_context(weights: list[Array], masks: list[Array], inputs: int) -> Context | None:
+    """Of the first layer, those behind its features: taken off its weights and mask."""
+    first, mask = weights[0], masks[0]
+    weights[0] = np.ascontiguousarray(first[:, :inputs])
+    if first.shape[1] == inputs:
+        return None
+    seen = first if mask is None else first * mask
+    masks[0] = None if mask is None else np.ascontiguousarray(mask[:, :inputs])
+    return added(np.ascontiguousarray(seen[:, inputs:]))

@@ -1,0 +1,79 @@
+"""Embedding nets of PyTorch, which make contexts of observations, and arrays or tensors at the border."""
+
+import copy
+import sys
+from typing import Any
+
+import numpy as np
+
+from seqgap.kernels._core.check import Array, described
+from seqgap.kernels.interop.parts import array, refuse
+
+
+class Embedding:
+    """A net, copied, in evaluation on the CPU; standardisation alone is done without PyTorch."""
+
+    def __init__(self, net: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.shape, self.dtype = shape, dtype
+        self._net = copy.deepcopy(net).cpu().eval().to(getattr(sys.modules["torch"], dtype.name))
+        self._standard = _standardisation(self._net)
+
+    def __call__(self, name: str, observations: Any) -> Array:
+        """Contexts (B, C) of observations (B, ...) or of one; errors name the argument."""
+        x = self.batch(name, observations)
+        if self._standard is not None:
+            mean, deviation = self._standard
+            return np.ascontiguousarray(((x - mean) / deviation).reshape(len(x), -1))
+        torch = sys.modules["torch"]
+        with torch.no_grad():
+            contexts = self._net(torch.from_numpy(x))
+        if contexts.ndim != 2 or len(contexts) != len(x):
+            refuse("embedding net", f"contexts of shape ({len(x)}, C)", f"shape {tuple(contexts.shape)}")
+        return array(contexts)
+
+    def batch(self, name: str, observations: Any) -> Array:
+        """Observations as (B, ...), checked."""
+        x = numbers(name, observations, self.dtype)
+        if x.shape[x.ndim - len(self.shape) :] != self.shape or x.ndim > len(self.shape) + 1:
+            raise ValueError(f"{name}: expected shape {self.shape} or (B, *{self.shape}), got {x.shape}")
+        if not np.isfinite(x).all():
+            raise ValueError(f"{name}: expected finite values, got NaN or inf")
+        return x.reshape(-1, *self.shape)
+
+
+def _standardisation(net: Any) -> tuple[Array, Array] | None:
+    """(mean, deviation) of a net that does nothing else; None for others."""
+    torch = sys.modules["torch"]
+    parts = list(net) if type(net) is torch.nn.Sequential else [net]
+    parts = [part for part in parts if type(part) is not torch.nn.Identity]
+    standardize = getattr(sys.modules.get("sbi.utils.sbiutils"), "Standardize", None)
+    if not parts:
+        return np.zeros(1, np.float32), np.ones(1, np.float32)
+    if len(parts) == 1 and type(parts[0]) is standardize:
+        return array(parts[0]._mean), array(parts[0]._std)
+    return None
+
+
+def numbers(name: str, value: Any, dtype: np.dtype[Any]) -> Array:
+    """An array, or a tensor that needs no gradient, as a new array of a dtype."""
+    if getattr(value, "requires_grad", False):
+        raise TypeError(
+            f"{name}: expected numbers without gradients, got a tensor that requires_grad: detach it"
+        )
+    if is_tensor(value):
+        value = value.cpu().numpy()
+    try:
+        return np.array(value, dtype, order="C")
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: expected numbers, got {described(value)}") from None
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether a value is one of PyTorch, which need not be there."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def as_given(result: Array, like: Any) -> Any:
+    """A tensor where `like` is one."""
+    return sys.modules["torch"].from_numpy(result) if is_tensor(like) else result
