@@ -1,0 +1,243 @@
+"""Posteriors of sbi: its own builders' flows, samples within the prior, densities; skipped without sbi."""
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bits import assert_same_bits
+from seqgap import Flow
+from seqgap.kernels.interop import from_sbi
+from seqgap.kernels.interop.sbi import Posterior
+from seqgap.kernels.normal import standard_normal
+
+pytest.importorskip("sbi", reason="pip install 'seqgap[sbi]' for sbi")
+pytestmark = pytest.mark.filterwarnings("ignore")  # what sbi warns of is its own affair
+MODELS = ("maf", "maf_rqs", "nsf", "zuko_maf", "zuko_nsf", "zuko_nice")
+
+
+@functools.cache
+def libraries() -> tuple[Any, Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import torch
+        from sbi import neural_nets
+    torch.set_num_threads(1)
+    return torch, neural_nets
+
+
+def data(dim: int, columns: int) -> tuple[Any, Any]:
+    """Parameters and observations that are neither centred nor of one scale."""
+    torch, _ = libraries()
+    theta = 3 + 2 * standard_normal(200, dim, 1, dtype=np.float32)
+    x = 0.5 * standard_normal(200, columns, 2, dtype=np.float32) - 1
+    return torch.from_numpy(theta), torch.from_numpy(x)
+
+
+def estimator(model: str, dim: int, columns: int, embedded: bool = False, **options: Any) -> Any:
+    """Of sbi's builder, weights moved away from where they start."""
+    torch, nets = libraries()
+    torch.manual_seed(0)
+    if embedded:
+        options["embedding_net"] = torch.nn.Sequential(torch.nn.Linear(columns, 4), torch.nn.Tanh())
+    built = nets.posterior_nn(model, **options)(*data(dim, columns)).eval()
+    with torch.no_grad():
+        for parameter in built.parameters():
+            width = parameter.shape[-1] if parameter.ndim else 1
+            parameter.add_(0.3 * torch.randn_like(parameter) / max(1, width) ** 0.5)
+    return built
+
+
+def theirs(built: Any, theta: Any, x: Any) -> Any:
+    torch, _ = libraries()
+    with torch.no_grad():
+        return built.log_prob(torch.from_numpy(theta)[None], torch.from_numpy(x))[0].numpy()
+
+
+def latent(net: Any, theta: Any, context: Any) -> Any:
+    """z of a flow of nflows or zuko."""
+    if hasattr(net, "_transform"):
+        return net._transform(theta, context=context)[0]
+    return net(context).transform(theta)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("dim", "columns", "embedded"), [(1, 1, False), (2, 20, True), (5, 1, False)])
+def test_flows_of_the_builder(model: str, dim: int, columns: int, embedded: bool) -> None:
+    """log_prob in float32, and forward and inverse in float64, against the library."""
+    torch, _ = libraries()
+    built = estimator(model, dim, columns, embedded)
+    loaded = from_sbi(built)
+    theta, x = (tensor.numpy() for tensor in data(dim, columns))
+    single = theirs(built, theta, x)
+    ours = loaded.log_prob_batched(theta, x)[0]
+    double = built.double()
+    truth = theirs(double, theta.astype(float), x.astype(float))
+    error, own = (np.abs(value - truth) for value in (single, ours))
+    assert np.median(own) <= 2 * np.median(error) + 1e-6
+    exact = from_sbi(double)
+    np.testing.assert_allclose(exact.log_prob_batched(theta, x)[0], truth, rtol=1e-10, atol=1e-10)
+    flow, context = exact.members[0].flow, exact.members[0].embedding("x", x)
+    z, log_det = flow.inverse(theta.astype(float), context=context)
+    back, other = flow.forward(z, context=context)
+    np.testing.assert_allclose(back, theta, rtol=1e-7)
+    np.testing.assert_allclose(other, -log_det, rtol=1e-6, atol=1e-8)
+    given = (torch.from_numpy(array).double() for array in (theta, context))
+    with torch.no_grad():
+        noise = latent(double.net, *given)
+    np.testing.assert_allclose(z, noise.numpy(), rtol=1e-10, atol=1e-10)
+
+
+@functools.cache
+def direct(model: str = "maf") -> Any:
+    """A posterior of sbi whose flow leaks out of its box."""
+    torch, _ = libraries()
+    from sbi.inference.posteriors import DirectPosterior
+    from sbi.utils import BoxUniform
+
+    prior = BoxUniform(torch.tensor([1.0, 2.0]), torch.tensor([4.0, 6.0]))
+    return DirectPosterior(estimator(model, 2, 3), prior)
+
+
+@pytest.fixture
+def posterior() -> Posterior:
+    return from_sbi(direct())
+
+
+def observations(count: int) -> Any:
+    return standard_normal(count, 3, 5, dtype=np.float32) / 2 - 1
+
+
+def test_samples_of_a_posterior(posterior: Posterior) -> None:
+    x = observations(6)
+    drawn = posterior.sample_batched((50,), x, seed=3)
+    assert drawn.shape == (50, 6, 2)
+    assert drawn.dtype == np.float32
+    assert ((drawn >= [1, 2]) & (drawn <= [4, 6])).all()
+    assert_same_bits(posterior.sample((50,), x[0], seed=3), np.ascontiguousarray(drawn[:, 0]))
+    alone = posterior.sample_batched((50,), x[4:5], seed=3, first_context=4)
+    assert_same_bits(alone[:, 0], drawn[:, 4])
+    assert posterior.sample((2, 3), x[0], seed=1).shape == (2, 3, 2)
+    assert posterior.sample((), x[0], seed=1).shape == (2,)
+
+
+def test_samples_have_the_law_of_the_library(posterior: Posterior) -> None:
+    from scipy import stats
+
+    torch, _ = libraries()
+    x = observations(1)
+    torch.manual_seed(3)
+    library = direct().sample((4000,), x=torch.from_numpy(x), show_progress_bars=False).numpy()
+    ours = posterior.sample((4000,), x, seed=3)
+    for d in range(2):
+        assert stats.ks_2samp(library[:, d], ours[:, d]).pvalue > 1e-3
+
+
+def test_densities_of_a_posterior(posterior: Posterior) -> None:
+    torch, _ = libraries()
+    x, theta = observations(1), np.array([[2.0, 3], [3, 5], [0, 3], [2, 7]], np.float32)
+    with torch.no_grad():
+        plain = direct().log_prob(torch.from_numpy(theta), torch.from_numpy(x), norm_posterior=False).numpy()
+        normed = direct().log_prob(torch.from_numpy(theta), torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(
+        posterior.log_prob(theta, x, norm_posterior=False), plain, rtol=1e-4, atol=1e-5
+    )
+    assert np.isneginf(plain).tolist() == [False, False, True, True]
+    np.testing.assert_allclose(posterior.log_prob(theta, x)[:2], normed[:2], atol=0.06)
+    both = observations(2)
+    batched = posterior.log_prob_batched(np.stack([theta, theta], 1), both, norm_posterior=False)
+    assert batched.shape == (4, 2)
+    for b in range(2):
+        expected = posterior.log_prob(theta, both[b], norm_posterior=False)
+        assert_same_bits(np.ascontiguousarray(batched[:, b]), expected)
+
+
+def test_tensors_come_back_as_tensors(posterior: Posterior) -> None:
+    torch, _ = libraries()
+    x = torch.from_numpy(observations(2))
+    assert isinstance(posterior.sample_batched((3,), x, seed=1), torch.Tensor)
+    assert isinstance(posterior.sample((3,), x[0], seed=1), torch.Tensor)
+    theta = torch.ones(2, 2)
+    assert isinstance(posterior.log_prob_batched(theta, x, norm_posterior=False), torch.Tensor)
+    with pytest.raises(TypeError, match=r"^theta: .* requires_grad"):
+        posterior.log_prob(theta.requires_grad_(), x[0])
+
+
+def test_a_prior_that_is_no_box(posterior: Posterior) -> None:
+    torch, _ = libraries()
+    from sbi.inference.posteriors import DirectPosterior
+
+    normal = torch.distributions.MultivariateNormal(torch.zeros(2), torch.eye(2))
+    loaded = from_sbi(DirectPosterior(direct().posterior_estimator, normal))
+    flow = posterior.members[0].flow
+    context = posterior.members[0].embedding("x", observations(1)[0])
+    assert_same_bits(loaded.sample((20,), observations(1), seed=2), flow.sample(20, 2, context=context[0]))
+
+
+def test_ensembles() -> None:
+    torch, _ = libraries()
+    from sbi.inference.posteriors import EnsemblePosterior
+
+    members, x = [direct(), direct("zuko_maf")], observations(2)
+    mixed = from_sbi(EnsemblePosterior(members, weights=torch.tensor([0.25, 0.75])))
+    drawn = mixed.sample_batched((4000,), x, seed=3)
+    parts = [from_sbi(member).sample_batched((4000,), x, seed=3) for member in members]
+    second = (drawn == parts[1]).all(2)
+    assert ((drawn == parts[0]).all(2) | second).all()
+    assert abs(second[:, 0].mean() - 0.75) < 0.04
+    theta = drawn[:10, 0]
+    logs = [from_sbi(m).log_prob(theta, x[0], norm_posterior=False) for m in members]
+    expected = np.logaddexp(np.log(0.25) + logs[0], np.log(0.75) + logs[1])
+    np.testing.assert_allclose(mixed.log_prob(theta, x[0], norm_posterior=False), expected, rtol=1e-5)
+
+
+def test_likelihoods() -> None:
+    """x is what the flow makes, and parameters are its context: 20 of them a call."""
+    built = estimator("maf", 5, 3)
+    prepared = from_sbi(built).likelihood(standard_normal(1, 5, 3, dtype=np.float32)[0])
+    theta = standard_normal(20, 3, 4, dtype=np.float32)
+    x = np.repeat(standard_normal(1, 5, 3, dtype=np.float32), 20, 0)
+    np.testing.assert_allclose(prepared(theta), theirs(built, x, theta), rtol=1e-3, atol=1e-4)
+    trials = standard_normal(3, 5, 3, dtype=np.float32)
+    summed = from_sbi(built).likelihood(trials)(theta)
+    each = sum(from_sbi(built).likelihood(row)(theta) for row in trials)
+    np.testing.assert_allclose(summed, each, rtol=1e-5)
+
+
+def test_a_flow_at_one_observation_needs_no_torch(posterior: Posterior, tmp_path: Any) -> None:
+    member, x = posterior.members[0], observations(1)
+    member.flow.condition(member.embedding("x", x)[0]).save(tmp_path / "one.npz")
+    loaded = Flow.load(tmp_path / "one.npz")
+    inside = loaded.sample_within([1, 2], [4, 6], 30, 3)[0]
+    assert_same_bits(inside, posterior.sample((30,), x, seed=3))
+
+
+WRONG: list[tuple[type[Exception], str, Callable[[Posterior], Any]]] = [
+    (ValueError, "x: expected an observation, since there is no default", lambda p: p.sample((3,), seed=1)),
+    (ValueError, "x: expected one observation, got 2", lambda p: p.sample((3,), observations(2), seed=1)),
+    (ValueError, r"x: expected shape \(3,\)", lambda p: p.sample((3,), np.zeros(4), seed=1)),
+    (ValueError, "x: expected finite values", lambda p: p.sample((3,), np.full(3, np.nan), seed=1)),
+    (TypeError, "x: expected numbers", lambda p: p.sample((3,), ["a"] * 3, seed=1)),
+    (ValueError, "theta: expected shape", lambda p: p.log_prob(np.zeros((4, 3)), observations(1))),
+    (ValueError, "max_tries: expected", lambda p: p.sample((3,), observations(1), seed=1, max_tries=0)),
+    (ValueError, "likelihood: expected an estimator", lambda p: p.likelihood(np.zeros(2))),
+]
+
+
+@pytest.mark.parametrize(("error", "message", "call"), WRONG)
+def test_what_is_refused(
+    error: type[Exception], message: str, call: Callable[[Posterior], Any], posterior: Posterior
+) -> None:
+    with pytest.raises(error, match=rf"^{message}"):
+        call(posterior)
+
+
+def test_what_is_not_loaded() -> None:
+    with pytest.raises(TypeError, match=r"^posterior: expected a DirectPosterior, .* got int"):
+        from_sbi(3)
+    for model in ("mdn", "made"):
+        with pytest.raises((TypeError, ValueError), match="expected"):
+            from_sbi(estimator(model, 2, 3))
