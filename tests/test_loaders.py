@@ -631,9 +631,10 @@ def test_batch_normalisation_that_cannot_be_undone_or_is_of_the_batch_is_refused
     norm.bias.data = norm.bias.data[:2]
     with pytest.raises(ValueError, match=r"_transforms\[2\]\.bias: expected shape \(3,\), got \(2,\)"):
         from_nflows(flow)
-    _, _, _, t = libraries()
-    with pytest.raises(ValueError, match=r"flow: expected a layer with a network, got none"):
-        from_nflows(nflow(3, t.BatchNorm(3)))
+    flow, norm = normalised("RealNVP, normalised")
+    libraries()[3].BatchNorm.__init__(norm, len(norm.bias))
+    with pytest.raises(ValueError, match=r"\.running_var: expected variances of a trained flow, got zeros"):
+        from_nflows(flow)
 
 
 def test_one_feature_is_a_layer_of_its_own_numbers() -> None:

@@ -54,7 +54,21 @@ def zuko_flow(rng: Random) -> Any:
         )
     masks = [np.roll(np.arange(dim) < rng.integers(1, dim), rng.integers(dim)) for _ in range(count)]
     layers = [zuko.flows.coupling.GeneralCouplingTransform(dim, mask=mask, **options) for mask in masks]
+    layers.insert(int(rng.integers(count + 1)), unconditional(rng, dim))
     return zuko.lazy.Flow(layers, base)
+
+
+def unconditional(rng: Random, dim: int) -> Any:
+    torch, zuko, _, _ = libraries()
+    name = chosen(rng, "AffineTransform", "PermutationTransform", "RotationTransform", "LULinearTransform")
+    if name == "PermutationTransform":
+        arguments = (torch.as_tensor(rng.permutation(dim)),)
+    elif name == "AffineTransform":
+        arguments = (torch.zeros(dim), torch.ones(dim))
+    else:
+        arguments = (torch.eye(dim),)
+    buffer = name == "PermutationTransform" or rng.random() < 0.5
+    return zuko.lazy.UnconditionalTransform(getattr(zuko.transforms, name), *arguments, buffer=buffer)
 
 
 def adjacency(rng: Random, dim: int) -> Any:
@@ -74,10 +88,14 @@ def nflows_activation(rng: Random) -> Any:
 def nflows_layer(rng: Random, dim: int) -> Any:
     _, _, _, t = libraries()
     name = chosen(
-        rng, "permutation", "norm", "affine", "spline", "coupling", "additive", "spline coupling", "composite"
-    )
+        rng, "permutation", "norm", "linear", "affine", "spline", "coupling", "additive", "spline coupling",
+        "composite",
+    )  # fmt: skip
     if name == "norm":
         return t.BatchNorm(dim, eps=float(chosen(rng, 1e-5, 1e-2)))
+    if name == "linear":
+        layer = chosen(rng, t.LULinear, functools.partial(t.SVDLinear, num_householder=2), t.ActNorm)(dim)
+        return chosen(rng, layer, t.InverseTransform(layer))
     if name == "permutation":
         return chosen(rng, t.RandomPermutation, t.ReversePermutation)(dim)
     if name == "composite":
@@ -138,6 +156,8 @@ def shaken(rng: Random, flow: Any) -> Any:
                 buffer.uniform_(0.2, 2)
             elif buffer_name.endswith("running_mean"):
                 buffer.normal_()
+            elif buffer_name.endswith("initialized"):
+                buffer.fill_(True)
     flow.train(bool(chosen(rng, True, False)))
     return flow.double() if rng.random() < 0.5 else flow
 

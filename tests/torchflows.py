@@ -91,7 +91,7 @@ def nflows_flows(dim: int) -> dict[str, Any]:
     spline_coupling = t.PiecewiseRationalQuadraticCouplingTransform
     tanh = {"activation": torch.tanh}
     within, between = {"batch_norm_within_layers": True}, {"batch_norm_between_layers": True}
-    return {
+    built = {
         "MAF": flows.MaskedAutoregressiveFlow(dim, 24, 3, 2),
         "MAF, random": flows.MaskedAutoregressiveFlow(dim, 24, 2, 1, use_random_permutations=True, **tanh),
         "MAF, feedforward": flows.MaskedAutoregressiveFlow(
@@ -135,6 +135,27 @@ def nflows_flows(dim: int) -> dict[str, Any]:
             t.CompositeTransform([t.AffineCouplingTransform(other, resnet()), t.ReversePermutation(dim)]),
         ),
     }  # fmt: skip
+    return {name: begun(flow) for name, flow in built.items()}
+
+
+def begun(flow: Any) -> Any:
+    """With statistics of a first batch in its BatchNorm and ActNorm, which it starts without."""
+    for module in flow.modules():
+        if hasattr(module, "unconstrained_weight"):
+            module.running_var.uniform_(0.5, 2)
+            module.running_mean.normal_()
+        if hasattr(module, "initialized"):
+            module.initialized.fill_(True)
+    return flow
+
+
+def moved(flow: Any, size: float = 0.3) -> Any:
+    """Parameters away from where they start."""
+    torch = libraries()[0]
+    with torch.no_grad():
+        for parameter in flow.parameters():
+            parameter.add_(size * torch.randn_like(parameter))
+    return begun(flow)
 
 
 def density(flow: Any, x: Any) -> Any:

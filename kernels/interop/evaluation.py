@@ -58,7 +58,7 @@ def load(flow: Any, library: Library, check: bool) -> Flow:
 def copied(flow: Any, root: str = "flow") -> Any:
     """A copy on the CPU, in evaluation. root: what errors call the flow."""
     try:
-        own = copy.deepcopy(flow).cpu().eval()
+        own = copy.deepcopy(flow, _empty_caches(flow)).cpu().eval()
     except Exception as error:  # attributes of the user may be anything
         refuse(root, f"a {root} that copy.deepcopy copies", f"{type(error).__name__}: {error}")
     return own
@@ -77,11 +77,20 @@ def read(flow: Any, library: Library, root: str = "flow") -> Any:
         raise UnsupportedError(f"{root}: expected one as {library.name} makes them, got {got}") from None
 
 
+def _empty_caches(flow: Any) -> dict[int, Any]:
+    """By the id of each cache of weights an empty one: what it holds may be old, or no copy of it allowed."""
+    caches = [module.cache for module in flow.modules() if hasattr(getattr(module, "cache", 0), "invalidate")]
+    empty = {id(cache): copy.copy(cache) for cache in caches}
+    for cache in empty.values():
+        cache.invalidate()
+    return empty
+
+
 def _check(loaded: Flow, flow: Any, library: Library) -> None:
     """Refuse a Flow that differs from the library's, which is made double here."""
     points = _points(loaded)
     single = _library_values(flow, points, library) if loaded.dtype == FLOAT32 else None
-    flow.double()
+    flow.double().train().eval()  # training empties caches of weights
     context = None if points.context is None else points.context.astype(np.float64)
     exact = _Points(points.x.astype(np.float64), context)
     double = _values(library.read(flow), exact)  # before the library's: it makes constants exact

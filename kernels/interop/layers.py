@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgap.kernels import affine_lu, maf, realnvp, rq_spline
+from seqgap.kernels import maf, realnvp, rq_spline
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.flow import Flow
 from seqgap.kernels._nets.made import sorted_units
-from seqgap.kernels.interop.normalisation import Affine
+from seqgap.kernels.interop.affine import Affine, merged, placed
 from seqgap.kernels.interop.parts import refuse
 
 
@@ -45,19 +45,20 @@ class Layer(NamedTuple):
     bound: float | None = None  # of the spline; None where the layer is affine
 
 
-def flow_of(layers: Sequence[Layer | Affine | Sequence[int]], dim: int) -> Flow:
-    """The flow of layers and permutations (v' = v[permutation]), data to latent."""
-    labels, steps = np.arange(dim), list[Any]()
-    networks = [layer.network for layer in layers if isinstance(layer, Layer)]
-    if not networks:
-        refuse("flow", "a layer with a network", "none")
-    for layer in layers:
-        if isinstance(layer, Layer):
+def flow_of(layers: Sequence[Layer | Affine], dim: int, dtype: np.dtype[Any]) -> Flow:
+    """The flow of layers, data to latent; affine neighbours are one step, or none where they permute."""
+    labels, steps, run = np.arange(dim), list[Any](), list[Affine]()
+    for layer in (*layers, None):  # None: after the last one
+        if isinstance(layer, Affine):
+            run.append(layer)
+            continue
+        if run:
+            labels, own = placed(merged(run), labels, dtype)
+            steps, run = steps + own, []
+        if layer is not None:
             steps.append(_step(layer, labels))
-        elif isinstance(layer, Affine):
-            steps.append(_affine(layer, np.argsort(labels), networks[0].bias_out.dtype))
-        else:
-            labels = labels[np.asarray(layer)]
+    if not steps:
+        refuse("flow", "a layer that is no permutation", "none")
     return Flow(*_merged(steps[::-1]), permutation=labels)
 
 
@@ -66,14 +67,6 @@ def _step(layer: Layer, labels: Array) -> Any:
     if layer.kept:
         return _coupling(layer, labels[layer.kept], labels[layer.moved])
     return _autoregressive(layer, labels)
-
-
-def _affine(layer: Affine, places: Array, dtype: np.dtype[Any]) -> affine_lu.Params:
-    """Latent to data, feature i of the data at places[i] of the layer: a matrix of its diagonal alone."""
-    scale, shift = layer.scale[places], layer.shift[places]
-    upper, lower = np.diag(1 / scale), np.zeros((len(scale), len(scale)))
-    arrays = [value.astype(dtype) for value in (lower, upper, -shift / scale)]
-    return affine_lu.Params(np.arange(len(scale)), *arrays)
 
 
 def _autoregressive(layer: Layer, labels: Array) -> Any:
@@ -161,7 +154,7 @@ def _context_fields(net: Network) -> dict[str, Any]:
     }
 
 
-def constant(net: Network, dim: int, context: Array) -> Network:
+def of_context(net: Network, dim: int, context: Array) -> Network:
     """A network of the context alone, whose weights (H, C) of it those of the first layer are.
 
     It is autoregressive, and no unit sees a feature.
@@ -195,7 +188,7 @@ def _merged(steps: Sequence[Any]) -> list[Any]:
 
 
 def _alike(one: Any, other: Any) -> bool:
-    if type(one) is not type(other) or isinstance(one, affine_lu.Params):
+    if type(one) is not type(other) or not hasattr(one, "bias_hidden"):
         return False
 
     def architecture(params: Any) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Flows of nflows: masked autoregressive, coupling; permutations, batch normalisation between them."""
+"""Flows of nflows: masked autoregressive and coupling layers; affine ones between them."""
 
 import functools
 import math
@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from seqgap.kernels._core.check import FLOAT64, Array
+from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.flow import Flow
 from seqgap.kernels.interop import evaluation
+from seqgap.kernels.interop.affine import Affine, dtype_of, merged, undone
 from seqgap.kernels.interop.layers import Layer, flow_of
+from seqgap.kernels.interop.nflows_affine import AFFINE, affine_layer
 from seqgap.kernels.interop.nflows_nets import by_feature, divided, perceptron, shift_first
-from seqgap.kernels.interop.normalisation import Affine, batch_norm
 from seqgap.kernels.interop.parts import TORCH, Parts, array, check_function, positive, refuse
 
 _FLOOR = 1e-3
@@ -24,11 +25,17 @@ _FLOWS = ("nflows.flows.base.Flow", "glasflow.flows.base.Flow", "nessai.flows.ba
 _PARTS = {
     "flows.base": ("Flow",),
     "distributions.normal": ("StandardNormal",),
-    "transforms.base": ("CompositeTransform",),
+    "transforms.base": ("CompositeTransform", "InverseTransform"),
+    "transforms.standard": ("IdentityTransform", "PointwiseAffineTransform", "AffineTransform"),
+    "transforms.linear": ("NaiveLinear",),
+    "transforms.lu": ("LULinear",),
+    "transforms.qr": ("QRLinear",),
+    "transforms.svd": ("SVDLinear",),
+    "transforms.orthogonal": ("HouseholderSequence",),
     "transforms.permutations": ("Permutation",),
     "transforms.autoregressive": _MADE,
     "transforms.coupling": _COUPLINGS,
-    "transforms.normalization": ("BatchNorm",),
+    "transforms.normalization": ("BatchNorm", "ActNorm"),
     "transforms.made": ("MADE", "MaskedLinear", "MaskedResidualBlock", "MaskedFeedforwardBlock"),
     "nn.nets.resnet": ("ResidualNet", "ResidualBlock"),
 }
@@ -38,10 +45,12 @@ _COPIES = ("nflows", "glasflow.nflows")  # glasflow's flows, and nessai's, are m
 def from_nflows(flow: Any, *, check: bool = True) -> Flow:
     """The `Flow` of a trained nflows flow, in the dtype of its parameters, as `flow.eval()` has it.
 
-    nflows.flows.MaskedAutoregressiveFlow and SimpleRealNVP, and any Flow made of permutations, masked
-    autoregressive and coupling transforms, affine, additive or rational-quadratic with linear tails, and
-    BatchNorm, with the networks MADE and ResidualNet, with BatchNorm1d or without, and the activations relu,
-    tanh, elu, silu, leaky_relu (slope 0.01) and gelu (exact), without context, over a StandardNormal.
+    nflows.flows.MaskedAutoregressiveFlow and SimpleRealNVP, and any Flow made of masked autoregressive and
+    coupling transforms, affine, additive or rational-quadratic with linear tails, with the networks MADE and
+    ResidualNet, with BatchNorm1d or without, and the activations relu, tanh, elu, silu, leaky_relu (slope
+    0.01) and gelu (exact), without context, over a StandardNormal; with affine transforms between them, and
+    InverseTransforms of those: permutations, PointwiseAffineTransform, BatchNorm and ActNorm of a trained
+    flow, LULinear, QRLinear, SVDLinear, NaiveLinear, HouseholderSequence. Affine neighbours become one step.
     BatchNorm1d becomes part of the weights, in float64; a residual network of B blocks with it becomes B
     times as wide. Flows of glasflow and nessai count where they are made of the same parts. log_prob and
     forward equal nflows' log_prob and _transform.inverse to rounding. Parts are known by their classes;
@@ -79,7 +88,7 @@ def _read(parts: Parts, flow: Any) -> Flow:
     if hasattr(flow, "_embedding_net"):  # glasflow's and nessai's own have none
         parts.name("flow._embedding_net", flow._embedding_net, "Identity")
     named = parts.leaves("flow._transform", flow._transform, "CompositeTransform", "_transforms")
-    return flow_of([_layer(parts, path, transform, dim) for path, transform in named], dim)
+    return flow_of([_layer(parts, path, transform, dim) for path, transform in named], dim, dtype_of(flow))
 
 
 def _dim(parts: Parts, normal: Any) -> int:
@@ -95,13 +104,12 @@ def _dim(parts: Parts, normal: Any) -> int:
     return dim
 
 
-def _layer(parts: Parts, path: str, transform: Any, dim: int) -> Layer | Affine | list[int]:
-    name = parts.name(path, transform, *_MADE, *_COUPLINGS, "Permutation", "BatchNorm")
-    if name == "Permutation":
-        return _permutation(path, transform, dim)
-    if name == "BatchNorm":
-        weight = np.logaddexp(0, array(transform.unconstrained_weight).astype(FLOAT64)) + transform.eps
-        return batch_norm(path, transform, weight, dim)
+def _layer(parts: Parts, path: str, transform: Any, dim: int) -> Layer | Affine:
+    name = parts.name(path, transform, *_MADE, *_COUPLINGS, "InverseTransform", *AFFINE)
+    if name in AFFINE:
+        return affine_layer(parts, path, transform, dim)
+    if name == "InverseTransform":
+        return _inverse(parts, f"{path}._transform", transform._transform, dim)
     if getattr(transform, "features", dim) != dim:
         refuse(f"{path}.features", dim, transform.features)
     bound = _bound(path, transform) if "Piecewise" in name else None
@@ -110,13 +118,10 @@ def _layer(parts: Parts, path: str, transform: Any, dim: int) -> Layer | Affine 
     return _coupling(parts, path, transform, dim, bound)
 
 
-def _permutation(path: str, transform: Any, dim: int) -> list[int]:
-    if transform._dim != 1:
-        refuse(path, "a permutation of dimension 1", f"one of dimension {transform._dim}")
-    order: list[int] = array(transform._permutation).tolist()
-    if sorted(order) != list(range(dim)):
-        refuse(f"{path}._permutation", f"a permutation of 0 to {dim - 1}", f"{order!r:.60}")
-    return order
+def _inverse(parts: Parts, path: str, transform: Any, dim: int) -> Affine:
+    """The inverse of affine transforms."""
+    named = parts.leaves(path, transform, "CompositeTransform", "_transforms")
+    return undone(merged([affine_layer(parts, place, inner, dim) for place, inner in named]))
 
 
 def _bound(path: str, transform: Any) -> float:

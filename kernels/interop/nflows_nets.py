@@ -8,7 +8,7 @@ import numpy as np
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._nets.mlp import ACTIVATIONS
 from seqgap.kernels.interop.layers import Context, Network
-from seqgap.kernels.interop.normalisation import Affine, after, batch_norm, before
+from seqgap.kernels.interop.normalisation import Diagonal, after, batch_norm, before
 from seqgap.kernels.interop.parts import Parts, array, dense, refuse
 
 
@@ -122,9 +122,9 @@ def _normalised(parts: Parts, network: Network, norms: list[tuple[str, Any]]) ->
     )
 
 
-def _batch_norm(parts: Parts, path: str, norm: Any, width: int, divides: bool) -> Affine:
+def _batch_norm(parts: Parts, path: str, norm: Any, width: int, divides: bool) -> Diagonal:
     if norm is None:
-        return Affine(np.ones(width), np.zeros(width))
+        return Diagonal(np.ones(width), np.zeros(width))
     parts.name(path, norm, "BatchNorm1d")
     weight = None if norm.weight is None else array(norm.weight)
     if divides and weight is not None and (weight == 0).any():
@@ -133,7 +133,7 @@ def _batch_norm(parts: Parts, path: str, norm: Any, width: int, divides: bool) -
 
 
 def _copies(
-    weights: list[Array], biases: list[Array], masks: list[Array], norms: list[Affine]
+    weights: list[Array], biases: list[Array], masks: list[Array], norms: list[Diagonal]
 ) -> tuple[list[Array], list[Array], list[Array]]:
     """What residual blocks add to, scaled for each of them: a copy of all units for a block.
 
@@ -144,18 +144,18 @@ def _copies(
     def reading(weight: Array, copy: int) -> Array:
         return np.hstack([weight if i == copy else np.zeros_like(weight) for i in range(count)])
 
-    def wide(k: int, norm: Affine) -> None:
+    def wide(k: int, norm: Diagonal) -> None:
         weights[k], biases[k] = after(np.tile(weights[k], (count, 1)), np.tile(biases[k], count), norm)
 
     scale = np.concatenate([norm.scale for norm in norms])
-    wide(0, Affine(scale, np.concatenate([norm.shift for norm in norms])))
+    wide(0, Diagonal(scale, np.concatenate([norm.shift for norm in norms])))
     for i in range(count):
         weights[2 * i + 1] = reading(weights[2 * i + 1], i)
-        wide(2 * i + 1, Affine(np.ones_like(scale), np.zeros_like(scale)))
+        wide(2 * i + 1, Diagonal(np.ones_like(scale), np.zeros_like(scale)))
         weights[2 * i + 2] = reading(weights[2 * i + 2], 0)
-        wide(2 * i + 2, Affine(scale, np.zeros_like(scale)))
+        wide(2 * i + 2, Diagonal(scale, np.zeros_like(scale)))
     last = norms[-1]
-    undone = Affine(1 / last.scale, -last.shift / last.scale)
+    undone = Diagonal(1 / last.scale, -last.shift / last.scale)
     weight_out, biases[-1] = before(weights[-1], biases[-1], masks[-1], undone)
     weights[-1] = reading(weight_out, count - 1)
     inner = [np.tile(mask, (count, count)) for mask in masks[1:-1]]

@@ -8,14 +8,14 @@ from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels.interop.parts import array, refuse
 
 
-class Affine(NamedTuple):
-    """scale x + shift, each feature by itself, data to latent."""
+class Diagonal(NamedTuple):
+    """scale x + shift, each unit by itself."""
 
-    scale: Array  # (D,) float64
-    shift: Array  # (D,) float64
+    scale: Array  # (H,) float64
+    shift: Array  # (H,) float64
 
 
-def batch_norm(path: str, norm: Any, weight: Array | None, width: int) -> Affine:
+def batch_norm(path: str, norm: Any, weight: Array | None, width: int) -> Diagonal:
     """weight (x - mean) / sqrt(var + eps) + bias in float64; weight None: 1."""
     if norm.running_mean is None or norm.running_var is None:
         refuse(path, "running statistics", "none")
@@ -26,16 +26,16 @@ def batch_norm(path: str, norm: Any, weight: Array | None, width: int) -> Affine
             refuse(f"{path}.{name}", f"shape ({width},)", value.shape)
     bias, mean, var = (value.astype(FLOAT64) for value in arrays.values())
     scale = (1 if weight is None else weight) / np.sqrt(var + norm.eps)
-    return Affine(scale, bias - scale * mean)
+    return Diagonal(scale, bias - scale * mean)
 
 
-def before(weight: Array, bias: Array, mask: Array, norm: Affine) -> tuple[Array, Array]:
+def before(weight: Array, bias: Array, mask: Array, norm: Diagonal) -> tuple[Array, Array]:
     """Weight and bias of W (scale x + shift) + b."""
     shift = (weight * mask).astype(FLOAT64) @ norm.shift
     return _like(weight, weight * norm.scale), _like(weight, bias + shift)
 
 
-def after(weight: Array, bias: Array, norm: Affine) -> tuple[Array, Array]:
+def after(weight: Array, bias: Array, norm: Diagonal) -> tuple[Array, Array]:
     """Weight and bias of scale (W x + b) + shift."""
     return _like(weight, weight * norm.scale[:, None]), _like(weight, norm.scale * bias + norm.shift)
 
