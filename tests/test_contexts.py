@@ -180,6 +180,7 @@ def test_float64_batches_of_float32_flows() -> None:
 def test_units_that_see_the_context_alone() -> None:
     """Degree 0: then the first feature depends on the context; without such units it does not."""
     params = with_context(maf.random_params(3, 1, layers=1, depth=2, width=WIDTH), "added")
+    params = params._replace(weight_out=np.full_like(params.weight_out, 0.1))  # weights that are not read
     z, some = np.zeros((2, 3)), contexts(2, np.float64)
     x = Flow(params).forward(z, context=some)[0]
     assert x[0, 0] == x[1, 0]

@@ -103,7 +103,7 @@ def pieces(
     threads: int,
 ) -> None:  # fmt: skip
     """work(steps of their contexts, rows) for all rows of a batch, in pieces of so many contexts."""
-    size = min(rows_.chunk_rows(batch), _TOGETHER * contexts.each)
+    size = max(1, min(rows_.chunk_rows(batch), _TOGETHER * contexts.each))
 
     def part(lo: int, hi: int) -> None:
         for start in range(lo, hi, size):

@@ -13,7 +13,7 @@ from seqgap.kernels.interop import evaluation
 from seqgap.kernels.interop.affine import Affine, dtype_of, merged, undone
 from seqgap.kernels.interop.layers import Layer, flow_of
 from seqgap.kernels.interop.nflows_affine import AFFINE, affine_layer
-from seqgap.kernels.interop.nflows_nets import by_feature, divided, perceptron, shift_first
+from seqgap.kernels.interop.nflows_nets import by_feature, context_map, divided, perceptron, shift_first
 from seqgap.kernels.interop.parts import TORCH, Parts, array, check_function, positive, refuse
 
 _FLOOR = 1e-3
@@ -68,7 +68,8 @@ def from_nflows(flow: Any, *, check: bool = True) -> Flow:
     torch = tuple(
         f"torch.nn.modules.{name}" for name in ("linear.Identity", "dropout.Dropout", "batchnorm.BatchNorm1d")
     )
-    parts = Parts(*_FLOWS, *own, *torch, *TORCH)
+    sbi = "sbi.neural_nets.net_builders.flow.ContextSplineMap"
+    parts = Parts(*_FLOWS, *own, *torch, *TORCH, sbi)
     if not parts.has(flow, "Flow", "NFlow"):
         raise TypeError(f"flow: expected an nflows Flow, got {type(flow).__name__}")
     parts.name("flow", flow, "Flow", "NFlow")
@@ -85,10 +86,12 @@ def _evaluate(flow: Any, x: Any, context: Any) -> tuple[Any, Any]:
 
 def _read(parts: Parts, flow: Any) -> Flow:
     dim = _dim(parts, flow._distribution)
-    if hasattr(flow, "_embedding_net"):  # glasflow's and nessai's own have none
-        parts.name("flow._embedding_net", flow._embedding_net, "Identity")
     named = parts.leaves("flow._transform", flow._transform, "CompositeTransform", "_transforms")
-    return flow_of([_layer(parts, path, transform, dim) for path, transform in named], dim, dtype_of(flow))
+    layers = [_layer(parts, path, transform, dim) for path, transform in named]
+    loaded = flow_of(layers, dim, dtype_of(flow))
+    if hasattr(flow, "_embedding_net") and not loaded.context_dim:  # glasflow's and nessai's own have none
+        parts.name("flow._embedding_net", flow._embedding_net, "Identity")
+    return loaded
 
 
 def _dim(parts: Parts, normal: Any) -> int:
@@ -162,9 +165,13 @@ def _coupling(parts: Parts, path: str, transform: Any, dim: int, bound: float | 
             f"identity_features and transform_features that share {dim} features",
             f"{kept} and {moved}",
         )
+    net, at = transform.transform_net, f"{path}.transform_net"
+    if not kept and bound is not None and parts.has(net, "ContextSplineMap"):
+        outputs = 3 * transform.num_bins - 1
+        network = divided(context_map(parts, at, net, (dim, outputs)), net, transform.num_bins)
+        return Layer(path, network, [], moved, "softplus", bound)
     if not kept or not moved:
         refuse(path, f"a mask that {'transforms' if kept else 'keeps'} a feature", "none")
-    net, at = transform.transform_net, f"{path}.transform_net"
     parts.name(at, net, "ResidualNet")
     additive = parts.has(transform, "AdditiveCouplingTransform")
     outputs = 3 * transform.num_bins - 1 if bound is not None else 2 - additive

@@ -7,7 +7,7 @@ import numpy as np
 
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._nets.mlp import ACTIVATIONS
-from seqgap.kernels.interop.layers import Context, Network
+from seqgap.kernels.interop.layers import Context, Network, of_context
 from seqgap.kernels.interop.normalisation import Diagonal, after, batch_norm, before
 from seqgap.kernels.interop.parts import Parts, array, dense, refuse
 
@@ -76,6 +76,28 @@ def _context(
     if not blocks:  # ways that differ in blocks alone
         way = "activated" if masked else "added"
     return Context(way, *(list(arrays) for arrays in zip(*entries, strict=True)))
+
+
+def context_map(parts: Parts, path: str, net: Any, shape: tuple[int, int]) -> Network:
+    """sbi's network of the context alone, where there is one feature; shape: features, outputs of each."""
+    parts.name(path, net, "ContextSplineMap")
+    at, modules = f"{path}.spline_predictor", list(net.spline_predictor)
+    parts.name(at, net.spline_predictor, "Sequential")
+    layers, activations, columns = list[Any](), dict[str, Any](), None
+    for i, module in enumerate(modules):
+        if i % 2 == 0:
+            parts.name(f"{at}[{i}]", module, "Linear")
+            layers.append(dense(f"{at}[{i}]", module, columns, False)[:2])
+            columns = len(layers[-1][0])
+        else:
+            activations[f"{at}[{i}]"] = module
+    if len(modules) % 2 == 0 or len(modules) < 3 or columns != shape[0] * shape[1]:
+        expected = f"hidden layers and {shape[0] * shape[1]} outputs"
+        refuse(at, expected, f"{len(modules)} modules, {columns} outputs")
+    weights, biases = (list(arrays) for arrays in zip(*layers, strict=True))
+    bias_out, function = biases.pop().reshape(shape), _activation(parts, activations, False)
+    network = Network(weights[:-1], biases, weights[-1], bias_out, function, False)
+    return of_context(network, shape[0], weights[0])
 
 
 def _block(parts: Parts, path: str, block: Any, kind: str) -> dict[str, Any]:
