@@ -21,7 +21,12 @@ def _scale(name: str, theta: Vector) -> tuple[float, float]:
     if name == "softclip":
         log_scale = u / (1 + abs(u / math.log(1e-3)))
         return exp(log_scale), log_scale
-    scale = (softplus(u) if name == "softplus" else sigmoid(u + 2)) + 1e-3
+    if name.startswith("log"):
+        log_scale = int(name[3:]) * math.tanh(u / 2)
+        return exp(log_scale), log_scale
+    scale = (sigmoid(u + 2) if name == "sigmoid" else softplus(u)) + 1e-3
+    if name == "wide":
+        scale = 3.0 if scale > 3 else scale
     return scale, math.log(scale)
 
 

@@ -5,7 +5,9 @@ How an output u of the network becomes a scale, by name:
 - softclip: exp(u / (1 + |u / ln 1e-3|)), between 1e-3 and 1e3 (zuko);
 - softplus: softplus(u) + 1e-3 (masked autoregressive flows of nflows);
 - sigmoid: 1 / (1 + exp(-u - 2)) + 1e-3 (coupling layers of nflows);
-- additive: 1, and the network has no u (NICE).
+- additive: 1, and the network has no u (NICE);
+- wide: softplus(u) + 1e-3, at most 3 (nflows_general of glasflow);
+- log1, log2, log3: exp(N tanh(u / 2)) for N = 1, 2, 3, between exp(-N) and exp(N) (glasflow).
 """
 
 import math
@@ -15,17 +17,18 @@ import numpy as np
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
-from seqgap.kernels._core.simd import fma, lanes, magnitude, number
-from seqgap.kernels._core.vecmath import exp_normal, log, sigmoid, softplus
+from seqgap.kernels._core.simd import fma, lanes, magnitude, number, select
+from seqgap.kernels._core.vecmath import exp_normal, log, sigmoid, softplus, tanh
 from seqgap.kernels._nets.dense import read, write
 from seqgap.kernels._nets.layers import STRATEGIES
 from seqgap.kernels._nets.made import masked_network, orders
 from seqgap.kernels._nets.stacks import stack_rows
 
-SCALES = ("softclip", "softplus", "sigmoid", "additive")
-_SOFTCLIP, _SOFTPLUS, _SIGMOID, ADDITIVE = range(4)
+SCALES = ("softclip", "softplus", "sigmoid", "additive", "wide", "log1", "log2", "log3")
+_SOFTCLIP, _SOFTPLUS, _SIGMOID, ADDITIVE, _WIDE = range(5)
 _CLIP = -1 / math.log(1e-3)
 _FLOOR = 1e-3
+_MOST = 3  # of wide
 
 
 @jit_inline
@@ -34,8 +37,14 @@ def _scale(variant: Any, u: Any, start: Any) -> Any:
     if variant == _SOFTCLIP:
         log_scale = u / (number(start, 1) + magnitude(u) * number(start, _CLIP))
         return exp_normal(log_scale), log_scale
-    scale = softplus(u) if variant == _SOFTPLUS else sigmoid(u + number(start, 2))
+    if variant > _WIDE:
+        log_scale = number(start, variant - _WIDE) * tanh(u * number(start, 0.5))
+        return exp_normal(log_scale), log_scale
+    scale = sigmoid(u + number(start, 2)) if variant == _SIGMOID else softplus(u)
     scale = scale + number(start, _FLOOR)
+    if variant == _WIDE:
+        most = number(start, _MOST)
+        scale = select(scale > most, most, scale)
     return scale, log(scale)
 
 

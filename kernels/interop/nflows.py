@@ -2,19 +2,16 @@
 
 import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.flow import Flow
 from seqgap.kernels.interop import evaluation
 from seqgap.kernels.interop.affine import Affine, dtype_of, merged, undone
 from seqgap.kernels.interop.layers import Layer, flow_of
 from seqgap.kernels.interop.nflows_affine import AFFINE, affine_layer
 from seqgap.kernels.interop.nflows_nets import by_feature, context_map, divided, perceptron, shift_first
-from seqgap.kernels.interop.parts import TORCH, Parts, array, check_function, positive, refuse
+from seqgap.kernels.interop.nflows_scales import scale_of
+from seqgap.kernels.interop.parts import TORCH, Parts, array, positive, refuse
 
 _FLOOR = 1e-3
 _MADE = ("MaskedAffineAutoregressiveTransform", "MaskedPiecewiseRationalQuadraticAutoregressiveTransform")
@@ -150,8 +147,8 @@ def _autoregressive(parts: Parts, path: str, transform: Any, dim: int, bound: fl
         return Layer(path, divided(network, net, transform.num_bins), [], list(range(dim)), "softplus", bound)
     if transform._epsilon != _FLOOR:
         refuse(f"{path}._epsilon", _FLOOR, transform._epsilon)
-    _check_scale(path, transform, "softplus(u) + 0.001", lambda u: np.logaddexp(0, u) + _FLOOR)
-    return Layer(path, shift_first(network), [], list(range(dim)), "softplus")
+    kind = scale_of(path, transform, "softplus")
+    return Layer(path, shift_first(network), [], list(range(dim)), kind)
 
 
 def _coupling(parts: Parts, path: str, transform: Any, dim: int, bound: float | None) -> Layer:
@@ -180,13 +177,5 @@ def _coupling(parts: Parts, path: str, transform: Any, dim: int, bound: float | 
         if hasattr(net, "hidden_channels"):
             refuse(f"{at}.hidden_channels", "none", net.hidden_channels)
         return Layer(path, divided(network, net, transform.num_bins), kept, moved, "softplus", bound)
-    if not additive:
-        sigmoid = "sigmoid(u + 2) + 0.001"
-        _check_scale(path, transform, sigmoid, lambda u: 1 / (1 + np.exp(-2 - u)) + _FLOOR)
-    return Layer(path, by_feature(network), kept, moved, "additive" if additive else "sigmoid")
-
-
-def _check_scale(path: str, transform: Any, name: str, expected: Callable[[Array], Array]) -> None:
-    """Of nflows' repository and of glasflow: the function of a scale, where the transform has one."""
-    if hasattr(transform, "scale_activation"):
-        check_function(f"{path}.scale_activation", transform.scale_activation, expected, name)
+    kind = "additive" if additive else scale_of(path, transform, "sigmoid")
+    return Layer(path, by_feature(network), kept, moved, kind)

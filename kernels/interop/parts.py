@@ -3,7 +3,7 @@
 import functools
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -168,15 +168,3 @@ def dense(path: str, linear: Any, columns: int | None, masked: bool) -> tuple[Ar
     if mask is not None and mask.shape != weight.shape:
         refuse(f"{path}.mask", f"shape {weight.shape}", f"{mask.shape}")
     return weight, bias, mask
-
-
-def check_function(path: str, function: Any, expected: Callable[[Array], Array], name: str) -> None:
-    """Refuse a function of a tensor that is not `expected`, tried on numbers."""
-    numbers = np.linspace(-30, 30, 61)
-    try:
-        values = array(function(sys.modules["torch"].from_numpy(numbers.copy())))
-        same = values.shape == numbers.shape and np.allclose(values, expected(numbers), 1e-8, 0)
-    except Exception as error:  # it is the user's own: anything may come
-        refuse(path, name, f"{type(error).__name__}: {error}")
-    if not same:
-        refuse(path, name, getattr(function, "__name__", type(function).__name__) + " of other values")
