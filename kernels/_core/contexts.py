@@ -15,8 +15,8 @@ from seqgap.kernels._core.jit import isolate, jit_exact
 from seqgap.kernels._core.philox import fill
 from seqgap.kernels._core.rows import Step
 
-_TOGETHER = 512  # contexts whose table is made at once, about
 ALL_ROWS = np.zeros(1, INT64)  # the index of rows that all have one context
+_TOGETHER = 512  # contexts whose table is made at once, about
 
 
 class Contexts(NamedTuple):
@@ -30,9 +30,16 @@ class Contexts(NamedTuple):
         """(those that rows lo to hi - 1 have, which of these each has)."""
         if self.rows is not None:
             own, index = np.unique(self.rows[lo:hi], return_inverse=True)
-            return self.values[own], index.astype(INT64, copy=False)
+            return self.values[own], index.astype(INT64, copy=False) if len(own) > 1 else ALL_ROWS
         first, last = lo // self.each, -(-hi // self.each)
-        return self.values[first:last], np.arange(lo, hi) // self.each - first
+        index = np.arange(lo, hi) // self.each - first if last - first > 1 else ALL_ROWS
+        return self.values[first:last], index
+
+    @property
+    def together(self) -> int:
+        """Rows of so many contexts that their table stays in the cache."""
+        each = self.each if self.rows is None else len(self.rows) // max(1, len(self.values))
+        return _TOGETHER * max(1, each)
 
 
 def contexts_of(value: Any, index: Any, rows: int, columns: int, dtype: np.dtype[Any]) -> Contexts:
@@ -103,7 +110,7 @@ def pieces(
     threads: int,
 ) -> None:  # fmt: skip
     """work(steps of their contexts, rows) for all rows of a batch, in pieces of so many contexts."""
-    size = max(1, min(rows_.chunk_rows(batch), _TOGETHER * contexts.each))
+    size = max(1, min(rows_.chunk_rows(batch), contexts.together))
 
     def part(lo: int, hi: int) -> None:
         for start in range(lo, hi, size):

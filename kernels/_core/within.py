@@ -85,25 +85,26 @@ def draw_within(
     tries: how many a row took; minus as many as it had where none was within, and the row is NaN. within:
     has `tries`, `dtype`, `dim` and holds(x), which says of rows whether they are within.
     """
-    count, contexts = len(rows), 1 if values is None else len(values)
-    x = np.full((contexts * count, within.dim), np.nan, within.dtype)
-    tries, left, done = np.zeros(len(x), np.int64), np.arange(len(x)), 0
+    count, many = len(rows), 1 if values is None else len(values)
+    x, tries = np.empty((many * count, within.dim), within.dtype), np.ones(many * count, np.int64)
+    owners = np.repeat(np.arange(many), count)
+    _draw(steps, (values, owners), x, (np.tile(rows, many), noise), threads)
+    left, done = np.flatnonzero(~within.holds(x)), 1
     while left.size and done < within.tries:
-        often = min(max(1, done), within.tries - done, max(1, _AT_ONCE // left.size))
+        often = min(done, within.tries - done, max(1, _AT_ONCE // left.size))
         outside = []
         for lo in range(0, len(left), _AT_ONCE):
             part = left[lo : lo + _AT_ONCE]
-            numbers = done + np.arange(often)
-            tried = rows[part % count][:, None] + _TRY * numbers
+            tried = rows[part % count][:, None] + _TRY * (done + np.arange(often))
             drawn = np.empty((len(part) * often, within.dim), x.dtype)
-            owners = np.repeat(part // count, often)
-            _draw(steps, (values, owners), drawn, (tried.ravel(), noise), threads)
+            _draw(steps, (values, np.repeat(part // count, often)), drawn, (tried.ravel(), noise), threads)
             inside = within.holds(drawn).reshape(-1, often)
             first, hit = inside.argmax(1), inside.any(1)
             x[part[hit]] = drawn.reshape(-1, often, within.dim)[hit, first[hit]]
-            tries[part] = np.where(hit, done + first + 1, -(done + often))
+            tries[part] = done + np.where(hit, first + 1, often)
             outside.append(part[~hit])
         left, done = np.concatenate(outside), done + often
+    x[left], tries[left] = np.nan, -tries[left]
     return x, tries
 
 

@@ -150,6 +150,13 @@ class Posterior:
     ) -> tuple[Array, Array]:
         """(parameters (B, count, D), acceptance (B,)); limits: first_context, max_tries, threads."""
         first, tries, threads = limits
+        if len(self.members) == 1:
+            (flow, embedding), within = self.members[0], self._within(tries)
+            context = embedding("x", x)
+            drawn, taken = flow.accepted(
+                within, np.arange(count), key, context=context, first_context=first, threads=threads
+            )
+            return drawn, acceptance(taken, tries, partial)
         owners, batch = self._owners(count, key), len(self.members[0].embedding.batch("x", x))
         drawn = np.empty((batch, count, self.dim), self.dtype)
         taken = np.empty((batch, count), np.int64)
@@ -162,8 +169,6 @@ class Posterior:
 
     def _owners(self, count: int, key: np.uint64) -> Array:
         """Which member each row is of."""
-        if len(self.members) == 1:
-            return np.zeros(count, np.int64)
         from seqgap.kernels._nets.components import fill_uniforms
 
         uniforms = np.empty(count)
