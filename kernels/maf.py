@@ -37,7 +37,7 @@ class Params(NamedTuple):
     wide, softplus(u) + 1e-3, at most 3; log1, log2, log3: exp(N tanh(u / 2)) with N = 1, 2, 3.
     activation: relu, tanh, elu, silu, leaky_relu (0.01 u below 0) or gelu (u / 2 (1 + erf(u / sqrt(2)))).
     residual: K is odd; hidden layers 2 and 3, 4 and 5, ... are blocks h + W' a(W a(h) + b) + b' with
-    activation a, and the output layer sees h itself.
+    activation a, and the output layer sees h itself; "direct": the blocks are h + W' a(W h + b) + b'.
     """
 
     order: Array  # (L, D) integers
@@ -49,7 +49,7 @@ class Params(NamedTuple):
     bias_out: Array  # (L, D, P)
     activation: str
     scale: str
-    residual: bool
+    residual: bool | str
 
     @property
     def dim(self) -> int:
@@ -69,7 +69,8 @@ class Params(NamedTuple):
 
 def random_params(
     dim: int, seed: Seed = None, *, rng: RNG = None, layers: int = 1, depth: int = 1, width: int = 128,
-    activation: str = "relu", scale: str = "softclip", residual: bool = False, dtype: DTypeLike = np.float64,
+    activation: str = "relu", scale: str = "softclip", residual: bool | str = False,
+    dtype: DTypeLike = np.float64,
 ) -> Params:  # fmt: skip
     """Well-conditioned layers of alternating order with cyclic degrees, weights from normals of `seed`."""
     dim, real = check.count("dim", dim, 1), check.dtype(dtype)
