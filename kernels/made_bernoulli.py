@@ -46,7 +46,7 @@ class Params(NamedTuple):
     bias_hidden: Array  # (K, H)
     bias_out: Array  # (D,), in the order
     activation: str
-    residual: bool
+    residual: bool | str
 
     @property
     def dim(self) -> int:
@@ -70,7 +70,7 @@ Params.__repr__ = summary  # type: ignore[method-assign]  # mypy takes it for on
 
 def random_params(
     dim: int, seed: Seed = None, *, rng: RNG = None, depth: int = 1, width: int = 128,
-    activation: str = "relu", residual: bool = False, dtype: DTypeLike = np.float64,
+    activation: str = "relu", residual: bool | str = False, dtype: DTypeLike = np.float64,
 ) -> Params:  # fmt: skip
     """Bits in their own order with cyclic degrees, weights from normals of `seed`, logits of size 1."""
     dim, real, key = check.count("dim", dim, 1), check.dtype(dtype), key_of(seed, rng)

@@ -37,9 +37,10 @@ class Params(NamedTuple):
     wide, softplus(u) + 1e-3, at most 3; log1, log2, log3: exp(N tanh(u / 2)) with N = 1, 2, 3.
     activation: relu, tanh, elu, silu, leaky_relu (0.01 u below 0) or gelu (u / 2 (1 + erf(u / sqrt(2)))).
     residual: K is odd; hidden layers 2 and 3, 4 and 5, ... are blocks h + W' a(W a(h) + b) + b' with
-    activation a, and the output layer sees h itself. context: None, or how a context (C,) enters the biases
-    of T hidden layers: added, activated, blocks or gated, as `_nets.context_tables` explains; a `Flow` takes
-    contexts, and the functions of this module Params without.
+    activation a, and the output layer sees h itself; "direct": the blocks are h + W' a(W h + b) + b'.
+    context: None, or how a context (C,) enters the biases of T hidden layers: added, activated, blocks or
+    gated, as `_nets.context_tables` explains; a `Flow` takes contexts, and the functions of this module
+    Params without.
     """
 
     order: Array  # (L, D) integers
@@ -51,7 +52,7 @@ class Params(NamedTuple):
     bias_out: Array  # (L, D, P)
     activation: str
     scale: str
-    residual: bool
+    residual: bool | str
     context: str | None = None
     weight_context: Array | None = None  # (L, T, H, C)
     bias_context: Array | None = None  # (L, T, H)
@@ -74,7 +75,8 @@ class Params(NamedTuple):
 
 def random_params(
     dim: int, seed: Seed = None, *, rng: RNG = None, layers: int = 1, depth: int = 1, width: int = 128,
-    activation: str = "relu", scale: str = "softclip", residual: bool = False, dtype: DTypeLike = np.float64,
+    activation: str = "relu", scale: str = "softclip", residual: bool | str = False,
+    dtype: DTypeLike = np.float64,
 ) -> Params:  # fmt: skip
     """Well-conditioned layers of alternating order with cyclic degrees, weights from normals of `seed`."""
     dim, real = check.count("dim", dim, 1), check.dtype(dtype)

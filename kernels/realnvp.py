@@ -38,7 +38,7 @@ class Params(NamedTuple):
     bias_out: Array  # (L, B, P)
     activation: str
     scale: str
-    residual: bool
+    residual: bool | str
     context: str | None = None
     weight_context: Array | None = None  # (L, T, H, C)
     bias_context: Array | None = None  # (L, T, H)
@@ -61,7 +61,8 @@ class Params(NamedTuple):
 
 def random_params(
     dim: int, seed: Seed = None, *, rng: RNG = None, layers: int = 2, depth: int = 1, width: int = 128,
-    activation: str = "relu", scale: str = "softclip", residual: bool = False, dtype: DTypeLike = np.float64,
+    activation: str = "relu", scale: str = "softclip", residual: bool | str = False,
+    dtype: DTypeLike = np.float64,
 ) -> Params:  # fmt: skip
     """Well-conditioned layers with alternating masks, weights from normals of `seed`."""
     dim, real = check.count("dim", dim, 1), check.dtype(dtype)

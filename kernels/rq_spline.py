@@ -45,7 +45,7 @@ class Params(NamedTuple):
     activation: str
     spline: str
     bound: float
-    residual: bool
+    residual: bool | str
     context: str | None = None
     weight_context: Array | None = None  # (L, T, H, C)
     bias_context: Array | None = None  # (L, T, H)
@@ -69,7 +69,7 @@ class Params(NamedTuple):
 def random_params(
     dim: int, seed: Seed = None, *, rng: RNG = None, coupling: bool = True, layers: int = 1, depth: int = 1,
     width: int = 128, bins: int = 8, activation: str = "relu", spline: str = "softplus", bound: float = 5.0,
-    residual: bool = False, dtype: DTypeLike = np.float64,
+    residual: bool | str = False, dtype: DTypeLike = np.float64,
 ) -> Params:  # fmt: skip
     """Well-conditioned layers of alternating order, weights from normals of `seed`.
 

@@ -60,7 +60,7 @@ class Layer(NamedTuple):
     bias_hidden: Matrix  # (K, H)
     bias_out: Matrix  # (S, P)
     activation: str
-    residual: bool
+    residual: bool | str
 
 
 def layers_of(
@@ -111,7 +111,9 @@ class Conditioner:
         value = layer.bias_hidden[k][j] + sum(w * x for w, x in seen)
         if layer.residual and k > 0 and k % 2 == 0:  # the end of a block
             value += self._unit(k - 2, j)[0]
-        plain = layer.residual and k == len(layer.degrees) - 1
+        plain = layer.residual and (
+            k == len(layer.degrees) - 1 or (layer.residual == "direct" and k % 2 == 0)
+        )
         return value, value if plain else ACTIVATIONS[layer.activation](value)
 
 

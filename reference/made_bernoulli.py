@@ -19,7 +19,7 @@ class Params(NamedTuple):
     bias_hidden: Matrix  # (K, H)
     bias_out: Vector  # (D,)
     activation: str
-    residual: bool
+    residual: bool | str
 
 
 def random_params(
@@ -29,7 +29,7 @@ def random_params(
     depth: int = 1,
     width: int = 128,
     activation: str = "relu",
-    residual: bool = False,
+    residual: bool | str = False,
     dtype: str = "float64",
 ) -> Params:
     """Bits in their own order with cyclic degrees; in float64 whatever the dtype."""

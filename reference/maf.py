@@ -20,7 +20,7 @@ class Params(NamedTuple):
     bias_out: list[Matrix]  # (L, D, P)
     activation: str
     scale: str
-    residual: bool
+    residual: bool | str
 
 
 def random_params(
@@ -32,7 +32,7 @@ def random_params(
     width: int = 128,
     activation: str = "relu",
     scale: str = "softclip",
-    residual: bool = False,
+    residual: bool | str = False,
     dtype: str = "float64",
 ) -> Params:
     """Layers of alternating order with cyclic degrees; in float64 whatever the dtype."""

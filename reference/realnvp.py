@@ -18,7 +18,7 @@ class Params(NamedTuple):
     bias_out: list[Matrix]  # (L, B, P)
     activation: str
     scale: str
-    residual: bool
+    residual: bool | str
 
 
 def random_params(
@@ -30,7 +30,7 @@ def random_params(
     width: int = 128,
     activation: str = "relu",
     scale: str = "softclip",
-    residual: bool = False,
+    residual: bool | str = False,
     dtype: str = "float64",
 ) -> Params:
     """Layers with alternating masks; in float64 whatever the dtype."""

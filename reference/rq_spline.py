@@ -22,7 +22,7 @@ class Params(NamedTuple):
     activation: str
     spline: str
     bound: float
-    residual: bool
+    residual: bool | str
 
 
 def random_params(
@@ -37,7 +37,7 @@ def random_params(
     activation: str = "relu",
     spline: str = "softplus",
     bound: float = 5.0,
-    residual: bool = False,
+    residual: bool | str = False,
     dtype: str = "float64",
 ) -> Params:
     """Layers of alternating order; in float64 whatever the dtype."""

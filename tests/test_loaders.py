@@ -410,6 +410,32 @@ def test_the_activation_of_residual_blocks_counts_and_not_that_of_their_net() ->
     assert_loads_equal(from_nflows, nflow(2, layer), 2)
 
 
+def test_residual_networks_of_zuko_have_the_widths_and_masks_that_count() -> None:
+    torch, zuko, _, _ = libraries()
+    for build, widths in (
+        (zuko.flows.MAF, (12, 20, 20, 9)),
+        (zuko.flows.NSF, (7,)),
+        (zuko.flows.MAF, (5, 5)),
+    ):
+        flow = build(4, hidden_features=widths, residual=True, transforms=2)
+        assert_loads_equal(from_zuko, flow, 4)
+        params = from_zuko(flow).params[0]
+        assert params.residual == "direct"
+        assert params.bias_hidden.shape[1:] == (1 + 2 * len(widths), 41 if len(widths) == 4 else widths[0])
+    hyper = flow.transform.transforms[0].hyper
+    hyper[1][0].mask.fill_(True)
+    with pytest.raises(ValueError, match=r"\.hyper: expected masks of an autoregressive network, got blocks"):
+        from_zuko(flow)
+    hyper[1][1] = torch.nn.Tanh()
+    with pytest.raises(
+        ValueError, match=r"hyper\[2\]\[1\]: expected tanh as the activation before, got relu"
+    ):
+        from_zuko(flow)
+    hyper[1].append(torch.nn.ReLU())
+    with pytest.raises(ValueError, match=r"hyper\[1\]: expected a linear layer, .*, got 4 modules"):
+        from_zuko(flow)
+
+
 def test_an_activation_that_works_in_place_is_refused_in_residual_blocks() -> None:
     torch, _, _, _ = libraries()
     for activation in (torch.nn.ReLU(inplace=True), torch.relu_):

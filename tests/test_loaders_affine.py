@@ -149,6 +149,73 @@ def test_a_matrix_without_structure() -> None:
     np.testing.assert_allclose(z, x, atol=1e-10)
 
 
+def boxed(low: Any, high: Any, layers: Any) -> Any:
+    """As sbi builds it with z_score_theta="transform_to_unconstrained"."""
+    _, zuko, _, _ = libraries()
+    utils = pytest.importorskip("sbi.utils", reason="without sbi")
+    box = utils.sbiutils.biject_transform_zuko(utils.mcmc_transform(utils.BoxUniform(low, high)))
+    return zuko.flows.Flow([box, *layers], zuko.flows.MAF(len(low)).base)
+
+
+@pytest.mark.filterwarnings("ignore")  # of sbi, as it is imported
+@pytest.mark.parametrize("dim", DIMS)
+def test_the_logit_of_a_box(dim: int) -> None:
+    """Within the box and beyond it, where PyTorch holds the argument of the logit."""
+    torch, zuko, _, _ = libraries()
+    torch.manual_seed(dim)
+    low, width = torch.randn(dim), torch.rand(dim) + 0.5
+    flow = boxed(
+        low, low + width, zuko.flows.MAF(dim, transforms=2, hidden_features=(9,)).transform.transforms
+    )
+    single = from_zuko(moved(flow, 0.1))
+    assert single.params[-1].function == "logit"
+    flow.double()
+    loaded, z = from_zuko(flow), torch.tensor(standard_normal(40, dim, 1))
+    inside = low.double() + width * torch.rand(40, dim).double()
+    with torch.no_grad():
+        for x in (inside, 3 * z):
+            theirs = latent(flow, x).numpy(), density(flow, x).numpy()
+            assert relative(loaded.inverse(x)[0], theirs[0]).max() < 1e-10
+            assert relative(loaded.log_prob(x), theirs[1]).max() < 1e-10
+        samples = sampled(flow, z).numpy()
+    assert relative(loaded.forward(z)[0], samples).max() < 1e-10
+    x = single.sample(500, 1)
+    assert ((x > low.numpy()) & (x < (low + width).numpy())).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_support_that_is_no_box_is_refused_by_name() -> None:
+    torch, zuko, _, _ = libraries()
+    flow = boxed(torch.zeros(2), torch.ones(2), zuko.flows.MAF(2, transforms=1).transform.transforms)
+    box = flow.transform.transforms[0].f._transform.base_transform
+    box.parts[0] = torch.distributions.transforms.ExpTransform()
+    with pytest.raises(ValueError, match=r"base_transform: expected SigmoidTransform, got ExpTransform"):
+        from_zuko(flow)
+    box.parts.insert(0, torch.distributions.transforms.ExpTransform())
+    with pytest.raises(
+        ValueError, match=r"base_transform: expected a SigmoidTransform and an AffineTransform"
+    ):
+        from_zuko(flow)
+
+
+@pytest.mark.parametrize("dim", DIMS)
+def test_softclips_between_layers(dim: int) -> None:
+    torch, zuko, _, _ = libraries()
+    torch.manual_seed(dim)
+    clip = zuko.lazy.UnconditionalTransform(zuko.transforms.SoftclipTransform, bound=5.0)
+    layers = zuko.flows.MAF(dim, transforms=2, hidden_features=(9,)).transform.transforms
+    flow = moved(zuko.flows.Flow([layers[0], clip, layers[1]], zuko.flows.MAF(dim).base), 0.1)
+    loaded, x = from_zuko(flow.double()), torch.tensor(standard_normal(40, dim, 1))
+    with torch.no_grad():
+        assert relative(loaded.inverse(x)[0], latent(flow, x).numpy()).max() < 1e-10
+        assert relative(loaded.log_prob(x), density(flow, x).numpy()).max() < 1e-10
+        z = latent(flow, x)  # others may be of no data, since a softclip has bounds
+        assert relative(loaded.forward(z.numpy())[0], sampled(flow, z).numpy()).max() < 1e-10
+    inverse = zuko.lazy.LazyInverse(clip)
+    with pytest.raises(ValueError, match=r"\[1\]\.transform: expected affine transforms, got others"):
+        from_zuko(zuko.flows.Flow([layers[0], inverse, layers[1]], zuko.flows.MAF(dim).base))
+
+
 def test_caches_of_weights_are_made_anew_and_those_of_the_flow_stay() -> None:
     torch, _, _, t = libraries()
     layer = t.LULinear(3, using_cache=True)

@@ -37,6 +37,7 @@ def zuko_flow(rng: Random) -> Any:
         options |= {"randperm": chosen(rng, True, False), "passes": chosen(rng, None, 2, dim)}
         if chosen(rng, True, False, False):
             options["adjacency"] = adjacency(rng, dim)
+        options["residual"] = bool(hidden) and chosen(rng, True, False)
         if name == "NSF":
             options["bins"] = int(rng.integers(2, 12))
         return getattr(zuko.flows, name)(dim, **options)

@@ -221,7 +221,8 @@ def test_wrong_params_are_named() -> None:
         (TypeError, "bias_out", params.bias_out.astype(np.float16)),
         (ValueError, "activation", "mish"),
         (TypeError, "activation", 1),
-        (TypeError, "residual", "no"),
+        (TypeError, "residual", 1),
+        (ValueError, "residual", "no"),
         (ValueError, "residual", True),
     ]
     for error, name, value in wrong:

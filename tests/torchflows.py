@@ -61,6 +61,10 @@ def zuko_flows(dim: int) -> dict[str, Any]:
         "MAF, leaky": flows.MAF(dim, hidden_features=(20, 20), activation=nn.LeakyReLU),
         "MAF, adjacency": flows.MAF(dim, adjacency=chain.flipud().fliplr()),
         "MAF, no hidden layer": flows.MAF(dim, hidden_features=(), transforms=2),
+        "MAF, residual": flows.MAF(dim, hidden_features=(16, 16, 16), residual=True, activation=nn.SiLU),
+        "NSF, residual of other widths": flows.NSF(
+            dim, hidden_features=(9, 14, 14, 6), residual=True, randperm=True, transforms=2, bins=4
+        ),
         "NSF": flows.NSF(dim, hidden_features=(20, 20)),
         "NSF, 5 bins": flows.NSF(dim, bins=5, transforms=2, randperm=True, hidden_features=(20,)),
         "NSF, passes": flows.NSF(dim, bins=4, passes=2, hidden_features=(20,)),

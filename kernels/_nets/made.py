@@ -18,7 +18,7 @@ from seqgap.kernels._core.jit import jit_exact
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.seeds import Seed
 from seqgap.kernels._nets.contexts import entries_of
-from seqgap.kernels._nets.mlp import ACTIVATIONS
+from seqgap.kernels._nets.mlp import ACTIVATIONS, RESIDUALS
 
 # weight_in, weight_hidden, weight_out, bias_hidden, bias_out
 Weights: TypeAlias = tuple[Array, Array, Array, Array, Array]
@@ -46,7 +46,7 @@ def network(
     if residual and depth % 2 == 0:
         raise ValueError(f"params.residual: expected an odd number of hidden layers with it, got {depth}")
     activation = check.choice("params.activation", params.activation, ACTIVATIONS)
-    return degrees, *arrays, activation, int(residual)
+    return degrees, *arrays, activation, residual
 
 
 def masked_network(
@@ -71,10 +71,14 @@ def layout_of(bias_hidden: Any) -> dict[str, int]:
     return dict(zip(("layers", "depth", "width"), shape, strict=True))
 
 
-def _residual(params: Any) -> bool:
-    if not isinstance(params.residual, bool | np.bool_):
-        raise TypeError(f"params.residual: expected True or False, got {type(params.residual).__name__}")
-    return bool(params.residual)
+def _residual(params: Any) -> int:
+    """The number of params.residual among `RESIDUALS`."""
+    value = params.residual.item() if isinstance(params.residual, np.generic) else params.residual
+    if not isinstance(value, bool | str):
+        raise TypeError(f"params.residual: expected True, False or 'direct', got {type(value).__name__}")
+    if value not in RESIDUALS:
+        raise ValueError(f"params.residual: expected True, False or 'direct', got {value!r:.40}")
+    return RESIDUALS.index(value)
 
 
 def random_network(

@@ -13,6 +13,8 @@ _RELU, _TANH, _ELU, _SILU, _LEAKY_RELU, _GELU, _SELU = range(7)
 LEAK = 0.01  # slope of leaky_relu below 0
 # Klambauer et al., "Self-normalizing neural networks" (2017), equation 2.
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+RESIDUALS = (False, True, "direct")
+_DIRECT = 2
 SOFTPLUS_LIMIT = 20.0  # from which on softplus is its argument, as in PyTorch
 
 
@@ -26,7 +28,7 @@ class Network(NamedTuple):
     bias_hidden: Any  # (L, K, H)
     bias_out: Any  # (L, S, P)
     activation: Any  # its number among ACTIVATIONS
-    residual: Any  # 0 or 1
+    residual: Any  # its number among RESIDUALS
 
 
 class Workspace(NamedTuple):
@@ -99,6 +101,12 @@ def _carry(raw: Any, units: Any, count: Any, first_layer: Any) -> None:
 
 
 @jit_inline
+def plain(k: Any, depth: Any, residual: Any) -> Any:
+    """Whether hidden layer k is handed on without an activation."""
+    return residual > 0 and (k == depth - 1 or (residual == _DIRECT and k % 2 == 0))
+
+
+@jit_inline
 def advance(layer: Any, limit: Any, network: Any, work: Any) -> None:
     """Compute the hidden units of degree at most `limit` that are not done, and count them as done."""
     # Taking an array out of a tuple counts a reference, which costs some nanoseconds: not in the loop.
@@ -128,7 +136,7 @@ def advance(layer: Any, limit: Any, network: Any, work: Any) -> None:
         if residual and k % 2 == 0:
             gate(work.context, work.places, at, units, count)
             _carry(address(raw, first * pitch), units, count * pitch, k == 0)
-        if not (residual and k == depth - 1):
+        if not plain(k, depth, residual):
             activate(activation, units, units, count * pitch)
 
 

@@ -15,7 +15,7 @@ from seqgap.kernels._core.simd import filled, lanes, number, scratch
 from seqgap.kernels._nets.columns import add_columns
 from seqgap.kernels._nets.contexts import context_of, gated, replace_biases, row_context
 from seqgap.kernels._nets.dense import address, entry, moved, put, read, write
-from seqgap.kernels._nets.mlp import activate
+from seqgap.kernels._nets.mlp import activate, plain
 from seqgap.kernels._nets.packed import in_vectors, parts_of, sizes_of
 
 
@@ -72,7 +72,7 @@ def _finish(k: Any, first: Any, last: Any, sizes: Any, parts: Any, row: Any) -> 
                 value = value + read(carried, v - block)
             write(carried, v, value)
         total = carried
-    if sizes.residual and k == sizes.depth - 1:
+    if plain(k, sizes.depth, sizes.residual):
         for v in range(0, stop - begin, step):
             write(result, v, read(total, v))
     else:

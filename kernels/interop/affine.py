@@ -24,6 +24,19 @@ class Affine(NamedTuple):
     log_det: float  # log |det matrix|
 
 
+class Pointwise(NamedTuple):
+    """A function of each feature by itself, data to latent, as of elementwise.Params; float64."""
+
+    function: str
+    scale: Array  # (D,)
+    shift: Array  # (D,)
+
+    def step(self, labels: Array, dtype: np.dtype[Any]) -> elementwise.Params:
+        """Its Params in a flow whose features have these labels."""
+        scale, shift = (value[np.argsort(labels)].astype(dtype) for value in (self.scale, self.shift))
+        return elementwise.Params(scale, shift, self.function)
+
+
 def dense(path: str, matrix: Array) -> Affine:
     """Of a matrix without structure."""
     if np.linalg.matrix_rank(matrix) < len(matrix):
@@ -106,9 +119,7 @@ def placed(layer: Affine, labels: Array, dtype: np.dtype[Any]) -> tuple[Array, l
     scale, labels = layer.matrix[np.arange(len(order)), order], labels[order]
     if (scale == 1).all() and (layer.shift == 0).all():
         return labels, []
-    places = np.argsort(labels)
-    arrays = [(value[places]).astype(dtype) for value in (1 / scale, -layer.shift / scale)]
-    return labels, [elementwise.Params(*arrays)]
+    return labels, [Pointwise("identity", 1 / scale, -layer.shift / scale).step(labels, dtype)]
 
 
 def _dense(layer: Affine, places: Array, dtype: np.dtype[Any]) -> affine.Params:

@@ -9,7 +9,7 @@ from seqgap.kernels import maf, realnvp, rq_spline
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.flow import Flow
 from seqgap.kernels._nets.made import sorted_units
-from seqgap.kernels.interop.affine import Affine, merged, placed
+from seqgap.kernels.interop.affine import Affine, Pointwise, merged, placed
 from seqgap.kernels.interop.parts import refuse
 
 
@@ -29,7 +29,7 @@ class Network(NamedTuple):
     weight_out: Array  # (S * P, H)
     bias_out: Array  # (S, P)
     activation: str
-    residual: bool
+    residual: bool | str
     masks: list[Array] | None = None  # of the hidden layers and of the outputs
     context: Context | None = None
 
@@ -45,7 +45,7 @@ class Layer(NamedTuple):
     bound: float | None = None  # of the spline; None where the layer is affine
 
 
-def flow_of(layers: Sequence[Layer | Affine], dim: int, dtype: np.dtype[Any]) -> Flow:
+def flow_of(layers: Sequence[Layer | Affine | Pointwise], dim: int, dtype: np.dtype[Any]) -> Flow:
     """The flow of layers, data to latent; affine neighbours are one step, or none where they permute."""
     labels, steps, run = np.arange(dim), list[Any](), list[Affine]()
     for layer in (*layers, None):  # None: after the last one
@@ -55,7 +55,9 @@ def flow_of(layers: Sequence[Layer | Affine], dim: int, dtype: np.dtype[Any]) ->
         if run:
             labels, own = placed(merged(run), labels, dtype)
             steps, run = steps + own, []
-        if layer is not None:
+        if isinstance(layer, Pointwise):
+            steps.append(layer.step(labels, dtype))
+        elif layer is not None:
             steps.append(_step(layer, labels))
     if not steps:
         refuse("flow", "a layer that is no permutation", "none")

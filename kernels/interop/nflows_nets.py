@@ -125,7 +125,7 @@ def _norms(path: str, block: Any, residual: bool) -> list[tuple[str, Any]]:
 def _normalised(parts: Parts, network: Network, norms: list[tuple[str, Any]]) -> Network:
     """The network with its batch normalisation as part of the linear layers."""
     scales = [
-        _batch_norm(parts, at, norm, len(bias), network.residual)
+        _batch_norm(parts, at, norm, len(bias), bool(network.residual))
         for (at, norm), bias in zip(norms, network.biases, strict=False)
     ]
     weights, biases = [*network.weights, network.weight_out], [*network.biases, network.bias_out.ravel()]

@@ -31,9 +31,9 @@ def scale_of(path: str, transform: Any, usual: str) -> str:
     The attribute is of nflows' repository and of glasflow. Two functions that agree at 601 numbers from -30
     to 30 are taken for one. Raises UnsupportedError for any other function.
     """
-    function = getattr(transform, "scale_activation", None)
     if not hasattr(transform, "scale_activation"):
         return usual
+    function = transform.scale_activation
     numbers = np.linspace(-30, 30, 601)
     expected = ", ".join(formula for formula, _ in _SCALES.values())
     try:

@@ -1,16 +1,17 @@
 """Flows of zuko: masked autoregressive and coupling layers; affine ones between them."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from seqgap.kernels._core.flow import Flow
 from seqgap.kernels.interop import evaluation
-from seqgap.kernels.interop.affine import Affine, dtype_of, merged, undone
+from seqgap.kernels.interop.affine import Affine, Pointwise, dtype_of, merged, undone
 from seqgap.kernels.interop.layers import Layer, flow_of
 from seqgap.kernels.interop.parts import TORCH, Parts, array, positive, refuse
-from seqgap.kernels.interop.zuko_affine import AFFINE, affine_layer
+from seqgap.kernels.interop.zuko_affine import AFFINE, unconditional
 from seqgap.kernels.interop.zuko_nets import constant, network_of, order_of
 
 _SLOPE = 1e-3
@@ -26,8 +27,15 @@ _PARTS = (
     "zuko.flows.gaussianization.ElementWiseTransform",
     "zuko.nn.Linear",
     "zuko.nn.MaskedLinear",
+    "zuko.nn.Residual",
     *(f"zuko.transforms.{name}" for name in AFFINE),
     "zuko.transforms.MonotonicRQSTransform",
+    "zuko.transforms.SoftclipTransform",
+    "sbi.utils.sbiutils.CallableTransform",
+    *(
+        f"torch.distributions.transforms.{name}"
+        for name in ("_InverseTransform", "IndependentTransform", "ComposeTransform", "SigmoidTransform")
+    ),
     "zuko.distributions.DiagNormal",
     "torch.distributions.normal.Normal",
     "torch.nn.modules.container.ParameterList",
@@ -40,11 +48,12 @@ def from_zuko(flow: Any, *, check: bool = True) -> Flow:
     zuko.flows.MAF, NSF, NICE and RealNVP, and any zuko Flow made of MaskedAutoregressiveTransform (any order
     or adjacency), GeneralCouplingTransform and ElementWiseTransform with MonotonicAffineTransform or
     MonotonicRQSTransform (slope 1e-3), any hidden layers, ReLU, Tanh, ELU, SiLU, LeakyReLU (slope 0.01) or
-    GELU (exact), without context, normalize and residual, over a standard normal base; with affine transforms
-    between them, and LazyInverses of those: UnconditionalTransforms of AffineTransform, PermutationTransform,
-    RotationTransform, LULinearTransform and their like. Affine neighbours become one step. log_prob and
-    forward equal zuko's log_prob and transform.inv to rounding. Parts are known by their classes; subclasses
-    count where they override nothing but how they are made and shown.
+    GELU (exact), residual or not, without context and normalize, over a standard normal base; with affine
+    transforms between them, and LazyInverses of those: UnconditionalTransforms of AffineTransform,
+    PermutationTransform, RotationTransform, LULinearTransform and their like. Affine neighbours become one
+    step. SoftclipTransform, and sbi's logit of a box, are steps of their own. log_prob and forward equal
+    zuko's log_prob and transform.inv to rounding. Parts are known by their classes; subclasses count where
+    they override nothing but how they are made and shown.
 
     check: compare z and log_prob with those of zuko, of a copy in float64, at 192 points: the flow is
     refused where they differ by more than 1e-8, relative to the terms that they are sums of. It takes some
@@ -69,7 +78,8 @@ def _evaluate(flow: Any, x: Any, context: Any) -> tuple[Any, Any]:
 def _read(parts: Parts, flow: Any) -> Flow:
     dim = _dim(parts, flow.base)
     named = parts.leaves("flow.transform", flow.transform, "LazyComposedTransform", "transforms")
-    return flow_of([_layer(parts, path, transform, dim) for path, transform in named], dim, dtype_of(flow))
+    layers = [layer for path, transform in named for layer in _layers(parts, path, transform, dim)]
+    return flow_of(layers, dim, dtype_of(flow))
 
 
 def _dim(parts: Parts, base: Any) -> int:
@@ -89,13 +99,17 @@ def _dim(parts: Parts, base: Any) -> int:
     return len(loc)
 
 
-def _layer(parts: Parts, path: str, transform: Any, dim: int) -> Layer | Affine:
+def _layers(parts: Parts, path: str, transform: Any, dim: int) -> Sequence[Layer | Affine | Pointwise]:
     names = ("MaskedAutoregressiveTransform", "GeneralCouplingTransform", "ElementWiseTransform")
     name = parts.name(path, transform, *names, "UnconditionalTransform", "LazyInverse")
     if name == "UnconditionalTransform":
-        return affine_layer(parts, path, transform, dim)
+        return unconditional(parts, path, transform, dim)
     if name == "LazyInverse":
-        return _inverse(parts, f"{path}.transform", transform.transform, dim)
+        return [_inverse(parts, f"{path}.transform", transform.transform, dim)]
+    return [_layer(parts, path, transform, dim, name)]
+
+
+def _layer(parts: Parts, path: str, transform: Any, dim: int, name: str) -> Layer:
     bound, outputs = _univariate(parts, path, transform)
     if name == "ElementWiseTransform":
         network = constant(parts, path, transform, dim)
@@ -113,7 +127,11 @@ def _layer(parts: Parts, path: str, transform: Any, dim: int) -> Layer | Affine:
 def _inverse(parts: Parts, path: str, transform: Any, dim: int) -> Affine:
     """The inverse of affine transforms."""
     named = parts.leaves(path, transform, "LazyComposedTransform", "transforms")
-    return undone(merged([affine_layer(parts, place, inner, dim) for place, inner in named]))
+    layers = [layer for place, inner in named for layer in unconditional(parts, place, inner, dim)]
+    affine = [layer for layer in layers if isinstance(layer, Affine)]
+    if len(affine) < len(layers):
+        refuse(path, "affine transforms", "others")
+    return undone(merged(affine))
 
 
 def _sides(path: str, tensor: Any, dim: int) -> tuple[list[int], list[int]]:

@@ -1,4 +1,4 @@
-"""Affine transforms of zuko and PyTorch that depend on nothing: z-scores, permutations, rotations, LU."""
+"""Transforms of zuko and PyTorch that depend on nothing: z-scores, permutations, rotations, LU, boxes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,19 +7,44 @@ import numpy as np
 
 from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels.interop import affine
-from seqgap.kernels.interop.affine import Affine, merged, numbers, triangular
-from seqgap.kernels.interop.parts import Parts, refuse
+from seqgap.kernels.interop.affine import Affine, Pointwise, merged, numbers, triangular
+from seqgap.kernels.interop.parts import Parts, positive, refuse
 
 
-def affine_layer(parts: Parts, path: str, transform: Any, dim: int) -> Affine:
-    """What an UnconditionalTransform of one of `AFFINE` does to a vector, evaluated in float64."""
+def unconditional(parts: Parts, path: str, transform: Any, dim: int) -> list[Affine | Pointwise]:
+    """What an UnconditionalTransform of known numbers does to a vector, evaluated in float64."""
     parts.name(path, transform, "UnconditionalTransform")
+    if parts.has(transform.f, "CallableTransform"):
+        parts.name(f"{path}.f", transform.f, "CallableTransform")
+        return [_box(parts, f"{path}.f.transform", affine.doubled(transform)(), dim)]
     name = parts.known.get(transform.f, "") if isinstance(transform.f, type) else ""
+    if name == "SoftclipTransform":
+        bound = np.full(dim, positive(f"{path}.bound", affine.doubled(transform)().bound))
+        return [Pointwise("softclip", bound, 0 * bound), affine.diagonal(bound, 0 * bound)]
     if name not in AFFINE:
         got = getattr(transform.f, "__name__", type(transform.f).__name__)
-        refuse(f"{path}.f", " or ".join(AFFINE), got)
+        refuse(f"{path}.f", " or ".join((*AFFINE, "SoftclipTransform", "CallableTransform")), got)
     layer: Affine = AFFINE[name](path, affine.doubled(transform)(), dim)
-    return affine.checked(path, layer, dim)
+    return [affine.checked(path, layer, dim)]
+
+
+def _box(parts: Parts, path: str, transform: Any, dim: int) -> Pointwise:
+    """The inverse of an affine map of a sigmoid, of each feature: sbi's biject_to(support).inv of a box."""
+    parts.name(path, transform, "_InverseTransform")
+    inner, path = transform.inv, f"{path}.inv"
+    parts.name(path, inner, "IndependentTransform")
+    if inner.reinterpreted_batch_ndims != 1:
+        refuse(path, "1 dimension", inner.reinterpreted_batch_ndims)
+    base, path = inner.base_transform, f"{path}.base_transform"
+    parts.name(path, base, "ComposeTransform")
+    if len(base.parts) != 2:
+        refuse(path, "a SigmoidTransform and an AffineTransform", base.parts)
+    for part, name in zip(base.parts, ("SigmoidTransform", "AffineTransform"), strict=True):
+        parts.name(path, part, name)
+    shift, scale = (_of_each(path, getattr(base.parts[1], name), dim) for name in ("loc", "scale"))
+    if not np.isfinite([shift, scale]).all() or not (scale > 0).all():
+        refuse(path, "the bounds of a box", f"{shift} and a width of {scale}")
+    return Pointwise("logit", scale, shift)
 
 
 def _of_each(path: str, value: Any, dim: int) -> Array:

@@ -7,6 +7,7 @@ import numpy as np
 from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels.interop.layers import Context, Network, added, of_context
 from seqgap.kernels.interop.parts import Parts, array, dense, refuse
+from seqgap.kernels.interop.zuko_residual import residual_network
 
 
 def order_of(path: str, transform: Any, network: Network) -> list[int]:
@@ -44,6 +45,8 @@ def constant(parts: Parts, path: str, transform: Any, dim: int) -> Network:
 def network_of(parts: Parts, path: str, hyper: Any, shape: tuple[int, int, int], masked: bool) -> Network:
     """A perceptron of `shape`: inputs, features and outputs of each feature. Further inputs are a context."""
     parts.name(path, hyper, "Sequential")
+    if masked and len(hyper) > 1 and parts.has(hyper[1], "Residual"):
+        return residual_network(parts, path, hyper, shape)
     columns, activation, layers = None, "", list[Any]()
     for i, module in enumerate(hyper):
         at = f"{path}[{i}]"
