@@ -171,6 +171,17 @@ def added(weight: Array) -> Context:
     return Context("added", [weight], [np.zeros(len(weight), weight.dtype)])
 
 
+def columns_of_context(weights: list[Array], masks: list[Any], inputs: int) -> Context | None:
+    """Of the first layer, those behind its features: taken off its weights and mask."""
+    first, mask = weights[0], masks[0]
+    weights[0] = np.ascontiguousarray(first[:, :inputs])
+    if first.shape[1] == inputs:
+        return None
+    seen = first if mask is None else first * mask
+    masks[0] = None if mask is None else np.ascontiguousarray(mask[:, :inputs])
+    return added(np.ascontiguousarray(seen[:, inputs:]))
+
+
 def to_shape(value: Array, shape: tuple[int, ...]) -> Array:
     """`value` with zeros behind it along each axis."""
     padded = np.zeros(shape, value.dtype)
@@ -195,8 +206,16 @@ def _alike(one: Any, other: Any) -> bool:
 
     def architecture(params: Any) -> tuple[Any, ...]:
         plain = tuple(value for value in params if np.ndim(value) == 0)
+        columns = None if params.context is None else params.weight_context.shape[-1]
         couples = bool(np.all(getattr(params, "kept", 0)))
-        return *plain, couples, params.bias_hidden.shape[1:], params.bias_out.shape[2], params.bias_out.dtype
+        return (
+            *plain,
+            couples,
+            columns,
+            params.bias_hidden.shape[1:],
+            params.bias_out.shape[2],
+            params.bias_out.dtype,
+        )
 
     return architecture(one) == architecture(other)
 

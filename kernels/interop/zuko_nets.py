@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from seqgap.kernels._core.check import FLOAT64, Array
-from seqgap.kernels.interop.layers import Context, Network, added, of_context
+from seqgap.kernels.interop.layers import Network, columns_of_context, of_context
 from seqgap.kernels.interop.parts import Parts, array, dense, refuse
 from seqgap.kernels.interop.zuko_residual import residual_network
 
@@ -64,7 +64,7 @@ def network_of(parts: Parts, path: str, hyper: Any, shape: tuple[int, int, int],
     weights, biases, masks = (list(arrays) for arrays in zip(*layers, strict=True))
     if weights[0].shape[1] < shape[0]:
         refuse(f"{path}[0]", f"at least {shape[0]} inputs", weights[0].shape[1])
-    context = _columns_of_context(weights, masks, shape[0])
+    context = columns_of_context(weights, masks, shape[0])
     if columns != shape[1] * shape[2]:
         refuse(path, f"{shape[1] * shape[2]} outputs", columns)
     bias_out = biases.pop().reshape(shape[1:])
@@ -72,14 +72,3 @@ def network_of(parts: Parts, path: str, hyper: Any, shape: tuple[int, int, int],
     return Network(
         weights[:-1], biases, weights[-1], bias_out, activation, residual, masks if masked else None, context
     )
-
-
-def _columns_of_context(weights: list[Array], masks: list[Array], inputs: int) -> Context | None:
-    """Of the first layer, those behind its features: taken off its weights and mask."""
-    first, mask = weights[0], masks[0]
-    weights[0] = np.ascontiguousarray(first[:, :inputs])
-    if first.shape[1] == inputs:
-        return None
-    seen = first if mask is None else first * mask
-    masks[0] = None if mask is None else np.ascontiguousarray(mask[:, :inputs])
-    return added(np.ascontiguousarray(seen[:, inputs:]))

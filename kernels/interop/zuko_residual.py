@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqgap.kernels._core.check import FLOAT64, Array
-from seqgap.kernels.interop.layers import Network
+from seqgap.kernels.interop.layers import Network, columns_of_context
 from seqgap.kernels.interop.parts import Parts, dense, refuse
 
 
@@ -39,8 +39,10 @@ class _Block(NamedTuple):
 
 def residual_network(parts: Parts, path: str, hyper: Any, shape: tuple[int, int, int]) -> Network:
     """`shape`: inputs, features and outputs of each feature."""
-    linears, blocks, activation = _read(parts, path, hyper, shape[0])
+    linears, blocks, activation = _read(parts, path, hyper)
     first, *between, last = linears
+    if first.weight.shape[1] < shape[0]:
+        refuse(f"{path}[0]", f"at least {shape[0]} inputs", first.weight.shape[1])
     if len(last.bias) != shape[1] * shape[2]:
         refuse(path, f"{shape[1] * shape[2]} outputs", len(last.bias))
     widths = [len(linear.bias) for linear in linears[:-1]]
@@ -49,17 +51,17 @@ def residual_network(parts: Parts, path: str, hyper: Any, shape: tuple[int, int,
         added = _carried(block.outer, at, between, shifted=False)
         hidden += [_placed(block.inner, at, widths, rows=True), _placed(added, at, widths, rows=False)]
     outputs = _placed(last, len(between), widths, rows=False)
+    weights, masks = [layer.weight for layer in hidden], _masks(path, hidden, outputs)
+    context = columns_of_context(weights, masks, shape[0])
     return Network(
-        [layer.weight for layer in hidden], [layer.bias for layer in hidden],
-        outputs.weight, last.bias.reshape(shape[1:]), activation, "direct", _masks(path, hidden, outputs),
+        weights, [layer.bias for layer in hidden], outputs.weight, last.bias.reshape(shape[1:]), activation,
+        "direct", masks, context,
     )  # fmt: skip
 
 
-def _read(
-    parts: Parts, path: str, hyper: Any, columns: int
-) -> tuple[list[_Linear], list[tuple[int, _Block]], str]:
+def _read(parts: Parts, path: str, hyper: Any) -> tuple[list[_Linear], list[tuple[int, _Block]], str]:
     """Linear layers, blocks with the number of the linear layer before them, and their activation."""
-    linears, blocks, activation = list[_Linear](), list[tuple[int, _Block]](), ""
+    linears, blocks, activation, columns = list[_Linear](), list[tuple[int, _Block]](), "", None
     for i, module in enumerate(hyper):
         at = f"{path}[{i}]"
         if parts.name(at, module, "MaskedLinear", "Residual") == "MaskedLinear":
@@ -79,7 +81,7 @@ def _read(
     return linears, blocks, activation
 
 
-def _linear(parts: Parts, path: str, module: Any, columns: int) -> _Linear:
+def _linear(parts: Parts, path: str, module: Any, columns: int | None) -> _Linear:
     parts.name(path, module, "MaskedLinear")
     weight, bias, mask = dense(path, module, columns, masked=True)
     assert mask is not None
