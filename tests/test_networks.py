@@ -26,7 +26,7 @@ NETWORKS: list[tuple[str, dict[str, Any]]] = [
     ("realnvp", {"depth": 2, "width": 12, "scale": "log1"}),
     ("maf", {"depth": 5, "width": 21, "activation": "silu", "residual": "direct"}),
     ("realnvp", {"depth": 3, "width": 12, "activation": "tanh", "residual": "direct"}),
-    ("rq_spline", {"coupling": False, "depth": 7, "width": 18, "bins": 4, "residual": "direct"}),
+    ("rq_spline", {"coupling": False, "depth": 3, "width": 18, "bins": 4, "residual": "direct"}),
     ("realnvp", {"width": 128}),
     ("realnvp", {"layers": 3, "depth": 2, "width": 19, "activation": "tanh", "scale": "sigmoid"}),
     ("realnvp", {"depth": 5, "width": 10, "activation": "elu", "scale": "softplus", "residual": True}),
