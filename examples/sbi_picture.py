@@ -45,4 +45,12 @@ def band(axes: Any, count: int) -> None:
     """Where 99% of uniform ranks are, in each bin."""
     low, high = stats.binom.ppf([0.005, 0.995], count, 1 / BINS)
     axes.axhspan(low, high, color=FAINT)
-    axes.annotate("uniform ranks, 99% of them", (0.02, high), (0, 3), textcoords="offset points", color=GREY)
+    axes.annotate(
+        "99% of\nuniform ranks",
+        (1.24, high),
+        (0, -3),
+        textcoords="offset points",
+        color=GREY,
+        ha="right",
+        va="top",
+    )

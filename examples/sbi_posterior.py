@@ -11,6 +11,7 @@ sbi_posterior.png, .svg and .csv into the folder that is named. About two minute
 """
 
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,8 @@ with warnings.catch_warnings():
     from sbi.inference import NPE
     from sbi.utils import BoxUniform
     from sbi.utils.metrics import c2st
+    from sbi.utils.tracking import TensorBoardTracker
+    from torch.utils.tensorboard import SummaryWriter
 
 from seqgap.bench.machine.turns import calls_in_turns
 from seqgap.bench.report.plots.style import house_style, save
@@ -56,10 +59,10 @@ def simulated(theta: Any, generator: np.random.Generator) -> Any:
 
 def trained(prior: Any, theta: Any, x: Any) -> Any:
     """sbi's posterior with all its defaults."""
-    inference = NPE(prior, show_progress_bars=False)
-    with warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as logs, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        inference.append_simulations(torch.from_numpy(theta), torch.from_numpy(x)).train(max_num_epochs=60)
+        inference = NPE(prior, tracker=TensorBoardTracker(SummaryWriter(logs)), show_progress_bars=False)
+        inference.append_simulations(torch.from_numpy(theta), torch.from_numpy(x)).train()
     return inference.build_posterior()
 
 
@@ -110,7 +113,7 @@ def report(comparisons: list[Comparison], accuracy: float, difference: float) ->
 
 def main(folder: Path) -> None:
     """Train, load, compare, calibrate, draw."""
-    warnings.filterwarnings("ignore", module="sbi")
+    warnings.filterwarnings("ignore", "Capping max_sampling_batch_size")
     torch.manual_seed(1)
     torch.set_num_threads(1)
     generator = np.random.default_rng(1)
@@ -127,9 +130,7 @@ def main(folder: Path) -> None:
     both = [p.log_prob(library, x=torch.from_numpy(OBSERVED), norm_posterior=False) for p in (theirs, ours)]
     report(comparisons, accuracy, float((both[0] - both[1]).abs().max()))
     with house_style():
-        save(
-            picture(own, library.numpy(), ranks(ours, truths, observations), RANKED), folder / "sbi_posterior"
-        )
+        save(picture(own, library.numpy(), ranks(ours, truths, observations), RANKED), folder)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ class Parts:
             return str(refuse(path, " or ".join(names), cls.__name__))
         inherited = dir(own) if cls is not own else []
         overridden = [n for n in inherited if _matters(cls, n) and _lookup(cls, n) is not _lookup(own, n)]
-        overridden += [n for n in vars(part) if callable(_lookup(own, n))]
+        overridden += [n for n in vars(part) if callable(getattr(own, n, None))]
         if overridden:
             got = f"{cls.__name__} that overrides {', '.join(overridden)}"
             refuse(path, f"{self.known[own]} as the library has it", got)

@@ -1,0 +1,134 @@
+"""Posteriors of sbi, loaded, against sbi itself: one thread, float32, in turns.
+
+`python -m pip install ".[sbi]" && python docs/performance_sbi.py` prints the rows, about 6 minutes.
+"""
+
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from timing import Report, Thunks, Work, on_one_thread
+
+from seqgap.bench.machine.variables import restart_without
+from seqgap.kernels.interop import from_sbi
+from seqgap.kernels.normal import standard_normal
+
+FLOAT32 = np.dtype(np.float32)
+ONE = {"maf": 25, "maf_rqs": 80, "zuko_maf": 25, "zuko_nsf": 60, "nsf": 4, "zuko_nice": 4}
+BATCHED = {"maf": 12, "maf_rqs": 30, "zuko_maf": 12, "zuko_nsf": 30}
+QUIET = {"show_progress_bars": False}
+
+
+def data(dim: int, context: int) -> tuple[Any, Any]:
+    """Parameters and observations to build estimators from."""
+    theta, x = (standard_normal(200, columns, 1, dtype=FLOAT32) for columns in (dim, context))
+    return torch.from_numpy(theta), torch.from_numpy(x)
+
+
+def estimator(model: str, dim: int, context: int) -> Any:
+    """What sbi's builder makes, weights moved away from where they start."""
+    from sbi.neural_nets import posterior_nn
+
+    torch.manual_seed(0)
+    built = posterior_nn(model)(*data(dim, context)).eval()
+    with torch.no_grad():
+        for parameter in built.parameters():
+            width = parameter.shape[-1] if parameter.ndim else 1
+            parameter.add_(0.3 * torch.randn_like(parameter) / max(1, width) ** 0.5)
+    return built
+
+
+def posterior_of(model: str, dim: int, context: int, size: float = 1e3) -> Any:
+    """Within a box that holds nearly all samples."""
+    from sbi.inference.posteriors import DirectPosterior
+    from sbi.utils import BoxUniform
+
+    return DirectPosterior(
+        estimator(model, dim, context), BoxUniform(-size * torch.ones(dim), size * torch.ones(dim))
+    )
+
+
+def one_context(dim: int, context: int) -> Iterator[Work]:
+    """10,000 samples at one observation; twice the aim at D = 15."""
+    x = torch.zeros(1, context)
+    for model, limit in ONE.items():
+        theirs = posterior_of(model, dim, context)
+        thunks: Thunks = {
+            "numba": partial(from_sbi(theirs).sample, (10_000,), x=x, seed=1),
+            "sbi": partial(theirs.sample, (10_000,), x=x, **QUIET),
+        }
+        wanted = limit * (2 if dim == 15 and limit > 4 else 1)
+        yield f"{model}, 10000 samples, D = {dim}, K = {context}", thunks, [f"sbi / numba >= {wanted}"]
+
+
+def batched(count: int) -> Iterator[Work]:
+    """1000 samples of each of so many observations; the aim is for 1000, which take sbi minutes."""
+    x = torch.from_numpy(standard_normal(count, 8, 3, dtype=FLOAT32))
+    for model, limit in BATCHED.items():
+        theirs = posterior_of(model, 5, 8)
+        thunks: Thunks = {
+            "numba": partial(from_sbi(theirs).sample_batched, (1_000,), x=x, seed=1),
+            "sbi": partial(theirs.sample_batched, (1_000,), x=x, **QUIET),
+        }
+        yield f"{model}, 1000 samples of {count}, D = 5, K = 8", thunks, [f"sbi / numba >= {limit}"]
+
+
+def likelihoods() -> Iterator[Work]:
+    """20 parameters a call, as a slice sampler asks."""
+    built = estimator("maf", 5, 8)
+    x, theta = (torch.from_numpy(standard_normal(n, d, 2, dtype=FLOAT32)) for n, d in ((1, 5), (20, 8)))
+    rows = x.expand(20, 5)[None]
+
+    def theirs() -> Any:
+        with torch.no_grad():
+            return built.log_prob(rows, theta)
+
+    ours = from_sbi(built).likelihood(x.numpy())
+    thunks: Thunks = {"numba": partial(ours, theta.numpy()), "sbi": theirs}
+    yield "maf, log_prob of 20 rows of their own contexts, D = 5, K = 8", thunks, ["sbi / numba >= 20"]
+
+
+def leaks() -> Iterator[Work]:
+    """One observation of an acceptance of about 1% among 100 of about 90%, 200 samples each."""
+    from sbi.inference.posteriors import DirectPosterior
+    from sbi.utils import BoxUniform
+
+    built = estimator("maf", 1, 8)
+    flow = from_sbi(built).members[0].flow
+    x = np.zeros((100, 8), np.float32)
+    samples = np.sort(from_sbi(built).sample((20_000,), x=x[0], seed=1)[:, 0])
+    edge = float(samples[2_000])  # nine of ten are above it
+    far = standard_normal(400, 8, 4, dtype=FLOAT32) * 3
+    rates = np.array([(flow.sample(2_000, 2, context=c)[:, 0] > edge).mean() for c in far])
+    x[50] = far[int(np.argmin(np.abs(np.log((rates + 1e-9) / 0.01))))]
+    prior = BoxUniform(torch.tensor([edge]), torch.tensor([edge + 1e3]))
+    theirs = DirectPosterior(built, prior)
+    ours, good = from_sbi(theirs), np.delete(x, 50, 0)
+    thunks: Thunks = {
+        "numba": partial(ours.sample_batched, (200,), x=x, seed=1),
+        "without": partial(ours.sample_batched, (200,), x=good, seed=1),
+        "alone": partial(ours.sample_batched, (200,), x=x[50:51], seed=1),
+        "sbi": partial(theirs.sample_batched, (200,), x=torch.from_numpy(x), **QUIET),
+    }
+    name = f"maf, D = 1, one of 100 of acceptance {rates.min():.3f}, 200 samples"
+    yield name, thunks, ["sbi / numba >= 100", "numba / without <= 1.3"]
+
+
+if __name__ == "__main__":
+    restart_without()
+    warnings.simplefilter("ignore")  # what sbi warns of is its own affair
+    torch.set_num_threads(1)
+    with on_one_thread():
+        report = Report()
+        for works in (
+            one_context(5, 8),
+            likelihoods(),
+            batched(50),
+            leaks(),
+            one_context(15, 8),
+            one_context(5, 50),
+        ):
+            report.compare(FLOAT32, works)
