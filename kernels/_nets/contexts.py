@@ -100,10 +100,10 @@ def weigh(context: Any, places: Any, at: Any, sums: Any) -> None:
             bias = address(context.table, places[0] + start)
             product(weight, width, bias, ends, source, result, pitch, count)
         else:
-            for lane in range(pitch):
-                bias = address(context.table, places[lane] + start)
-                for r in range(count):
-                    put(result, r * pitch + lane, entry(bias, r))
+            bias = address(context.table, start)
+            for r in range(count):
+                for lane in range(pitch):
+                    put(result, r * pitch + lane, entry(bias, places[lane] + r))
             product(weight, width, None, ends, source, result, pitch, count)
 
 
@@ -121,10 +121,11 @@ def gate(context: Any, places: Any, at: Any, units: Any, count: Any) -> None:
                 for v in range(r * pitch, (r + 1) * pitch, lanes(context.table)):
                     write(units, v, read(units, v) * spread(gates, r))
         else:
-            for lane in range(pitch):
-                gates = address(context.table, places[lane] + start)
-                for r in range(count):
-                    put(units, r * pitch + lane, entry(units, r * pitch + lane) * entry(gates, r))
+            gates = address(context.table, start)
+            for r in range(count):
+                for lane in range(pitch):
+                    at_lane = r * pitch + lane
+                    put(units, at_lane, entry(units, at_lane) * entry(gates, places[lane] + r))
 
 
 @jit_inline
