@@ -66,8 +66,10 @@ class Layer(NamedTuple):
 def layers_of(
     params: Any, orders: list[list[int]], identity: Sequence[int], degrees: list[list[list[int]]]
 ) -> list[Layer]:
-    """The layers of `params`, in its order."""
+    """The layers of `params`, in its order; those with a context come from `_contexts.conditioned`."""
     p = params
+    if getattr(p, "context", None) is not None:
+        raise ValueError(f"params.context: expected None, got {p.context!r}")
     networks = zip(p.weight_in, p.weight_hidden, p.weight_out, p.bias_hidden, p.bias_out, strict=True)
     return [
         Layer(*before, *network, p.activation, p.residual)

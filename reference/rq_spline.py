@@ -23,6 +23,9 @@ class Params(NamedTuple):
     spline: str
     bound: float
     residual: bool | str
+    context: str | None = None
+    weight_context: list[list[Matrix]] | None = None  # (L, T, H, C)
+    bias_context: list[Matrix] | None = None  # (L, T, H)
 
 
 def random_params(
