@@ -145,6 +145,21 @@ def test_glasflow() -> None:
         np.testing.assert_allclose(loaded.log_prob(x, context=c), density, rtol=1e-9)
 
 
+def test_embedding_nets_stay_in_pytorch() -> None:
+    torch, _, flows, t = libraries()
+    from nflows.distributions.normal import StandardNormal
+
+    net = torch.nn.Sequential(torch.nn.Linear(6, 2), torch.nn.Tanh())
+    affine = t.MaskedAffineAutoregressiveTransform(3, 9, context_features=2)
+    flow = moved(flows.Flow(t.CompositeTransform([affine]), StandardNormal([3]), net))
+    loaded, x, seen = from_nflows(flow), standard_normal(7, 3, 1), standard_normal(7, 6, 2)
+    with torch.no_grad():
+        expected = flow.log_prob(torch.from_numpy(x), torch.from_numpy(seen)).numpy()
+    np.testing.assert_allclose(loaded.log_prob(x, context=loaded.embed(seen)), expected, rtol=1e-10)
+    with pytest.raises(ValueError, match="embed: expected a flow loaded with an embedding net"):
+        Flow(*loaded.params).embed(seen)
+
+
 def test_what_is_refused() -> None:
     _, zuko, _, t = libraries()
     affine = t.MaskedAffineAutoregressiveTransform

@@ -2,6 +2,7 @@
 
 import os
 import textwrap
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ class Flow:
     ValueError for Params that are wrong or do not fit together.
 
     context_dim: C, the numbers of a context that the networks see; 0 for a flow without. Else the verbs take
-    `context`, and `condition` makes a flow of one. What a row becomes depends on its values, its context and
+    `context`, and `condition` makes a flow of one. embedding: what makes contexts of observations, where the
+    flow was loaded with it. What a row becomes depends on its values, its context and
     the seed alone: not on what else is in the call.
     """
 
@@ -48,6 +50,7 @@ class Flow:
                 self.permutation = _read_only("permutation", order)
         self.context_dim = _context_dim(self.params)
         self._whole: tuple[Flow, Array] | None = None  # the flow and the context that this was made of
+        self.embedding: Callable[[str, Any], Array] | None = None
         self._strategies = tuple(dict.fromkeys(s for family in self._families for s in family.strategies))
         self._known: dict[tuple[np.dtype[Any], str | None], Directions] = {}
         self._own = self._bound(self.dtype, None)
@@ -69,6 +72,15 @@ class Flow:
     def __reduce__(self) -> tuple[Any, ...]:
         context = None if self._whole is None else self._whole[1]
         return _restored, (self.params, self.dim, self.permutation, context)
+
+    def embed(self, observations: Any) -> Array:
+        """Contexts (B, C) of observations, by the embedding net that the flow was trained with.
+
+        It stays in PyTorch, and files of flows do not hold it. Raises ValueError for a flow without one.
+        """
+        if self.embedding is None:
+            raise ValueError(f"embed: expected a flow loaded with an embedding net, got {self!r}")
+        return self.embedding("observations", observations)
 
     def condition(self, context: ArrayLike) -> "Flow":
         """The flow of one context, (C,): its verbs take none, and have the bits of those of this one.

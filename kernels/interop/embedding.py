@@ -11,9 +11,12 @@ from seqgap.kernels.interop.parts import array, refuse
 
 
 class Embedding:
-    """A net, copied, in evaluation on the CPU; standardisation alone is done without PyTorch."""
+    """A net, copied, in evaluation on the CPU; standardisation alone is done without PyTorch.
 
-    def __init__(self, net: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    shape: of an observation; None: whatever the net takes, a batch of them.
+    """
+
+    def __init__(self, net: Any, shape: tuple[int, ...] | None, dtype: np.dtype[Any]) -> None:
         self.shape, self.dtype = shape, dtype
         self._net = copy.deepcopy(net).cpu().eval().to(getattr(sys.modules["torch"], dtype.name))
         self._standard = _standardisation(self._net)
@@ -34,10 +37,12 @@ class Embedding:
     def batch(self, name: str, observations: Any) -> Array:
         """Observations as (B, ...), checked."""
         x = numbers(name, observations, self.dtype)
-        if x.shape[x.ndim - len(self.shape) :] != self.shape or x.ndim > len(self.shape) + 1:
-            raise ValueError(f"{name}: expected shape {self.shape} or (B, *{self.shape}), got {x.shape}")
         if not np.isfinite(x).all():
             raise ValueError(f"{name}: expected finite values, got NaN or inf")
+        if self.shape is None:
+            return np.atleast_2d(x)
+        if x.shape[x.ndim - len(self.shape) :] != self.shape or x.ndim > len(self.shape) + 1:
+            raise ValueError(f"{name}: expected shape {self.shape} or (B, *{self.shape}), got {x.shape}")
         return x.reshape(-1, *self.shape)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from seqgap.kernels._core.flow import Flow
 from seqgap.kernels.interop import evaluation
 from seqgap.kernels.interop.affine import Affine, dtype_of, merged, undone
+from seqgap.kernels.interop.embedding import Embedding
 from seqgap.kernels.interop.layers import Layer, flow_of
 from seqgap.kernels.interop.nflows_affine import AFFINE, affine_layer
 from seqgap.kernels.interop.nflows_nets import by_feature, context_map, divided, perceptron, shift_first
@@ -70,9 +71,11 @@ def from_nflows(flow: Any, *, check: bool = True) -> Flow:
     if not parts.has(flow, "Flow", "NFlow"):
         raise TypeError(f"flow: expected an nflows Flow, got {type(flow).__name__}")
     parts.name("flow", flow, "Flow", "NFlow")
-    return evaluation.load(
-        flow, evaluation.Library("nflows", functools.partial(_read, parts), _evaluate), check
-    )
+    library = evaluation.Library("nflows", functools.partial(_read, parts), _evaluate)
+    loaded = evaluation.load(flow, library, check)
+    if loaded.context_dim and hasattr(flow, "_embedding_net"):
+        loaded.embedding = Embedding(flow._embedding_net, None, loaded.dtype)
+    return loaded
 
 
 def _evaluate(flow: Any, x: Any, context: Any) -> tuple[Any, Any]:
