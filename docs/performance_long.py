@@ -98,7 +98,7 @@ def walks() -> Iterator[Work]:
         }
         thunks["2 threads"] = partial(chain.trajectory, start, 5, strategy="blocks", threads=2)
         kind = "adjusted" if adjust else "unadjusted"
-        yield f"langevin, {kind}, mixture of 3, D = 2, 200000 steps", thunks, []
+        yield f"langevin, {kind}, mixture of 3, D = 2, 200000 steps", thunks, ["steps / blocks >= 2.5"]
 
 
 def mixtures() -> Iterator[Work]:

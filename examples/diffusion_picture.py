@@ -11,7 +11,7 @@ from seqgap.bench.report.plots.style import COLOURS, FAINT, GREY, MARKERS, Pictu
 from seqgap.bench.results import tables
 
 SHOWN = 14  # digits of each sampler
-FAR = 0.1  # names of samplers stand above their lines beyond this distance, and below the others
+FAR = 0.1  # names of lines beyond this distance stand above them, other names below
 
 
 class Point(NamedTuple):
@@ -80,8 +80,9 @@ def _draw(axes: Any, label: str, line: list[Point], colour: str, marker: str) ->
         axes.plot([min(point.seconds), max(point.seconds)], [upwards] * 2, color=colour)
         axes.plot([across] * 2, [min(point.distances), max(point.distances)], color=colour)
         axes.annotate(f"{point.steps}", (across, upwards), (4, 4), textcoords="offset points", color=colour)
-    side = 1 if y[-1] > FAR else -1
+    side = 1 if y[-1] > FAR and len(line) > 1 else -1
+    beside = "right" if label.endswith("seqgap") else "left"
     axes.annotate(
         label, (x[-1], y[-1]), (0, 20 * side), textcoords="offset points", color=colour, va="center",
-        ha="right" if label.endswith("seqgap") else "left",
+        ha=beside if len(line) > 1 else "center",
     )  # fmt: skip

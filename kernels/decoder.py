@@ -181,8 +181,12 @@ def _linear(model: Linear, dtype: np.dtype[Any]) -> tuple[Array, Array]:
 def _density(params: Params, dtype: np.dtype[Any]) -> factors.Density:
     check.instance("params.model", params.model, Linear)
     weight, bias = _linear(params.model, FLOAT64)
-    check.finite("params.model.weight", weight)
-    check.finite("params.model.bias", bias)
+    for name, array, most in (
+        ("params.model.weight", weight, check.squarable(dtype)[1]),
+        ("params.model.bias", bias, float(np.finfo(dtype).max)),
+    ):
+        check.finite(name, array)
+        check.between(f"{name}, for {dtype}", array, -most, most)
     return factors.density(weight, bias, _sigma(params, dtype), dtype)
 
 
@@ -299,12 +303,14 @@ def cross_entropy(x: ArrayLike, z: ArrayLike, params: Params | Decoder, *, threa
 def reconstruction_errors(x: ArrayLike, y: ArrayLike) -> Errors:
     """Mean, least and largest of the mean square errors of rows of y against x, both (N, D), N at least 1.
 
-    In float64. Raises TypeError or ValueError for wrong arguments, NaN among them.
+    In float64, inf where squares overflow. Raises TypeError or ValueError for wrong arguments, NaN among
+    them.
     """
     left, right = (check.batch(name, value).astype(float) for name, value in (("x", x), ("y", y)))
     if not len(left) or left.shape != right.shape:
         raise ValueError(f"y: expected the shape of x, and a row at least, got {right.shape}, {left.shape}")
     check.finite("x", left)
     check.finite("y", right)
-    errors = np.square(left - right).mean(1)
+    with np.errstate(over="ignore"):
+        errors = np.square(left - right).mean(1)
     return Errors(float(errors.mean()), float(errors.min()), float(errors.max()))

@@ -48,8 +48,9 @@ def prdc(real: ArrayLike, fake: ArrayLike, k: int, *, threads: int = 1) -> Score
 
     real: (N, D), fake: (M, D), float64 or float32 (float64 if either is); finite, N and M above k. Distances
     are sums of squared differences in that dtype, so data may lie anywhere; no more than O((N + M) D + k) of
-    them is kept. Rounding can matter only where a distance equals a radius to rounding. The time grows with
-    N M D. Raises TypeError or ValueError for wrong arguments, naming them.
+    them is kept. Rounding can matter only where a distance equals a radius to rounding; differences of less
+    than 1e-300 of the largest value, 1e-35 in float32, count as none. The time grows with N M D. Raises
+    TypeError or ValueError for wrong arguments, naming them.
     """
     x, y = _scaled(_finite("real", real), _finite("fake", fake))
     for name, batch in (("real", x), ("fake", y)):
@@ -74,10 +75,12 @@ def _finite(name: str, value: ArrayLike) -> Array:
 
 
 def _scaled(real: Array, fake: Array) -> tuple[Array, Array]:
-    """Both in one dtype, and over one power of two, which is exact, so that no square overflows."""
+    """Both in one dtype and times one power of two, which is exact: as large as sums of squares allow."""
     if real.shape[1] != fake.shape[1]:
         raise ValueError(f"fake: expected {real.shape[1]} columns, as real has, got {fake.shape[1]}")
-    dtype, exponent = np.result_type(real, fake), -_exponent(real, fake)
+    dtype = np.result_type(real, fake)
+    highest = (np.finfo(dtype).maxexp - 3 - real.shape[1].bit_length()) // 2  # D (2 2**highest)**2 is finite
+    exponent = highest - _exponent(real, fake)
     return np.ldexp(real.astype(dtype), exponent), np.ldexp(fake.astype(dtype), exponent)
 
 

@@ -316,6 +316,7 @@ def test_reconstruction_errors() -> None:
     found = decoder.reconstruction_errors(np.zeros((5, 1)), np.sqrt(errors))
     np.testing.assert_allclose(found, [0.342, 0.29, 0.42], rtol=1e-14)
     assert decoder.reconstruction_errors([[1, 2, 3]], [[1, 2, 6]]) == (3, 3, 3)
+    assert decoder.reconstruction_errors([[0], [1e200]], [[2], [0]]) == (math.inf, 4, math.inf)
 
 
 def refused(error: type[Exception], name: str, function: Any, *args: Any, **kwargs: Any) -> None:
@@ -384,6 +385,9 @@ def test_what_densities_refuse() -> None:
     refused(ValueError, "params.sigma", decoder.log_prob, x, linear._replace(sigma=0.0))
     broken = linear._replace(model=linear.model._replace(weight=np.full((5, 3), np.nan)))
     refused(ValueError, "params.model.weight", decoder.log_prob, x, broken)
+    for name in ("weight", "bias"):
+        wide = linear._replace(model=linear.model._replace(**{name: 1e200 * getattr(linear.model, name)}))
+        refused(ValueError, f"params.model.{name}, for float32", decoder.log_prob, x.astype(np.float32), wide)
     with pytest.raises(ValueError, match=r"^x has 4 columns, params are for D = 5$"):
         decoder.log_prob(x[:, :4], linear)
     estimate = decoder.log_prob_estimate

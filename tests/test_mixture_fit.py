@@ -280,6 +280,13 @@ def test_full_components_collapse_along_any_direction() -> None:
     assert (diagonal.collapsed.tolist(), full.collapsed.tolist()) == ([False], [True])
 
 
+@pytest.mark.parametrize("size", [1e-165, 1e100])
+def test_centers_are_chosen_in_any_unit(size: float) -> None:
+    x, labels = clusters(40)
+    start = mixture.start_params(size * (x + 1000 * labels[:, None]), 2, 1)
+    assert sorted(np.rint(start.mean[:, 0] / size)) == [-2, 1002]
+
+
 X, PARAMS = standard_normal(6, 3, 1), mixture.random_params(3, 1)
 NAN = np.where(np.arange(18).reshape(6, 3) == 7, np.nan, X)
 SAME = np.ones((6, 3))
@@ -310,7 +317,7 @@ WRONG: list[tuple[type[Exception], str, Callable[[], Any]]] = [
     (ValueError, "x: expected finite values", lambda: start(np.where(np.isnan(NAN), np.inf, X), 2, 1)),
     (ValueError, "x: expected finite values", lambda: labelled(NAN, [0, 0, 0, 1, 1, 1])),
     (ValueError, "x: expected rows so near to a component", lambda: fit(1e200 * X, PARAMS)),
-    (ValueError, "x: expected rows whose squared distances", lambda: start(1e200 * X, 2, 1)),
+    (ValueError, "x: expected rows whose variances", lambda: start(1e200 * X, 2, 1)),
     (ValueError, r"x: expected 2 dimensions \(N, D\)", lambda: fit(X[0], PARAMS)),
     (ValueError, r"x: expected at least 1 row, got shape \(0, 3\)", lambda: start(X[:0], 1, 1)),
     (ValueError, r"x: expected at least 1 row, got shape \(0, 3\)", lambda: labelled(X[:0], [])),

@@ -61,13 +61,18 @@ def _steps_at_once(width: Any) -> Any:
 
 
 @jit_exact
-def _draw(noise: Any, stream: Any, tables: Any) -> None:
-    """That of as many steps as there are rows (S, W), the first of this stream."""
+def _draw(noise: Any, normals: Any, stream: Any, tables: Any) -> None:
+    """That of as many steps as there are rows (S, W), the first of this stream; normals: room for (S, D)."""
     isolate()
-    dim = tables.start.size
-    fill_steps(noise[:, :dim], tables.row, tables.key, stream)
-    if tables.width > dim:
-        fill_uniforms_of_steps(noise[:, dim], tables.row, tables.key, stream)
+    steps, dim = noise.shape[0], tables.start.size
+    if tables.width == dim:
+        fill_steps(noise, tables.row, tables.key, stream)
+        return
+    fill_steps(normals[:steps], tables.row, tables.key, stream)  # not into columns: those take no vectors
+    for t in range(steps):
+        for d in range(dim):
+            noise[t, d] = normals[t, d]
+    fill_uniforms_of_steps(noise[:, dim], tables.row, tables.key, stream)
 
 
 @jit_inline
@@ -85,14 +90,14 @@ def _advance(begin: Any, move: Any, space: Any) -> Any:
         dim, width, pitch, field = tables.start.size, tables.width, lanes(x), tables.field
         state, spreaded = scratch(dim, pitch, x), scratch(width, pitch, x)
         room, many = scratch(1, space(field, (dim, pitch)), x), _steps_at_once(width)
-        drawn = np.empty((many, width), x.dtype)
+        drawn, normals = np.empty((many, width), x.dtype), np.empty((many, dim), x.dtype)
         before = address(x, (lo - 1) * dim) if lo > 0 else address(tables.start, 0)
         _spread_out(before, dim, address(state, 0), pitch)
         begin(field, (dim, pitch), address(state, 0), address(room, 0))
         for t in range(lo, hi):
             i = (t - lo) % many
             if i == 0:
-                _draw(drawn[: min(many, hi - t)], streams[t], tables)
+                _draw(drawn[: min(many, hi - t)], normals, streams[t], tables)
             at, noise = address(state, 0), address(spreaded, 0)
             _spread_out(address(drawn, i * width), width, noise, pitch)
             move(address(tables.step, 0), field, (dim, pitch), at, noise, address(room, 0))
@@ -118,7 +123,7 @@ def _together(begin: Any, move: Any, space: Any) -> Any:
         shape, steps = (dim, side), x.shape[1] // dim
         state, room = scratch(dim, side, x), scratch(1, space(field, shape), x)
         many = _steps_at_once(width)
-        drawn = np.empty((side, many, width), x.dtype)
+        drawn, normals = np.empty((side, many, width), x.dtype), np.empty((many, dim), x.dtype)
         noise, states = scratch(many * width + lanes(x), side, x), scratch(many * dim + lanes(x), side, x)
         for n in range(lo, hi, side):
             rows = min(side, hi - n)
@@ -128,7 +133,7 @@ def _together(begin: Any, move: Any, space: Any) -> Any:
             for t in range(0, steps, many):
                 count = min(many, steps - t)
                 for r in range(rows):
-                    _draw(drawn[r, :count], streams[n + r, t], tables)
+                    _draw(drawn[r, :count], normals, streams[n + r, t], tables)
                 gather_columns(drawn.reshape(side, many * width), 0, rows, 0, count * width, noise, 0)
                 for i in range(count):
                     step, at = address(tables.step, 0), address(state, 0)

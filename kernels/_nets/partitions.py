@@ -3,6 +3,7 @@
 Each component is one step of a mixture of that one component.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -36,15 +37,16 @@ def nearest_centers(x: Array, count: int, key: np.uint64) -> Array:
 
     Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding" (2007), section 2.2: the first
     center is any row, each further one x_n with a probability that is proportional to its squared distance
-    from the nearest so far. Center k takes the uniform of row k of stream 2**32 - 2. Raises ValueError where
-    there are fewer different rows, or a square overflows.
+    from the nearest so far. Center k takes the uniform of row k of stream 2**32 - 2. Distances are those of x
+    over a power of two, so that no square over- or underflows. Raises ValueError where there are fewer
+    different rows.
     """
+    x = np.ldexp(x, -math.frexp(np.max(np.abs(x)))[1])
     uniforms, labels, nearest = np.empty(count), np.zeros(len(x), np.int64), np.ones(len(x))
     fill_uniforms(uniforms, np.int64(0), key, _STREAM)
     for k, uniform in enumerate(uniforms):
         center = _chosen(nearest, uniform, k, count)
-        with np.errstate(over="ignore"):
-            square = np.einsum("nd,nd->n", x - x[center], x - x[center])
+        square = np.einsum("nd,nd->n", x - x[center], x - x[center])
         closer = square < nearest if k else np.ones(len(x), np.bool_)
         labels[closer], nearest = k, np.where(closer, square, nearest)
     return labels
@@ -56,7 +58,5 @@ def _chosen(nearest: Array, uniform: float, k: int, count: int) -> int:
     total = float(cumulative[-1])
     if total == 0:
         raise ValueError(f"components: expected at most {k}, the different rows of x, got {count}")
-    if not total < np.inf:
-        raise ValueError("x: expected rows whose squared distances do not overflow, got some that do")
     row = np.searchsorted(cumulative, uniform * total, side="right")
     return int(min(row, np.flatnonzero(nearest)[-1]))
