@@ -93,14 +93,12 @@ def test_what_is_not_supported_is_refused_by_name() -> None:
     )
     zuko_, nflows_ = interop.from_zuko, interop.from_nflows
     refused: list[tuple[Any, Any, str]] = [
-        (zuko_, made.MAF(3, context=2), r"flow\.transform\.transforms\[0\]\.hyper\[0\]: expected 3 inputs"),
         (zuko_, made.MAF(3, activation=nn.Mish), r"hyper\[1\]: expected ReLU or Tanh.*Mish"),
         (zuko_, made.MAF(3, activation=functools.partial(nn.GELU, "tanh")),
          r"hyper\[1\]: expected GELU of approximate none, got GELU\(approximate='tanh'\)"),
         (zuko_, made.MAF(3, activation=functools.partial(nn.LeakyReLU, 0.2)),
          r"hyper\[1\]: expected LeakyReLU of negative_slope 0\.01, got LeakyReLU\(negative_slope=0\.2\)"),
         (zuko_, made.MAF(3, residual=True, activation=nn.Mish), r"hyper\[1\]\[1\]: expected ReLU .*Mish"),
-        (zuko_, made.MAF(1, context=2), r"transforms\[0\]: expected no context"),
         (zuko_, made.NSF(3, slope=1e-2), r"univariate: expected .*, got another slope"),
         (zuko_, made.NCSF(3), r"flow\.base: expected a DiagNormal"),
         (zuko_, made.SOSPF(3), r"univariate: expected Monotonic"),

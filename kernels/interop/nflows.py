@@ -46,8 +46,8 @@ def from_nflows(flow: Any, *, check: bool = True) -> Flow:
     nflows.flows.MaskedAutoregressiveFlow and SimpleRealNVP, and any Flow made of masked autoregressive and
     coupling transforms, affine, additive or rational-quadratic with linear tails, with the networks MADE and
     ResidualNet, with BatchNorm1d or without, and the activations relu, tanh, elu, silu, leaky_relu (slope
-    0.01) and gelu (exact), without context, over a StandardNormal; with affine transforms between them, and
-    InverseTransforms of those: permutations, PointwiseAffineTransform, BatchNorm and ActNorm of a trained
+    0.01) and gelu (exact), with a context or without, over a StandardNormal; with affine transforms between
+    them, and InverseTransforms of those: permutations, PointwiseAffineTransform, BatchNorm and ActNorm of a trained
     flow, LULinear, QRLinear, SVDLinear, NaiveLinear, HouseholderSequence. Affine neighbours become one step.
     BatchNorm1d becomes part of the weights, in float64; a residual network of B blocks with it becomes B
     times as wide. Flows of glasflow and nessai count where they are made of the same parts. log_prob and
