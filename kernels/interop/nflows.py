@@ -47,12 +47,12 @@ def from_nflows(flow: Any, *, check: bool = True) -> Flow:
     coupling transforms, affine, additive or rational-quadratic with linear tails, with the networks MADE and
     ResidualNet, with BatchNorm1d or without, and the activations relu, tanh, elu, silu, leaky_relu (slope
     0.01) and gelu (exact), with a context or without, over a StandardNormal; with affine transforms between
-    them, and InverseTransforms of those: permutations, PointwiseAffineTransform, BatchNorm and ActNorm of a trained
-    flow, LULinear, QRLinear, SVDLinear, NaiveLinear, HouseholderSequence. Affine neighbours become one step.
-    BatchNorm1d becomes part of the weights, in float64; a residual network of B blocks with it becomes B
-    times as wide. Flows of glasflow and nessai count where they are made of the same parts. log_prob and
-    forward equal nflows' log_prob and _transform.inverse to rounding. Parts are known by their classes;
-    subclasses count where they override nothing but how they are made and shown.
+    them, and InverseTransforms of those: permutations, PointwiseAffineTransform, BatchNorm and ActNorm of a
+    trained flow, LULinear, QRLinear, SVDLinear, NaiveLinear, HouseholderSequence. Affine neighbours become
+    one step. BatchNorm1d becomes part of the weights, in float64; a residual network of B blocks with it
+    becomes B times as wide. Flows of glasflow and nessai count where they are made of the same parts.
+    log_prob and forward equal nflows' log_prob and _transform.inverse to rounding. Parts are known by their
+    classes; subclasses count where they override nothing but how they are made and shown.
 
     check: compare z and log_prob with those of nflows, of a copy in float64, at 192 points: the flow is
     refused where they differ by more than 1e-8, relative to the terms that they are sums of. It takes some
