@@ -172,3 +172,48 @@ def test_what_is_refused() -> None:
     flow = zuko.flows.NICE(3, 2, normalize=True)
     with pytest.raises(ValueError, match="LayerNorm"):
         from_zuko(flow)
+
+
+def test_tensors_are_returned_where_they_are_passed() -> None:
+    """By each verb; arrays give arrays, of the same numbers."""
+    torch, zuko, _, _ = libraries()
+    flow = from_zuko(zuko.flows.MAF(3, 2, hidden_features=(16,)))
+    array, seen = standard_normal(4, 3, 1, dtype=np.float32), standard_normal(4, 2, 2, dtype=np.float32)
+    batch, context = torch.from_numpy(array), torch.from_numpy(seen)
+    calls: list[Callable[[Any, Any], tuple[Any, ...]]] = [
+        lambda x, c: flow.forward(x, context=c),
+        lambda x, c: flow.inverse(x, context=c),
+        lambda x, c: (flow.log_prob(x, context=c),),
+        lambda x, c: (flow.condition(c[0]).log_prob(x),),
+        lambda x, c: (flow.sample(5, 1, context=c),),
+        lambda x, c: flow.sample_within(-9, 9, 5, 1, context=c[0]),
+    ]
+    for call in calls:
+        for tensor, expected in zip(call(batch, context), call(array, seen), strict=True):
+            assert isinstance(tensor, torch.Tensor)
+            assert isinstance(expected, np.ndarray | np.number)
+            np.testing.assert_array_equal(tensor.numpy(), expected)
+
+
+def test_tensors_with_a_gradient_are_refused() -> None:
+    """By the name of the argument."""
+    torch, zuko, _, _ = libraries()
+    flow = from_zuko(zuko.flows.MAF(3, 2, hidden_features=(16,)))
+    for x, context, name in ((1, 0, "x"), (0, 1, "context")):
+        arguments = (torch.zeros(4, 3, requires_grad=bool(x)), torch.zeros(2, requires_grad=bool(context)))
+        with pytest.raises(TypeError, match=f"{name}: expected .*requires.grad"):
+            flow.log_prob(arguments[0], context=arguments[1])
+
+
+def test_flows_in_another_dtype_than_they_were_trained_in() -> None:
+    """float64 is the library's own double; both are of the dtype asked for, and nothing else is one."""
+    torch, zuko, _, _ = libraries()
+    made = zuko.flows.NSF(3, 2, hidden_features=(16,))
+    loaded, narrow = from_zuko(made, dtype="float64"), from_zuko(made.double(), dtype=np.float32)
+    assert (loaded.dtype, narrow.dtype) == (np.float64, np.float32)
+    x, context = standard_normal(9, 3, 1), standard_normal(9, 2, 2)
+    with torch.no_grad():
+        expected = made(torch.from_numpy(context)).log_prob(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(loaded.log_prob(x, context=context), expected, rtol=1e-12)
+    with pytest.raises(TypeError, match="dtype: expected float32 or float64, got str 'float16'"):
+        from_zuko(made, dtype="float16")

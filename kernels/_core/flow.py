@@ -15,6 +15,7 @@ from seqgap.kernels._core.family import Directions, family_of
 from seqgap.kernels._core.jit import isolate, jit_exact
 from seqgap.kernels._core.rows import SharedRows, Step, draw, score, transform
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
+from seqgap.kernels._core.tensors import as_passed
 from seqgap.kernels._core.within import Within, acceptance, draw_within
 
 
@@ -31,8 +32,11 @@ class Flow:
 
     context_dim: C, the numbers of a context that the networks see; 0 for a flow without. Else the verbs take
     `context`, and `condition` makes a flow of one. embedding: what makes contexts of observations, where the
-    flow was loaded with it. What a row becomes depends on its values, its context and
-    the seed alone: not on what else is in the call.
+    flow was loaded with it. What a row becomes depends on its values, its context and the seed alone: not on
+    what else is in the call.
+
+    Tensors of PyTorch are taken as arrays are, unless they require a gradient; results are tensors where the
+    batch is one, or the context of a sample.
     """
 
     def __init__(self, *params: Any, dim: int | None = None, permutation: ArrayLike | None = None) -> None:
@@ -73,14 +77,14 @@ class Flow:
         context = None if self._whole is None else self._whole[1]
         return _restored, (self.params, self.dim, self.permutation, context)
 
-    def embed(self, observations: Any) -> Array:
+    def embed(self, observations: Any) -> Any:
         """Contexts (B, C) of observations, by the embedding net that the flow was trained with.
 
         It stays in PyTorch, and files of flows do not hold it. Raises ValueError for a flow without one.
         """
         if self.embedding is None:
             raise ValueError(f"embed: expected a flow loaded with an embedding net, got {self!r}")
-        return self.embedding("observations", observations)
+        return as_passed(observations, self.embedding("observations", observations))
 
     def condition(self, context: ArrayLike) -> "Flow":
         """The flow of one context, (C,): its verbs take none, and have the bits of those of this one.
@@ -101,7 +105,7 @@ class Flow:
     def forward(
         self, z: ArrayLike, *, context: ArrayLike | None = None, index: ArrayLike | None = None,
         strategy: str | None = None, out: Array | None = None, threads: int = 1,
-    ) -> tuple[Array, Array]:  # fmt: skip
+    ) -> tuple[Any, Any]:  # fmt: skip
         """Latent to data: (x, log_det), shapes (N, D) and (N,), dtype of z.
 
         z: (N, D). context: of a flow that takes one, (C,) for all rows or (N, C), one for each; with index,
@@ -114,14 +118,14 @@ class Flow:
     def inverse(
         self, x: ArrayLike, *, context: ArrayLike | None = None, index: ArrayLike | None = None,
         out: Array | None = None, threads: int = 1,
-    ) -> tuple[Array, Array]:  # fmt: skip
+    ) -> tuple[Any, Any]:  # fmt: skip
         """Data to latent: (z, log_det), shapes (N, D) and (N,), dtype of x. Else as `forward`."""
         return self._transform(1, ("x", x), (context, index), None, out, threads)
 
     def _transform(
         self, direction: int, batch: tuple[str, Any], context: tuple[Any, Any], strategy: str | None,
         out: Any, threads: int,
-    ) -> tuple[Array, Array]:  # fmt: skip
+    ) -> tuple[Any, Any]:  # fmt: skip
         name, argument = batch
         if out is None:
             source = check.batch(name, argument)
@@ -143,12 +147,14 @@ class Flow:
             steps[0](source, target, log_det)
         else:
             transform(steps, source, target, log_det, check.threads(threads))
-        return target, log_det
+        if type(argument) is np.ndarray:
+            return target, log_det
+        return as_passed(argument, target), as_passed(argument, log_det)
 
     def log_prob(
         self, x: ArrayLike, *, context: ArrayLike | None = None, index: ArrayLike | None = None,
         threads: int = 1,
-    ) -> Array:  # fmt: skip
+    ) -> Any:  # fmt: skip
         """log p(x) = log N(z; 0, I) + log_det of `inverse`, shape (N,), dtype of x. Else as `forward`."""
         source, threads = self._batch("x", x), check.threads(threads)
         density, steps = np.empty(len(source), source.dtype), self._directions(source.dtype, None).inverse
@@ -156,7 +162,7 @@ class Flow:
             contexts.score(steps, self._contexts((context, index), source), source, density, threads)
         else:
             score(steps, source, density, threads)
-        return density
+        return density if type(x) is np.ndarray else as_passed(x, density)
 
     def _contexts(self, given: tuple[Any, Any], source: Array) -> Contexts:
         """(context, index) of the rows of a batch, checked."""
@@ -172,7 +178,7 @@ class Flow:
         self, n: int, seed: Seed = None, *, context: ArrayLike | None = None, first_context: int = 0,
         rng: RNG = None, first_row: int = 0, strategy: str | None = None, out: Array | None = None,
         threads: int = 1,
-    ) -> Array:  # fmt: skip
+    ) -> Any:  # fmt: skip
         """`forward` of the normals of `seed`: (n, D), dtype of the flow.
 
         Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. context: (C,), or (B, C)
@@ -189,7 +195,7 @@ class Flow:
         values, noise = self._streams(context, first_context, key, row)
         x = check.output(out, self.dtype, (*_batch_shape(context), n, self.dim))
         contexts.draw(steps, Contexts(values, None, max(1, n)), x.reshape(-1, self.dim), noise, threads)
-        return x
+        return as_passed(context, x)
 
     def _streams(self, context: Any, first: Any, key: np.uint64, row: np.int64) -> tuple[Array, Noise]:
         """Checked contexts (B, C), and which normals their rows are made of."""
@@ -203,7 +209,7 @@ class Flow:
         self, low: ArrayLike, high: ArrayLike, n: int, seed: Seed = None, *, context: ArrayLike | None = None,
         first_context: int = 0, rng: RNG = None, max_tries: int = 10_000, partial: bool = False,
         threads: int = 1,
-    ) -> tuple[Array, Array]:  # fmt: skip
+    ) -> tuple[Any, Any]:  # fmt: skip
         """Rows of `sample` with low <= x <= high: (x, acceptance).
 
         Shapes (n, D) and (), or (B, n, D) and (B,) for contexts (B, C). low, high: numbers or (D,), infinite
@@ -220,7 +226,8 @@ class Flow:
         )
         shape = _batch_shape(context)
         rates = acceptance(tries, box.tries, check.flag("partial", partial))
-        return x.reshape(*shape, n, self.dim), rates.reshape(shape)
+        x, rates = x.reshape(*shape, n, self.dim), rates.reshape(shape)
+        return as_passed(context, x), as_passed(context, rates)
 
     def accepted(
         self, within: Any, rows: Array, key: np.uint64, *, context: Any = None, first_context: int = 0,

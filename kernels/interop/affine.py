@@ -4,6 +4,7 @@ The inverse of a product is the product of the inverses, each made from the stru
 nothing is solved with what is already a product, whose condition may be too much for it.
 """
 
+import copy
 import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -141,9 +142,10 @@ def dtype_of(flow: Any) -> np.dtype[Any]:
 
 
 def doubled(layer: Any) -> Any:
-    """A copy of a layer of PyTorch in float64."""
-    import copy
-
+    """A layer of PyTorch in float64, copied where it is not."""
+    tensors = [*layer.parameters(), *layer.buffers()]
+    if all(str(tensor.dtype) in ("torch.float64", "torch.int64") for tensor in tensors):
+        return layer
     return copy.deepcopy(layer).double()
 
 

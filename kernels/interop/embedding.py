@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from seqgap.kernels._core.check import Array, described
+from seqgap.kernels._core.tensors import is_tensor
 from seqgap.kernels.interop.parts import array, refuse
 
 
@@ -71,14 +72,3 @@ def numbers(name: str, value: Any, dtype: np.dtype[Any]) -> Array:
         return np.array(value, dtype, order="C")
     except (TypeError, ValueError):
         raise TypeError(f"{name}: expected numbers, got {described(value)}") from None
-
-
-def is_tensor(value: Any) -> bool:
-    """Whether a value is one of PyTorch, which need not be there."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.Tensor)
-
-
-def as_given(result: Array, like: Any) -> Any:
-    """A tensor where `like` is one."""
-    return sys.modules["torch"].from_numpy(result) if is_tensor(like) else result

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from seqgap.kernels._core.check import FLOAT32, Array
+from seqgap.kernels._core import check as checks
+from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
 from seqgap.kernels._core.flow import Flow
 from seqgap.kernels.interop.parts import UnsupportedError, check_modules, refuse
 from seqgap.kernels.normal import standard_normal
@@ -38,17 +40,19 @@ class _Values(NamedTuple):
     log_prob: Array
 
 
-def load(flow: Any, library: Library, check: bool) -> Flow:
+def load(flow: Any, library: Library, check: bool, dtype: DTypeLike | None) -> Flow:
     """The Flow of a flow of PyTorch, which stays as it is: a copy is read, and evaluated if `check`.
 
     The truth is the library in float64. Ours may be off by 1e-8 there, relative to what z and log_prob are
     sums of. In float32 it may be off by twice what the library is off, some roundings added to both, in the
     geometric mean over the points: an error is chance times how steep the flow is at a point, so that the
-    steepest point alone would decide an arithmetic mean.
+    steepest point alone would decide an arithmetic mean. dtype: that the parameters are first converted to.
     """
     with sys.modules["torch"].no_grad():
         check_modules(flow)
         own = copied(flow)
+        if dtype is not None:
+            _convert(own, checks.dtype(dtype))
         loaded: Flow = read(own, library)
         if check:
             _check(loaded, own, library)
@@ -62,6 +66,11 @@ def copied(flow: Any, root: str = "flow") -> Any:
     except Exception as error:  # attributes of the user may be anything
         refuse(root, f"a {root} that copy.deepcopy copies", f"{type(error).__name__}: {error}")
     return own
+
+
+def _convert(flow: Any, dtype: np.dtype[Any]) -> None:
+    """The parameters of a copy in another dtype; training empties caches of weights."""
+    flow.to(getattr(sys.modules["torch"], dtype.name)).train().eval()
 
 
 def read(flow: Any, library: Library, root: str = "flow") -> Any:
@@ -90,7 +99,7 @@ def _check(loaded: Flow, flow: Any, library: Library) -> None:
     """Refuse a Flow that differs from the library's, which is made double here."""
     points = _points(loaded)
     single = _library_values(flow, points, library) if loaded.dtype == FLOAT32 else None
-    flow.double().train().eval()  # training empties caches of weights
+    _convert(flow, FLOAT64)
     context = None if points.context is None else points.context.astype(np.float64)
     exact = _Points(points.x.astype(np.float64), context)
     double = _values(library.read(flow), exact)  # before the library's: it makes constants exact

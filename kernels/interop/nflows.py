@@ -4,6 +4,8 @@ import functools
 import math
 from typing import Any
 
+from numpy.typing import DTypeLike
+
 from seqgap.kernels._core.flow import Flow
 from seqgap.kernels.interop import evaluation
 from seqgap.kernels.interop.affine import Affine, dtype_of, merged, undone
@@ -40,7 +42,7 @@ _PARTS = {
 _COPIES = ("nflows", "glasflow.nflows")  # glasflow's flows, and nessai's, are made of the second
 
 
-def from_nflows(flow: Any, *, check: bool = True) -> Flow:
+def from_nflows(flow: Any, *, dtype: DTypeLike | None = None, check: bool = True) -> Flow:
     """The `Flow` of a trained nflows flow, in the dtype of its parameters, as `flow.eval()` has it.
 
     nflows.flows.MaskedAutoregressiveFlow and SimpleRealNVP, and any Flow made of masked autoregressive and
@@ -54,9 +56,10 @@ def from_nflows(flow: Any, *, check: bool = True) -> Flow:
     log_prob and forward equal nflows' log_prob and _transform.inverse to rounding. Parts are known by their
     classes; subclasses count where they override nothing but how they are made and shown.
 
-    check: compare z and log_prob with those of nflows, of a copy in float64, at 192 points: the flow is
-    refused where they differ by more than 1e-8, relative to the terms that they are sums of. It takes some
-    milliseconds, once the kernels are compiled. Raises TypeError for what is no nflows flow, and ValueError
+    dtype: float32 or float64, which the parameters are converted to first; None: as they are. check: compare
+    z and log_prob with those of nflows, of a copy in float64, at 192 points: the flow is refused where they
+    differ by more than 1e-8, relative to the terms that they are sums of. It takes some milliseconds, once
+    the kernels are compiled. Raises TypeError for what is no nflows flow or another dtype, and ValueError
     naming the part that is not supported; nothing is approximated. `flow` and the generator of PyTorch are
     left as they are.
     """
@@ -72,7 +75,7 @@ def from_nflows(flow: Any, *, check: bool = True) -> Flow:
         raise TypeError(f"flow: expected an nflows Flow, got {type(flow).__name__}")
     parts.name("flow", flow, "Flow", "NFlow")
     library = evaluation.Library("nflows", functools.partial(_read, parts), _evaluate)
-    loaded = evaluation.load(flow, library, check)
+    loaded = evaluation.load(flow, library, check, dtype)
     if loaded.context_dim and hasattr(flow, "_embedding_net"):
         loaded.embedding = Embedding(flow._embedding_net, None, loaded.dtype)
     return loaded

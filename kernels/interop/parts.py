@@ -54,6 +54,7 @@ class Parts:
         modules = [(sys.modules.get(name.rpartition(".")[0]), name.rpartition(".")[2]) for name in names]
         classes = [(getattr(module, name, None), name) for module, name in modules]
         self.known: dict[type, str] = {cls: name for cls, name in classes if isinstance(cls, type)}
+        self._overridden: dict[type, list[str]] = {}  # by subclass, each looked at once
 
     def has(self, part: Any, *names: str) -> bool:
         """Whether a part is of one of the classes, or of a subclass."""
@@ -69,9 +70,9 @@ class Parts:
         own = next((base for base in cls.__mro__ if base in self.known), None)
         if own is None or self.known[own] not in names:
             return str(refuse(path, " or ".join(names), cls.__name__))
-        inherited = dir(own) if cls is not own else []
-        overridden = [n for n in inherited if _matters(cls, n) and _lookup(cls, n) is not _lookup(own, n)]
-        overridden += [n for n in vars(part) if callable(getattr(own, n, None))]
+        if cls not in self._overridden:
+            self._overridden[cls] = _differences(cls, own)
+        overridden = [*self._overridden[cls], *(n for n in vars(part) if callable(getattr(own, n, None)))]
         if overridden:
             got = f"{cls.__name__} that overrides {', '.join(overridden)}"
             refuse(path, f"{self.known[own]} as the library has it", got)
@@ -95,6 +96,13 @@ class Parts:
             if getattr(module, option, value) != value:
                 refuse(path, f"{name} of {option} {value}", repr(module))
         return _ACTIVATIONS[name]
+
+
+def _differences(cls: type, base: type) -> list[str]:
+    """What a subclass has of its own that may change what it computes."""
+    if cls is base:
+        return []
+    return [n for n in dir(base) if _matters(cls, n) and _lookup(cls, n) is not _lookup(base, n)]
 
 
 def _lookup(cls: type, name: str) -> Any:

@@ -5,13 +5,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.flow import Flow
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
+from seqgap.kernels._core.tensors import as_passed
 from seqgap.kernels._core.within import Within, acceptance
-from seqgap.kernels.interop.embedding import Embedding, as_given, is_tensor, numbers
+from seqgap.kernels.interop.embedding import Embedding, numbers
 from seqgap.kernels.interop.nflows import from_nflows
 from seqgap.kernels.interop.parts import Parts, array, refuse
 from seqgap.kernels.interop.zuko import from_zuko
@@ -28,26 +30,31 @@ _PARTS = (
 _ESTIMATORS = ("NFlowsFlow", "ZukoFlow")
 _CORRECTION = 10_000  # accepted rows that the density within the prior is normalised by
 _TRIES = 10_000
+_Load = Callable[[Callable[..., Flow], Any], Flow]  # (from_nflows or from_zuko, net)
 
 
-def from_sbi(posterior: Any, *, check: bool = True) -> "Posterior":
+def from_sbi(posterior: Any, *, dtype: DTypeLike | None = None, check: bool = True) -> "Posterior":
     """The `Posterior` of a DirectPosterior, an EnsemblePosterior of those, or a density estimator of sbi.
 
-    Estimators are those of nflows and zuko that `from_nflows` and `from_zuko` load; check: as there. A prior
-    BoxUniform or Uniform is a box; of any other what sbi's `within_support` says of it is asked, rows at a
-    time. An estimator alone has no prior: nothing is rejected. Embedding nets stay in PyTorch. Raises
+    Estimators are those of nflows and zuko that `from_nflows` and `from_zuko` load; dtype, check: as there. A
+    prior BoxUniform or Uniform is a box; of any other what sbi's `within_support` says of it is asked, rows
+    at a time. An estimator alone has no prior: nothing is rejected. Embedding nets stay in PyTorch. Raises
     TypeError for anything else, posteriors by MCMC or variational inference among them, and ValueError naming
     the part that is not supported. `posterior` is left as it is.
     """
     parts = Parts(*_PARTS)
+
+    def load(loader: Callable[..., Flow], net: Any) -> Flow:
+        return loader(net, dtype=dtype, check=check)
+
     if parts.has(posterior, "EnsemblePosterior"):
-        members = [_member(parts, f"posteriors[{i}]", p, check) for i, p in enumerate(posterior.posteriors)]
+        members = [_member(parts, f"posteriors[{i}]", p, load) for i, p in enumerate(posterior.posteriors)]
         return Posterior(members, array(posterior.weights), _support(parts, posterior.prior), posterior)
     if parts.has(posterior, "DirectPosterior"):
-        member = _member(parts, "posterior", posterior, check)
+        member = _member(parts, "posterior", posterior, load)
         return Posterior([member], np.ones(1), _support(parts, posterior.prior), posterior)
     if parts.has(posterior, *_ESTIMATORS):
-        return Posterior([_estimator(parts, "estimator", posterior, check)], np.ones(1), None, None)
+        return Posterior([_estimator(parts, "estimator", posterior, load)], np.ones(1), None, None)
     expected = "a DirectPosterior, an EnsemblePosterior, or an estimator of nflows or zuko, of sbi"
     raise TypeError(f"posterior: expected {expected}, got {type(posterior).__name__}")
 
@@ -72,18 +79,17 @@ class Support(NamedTuple):
         return self.check(x)
 
 
-def _member(parts: Parts, path: str, posterior: Any, check: bool) -> Member:
+def _member(parts: Parts, path: str, posterior: Any, load: _Load) -> Member:
     if not parts.has(posterior, "DirectPosterior"):
         refuse(path, "a DirectPosterior", type(posterior).__name__)
-    return _estimator(parts, f"{path}.posterior_estimator", posterior.posterior_estimator, check)
+    return _estimator(parts, f"{path}.posterior_estimator", posterior.posterior_estimator, load)
 
 
-def _estimator(parts: Parts, path: str, estimator: Any, check: bool) -> Member:
+def _estimator(parts: Parts, path: str, estimator: Any, load: _Load) -> Member:
     name = parts.name(path, estimator, *_ESTIMATORS)
     if len(estimator.input_shape) != 1:
         refuse(f"{path}.input_shape", "one dimension", tuple(estimator.input_shape))
-    load: Callable[..., Flow] = from_nflows if name == "NFlowsFlow" else from_zuko
-    flow = load(estimator.net, check=check)
+    flow = load(from_nflows if name == "NFlowsFlow" else from_zuko, estimator.net)
     return Member(flow, Embedding(estimator.embedding_net, tuple(estimator.condition_shape), flow.dtype))
 
 
@@ -143,7 +149,7 @@ class Posterior:
         count, key = int(np.prod(sizes, dtype=int)), key_of(seed, rng)
         drawn = self._drawn(count, x, key, (first_context, max_tries, threads))[0]
         result = np.ascontiguousarray(drawn.swapaxes(0, 1)).reshape(*sizes, drawn.shape[0], self.dim)
-        return as_given(result, x)
+        return as_passed(x, result)
 
     def _drawn(
         self, count: int, x: Any, key: np.uint64, limits: tuple[int, int, int], partial: bool = False
@@ -192,7 +198,7 @@ class Posterior:
         """
         x = self._default if x is None else x
         rows = self._parameters(theta, 1)
-        return as_given(self._density(rows, self._one(x), norm_posterior, seed, threads)[:, 0], theta)
+        return as_passed(theta, self._density(rows, self._one(x), norm_posterior, seed, threads)[:, 0])
 
     def log_prob_batched(
         self, theta: Any, x: Any, *, norm_posterior: bool = True, seed: Seed = 0, threads: int = 1
@@ -200,7 +206,7 @@ class Posterior:
         """(S, B): of parameters (S, B, D), or (B, D) for S = 1, each at its own observation of x (B, ...)."""
         batch = len(self.members[0].embedding("x", x))
         rows = self._parameters(theta, batch)
-        return as_given(self._density(rows, x, norm_posterior, seed, threads), theta)
+        return as_passed(theta, self._density(rows, x, norm_posterior, seed, threads))
 
     def _parameters(self, theta: Any, batch: int) -> Array:
         """(S, B, D)."""
@@ -242,7 +248,7 @@ class Posterior:
             rows = np.repeat(data, len(contexts), axis=0)
             index = np.tile(np.arange(len(contexts)), len(data)) if len(data) > 1 else None
             logs = flow.log_prob(rows, context=contexts, index=index, threads=threads)
-            return as_given(logs.reshape(len(data), -1).sum(0), theta)
+            return as_passed(theta, logs.reshape(len(data), -1).sum(0))
 
         return of
 
@@ -253,7 +259,7 @@ class Posterior:
         batch = self.members[0].embedding.batch("x", x)
         if len(batch) != 1:
             raise ValueError(f"x: expected one observation, got {len(batch)}; sample_batched takes several")
-        return sys.modules["torch"].from_numpy(batch) if is_tensor(x) else batch
+        return as_passed(x, batch)
 
 
 def _sizes(shape: Any) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from seqgap.kernels._core.flow import Flow
 from seqgap.kernels.interop import evaluation
@@ -42,7 +43,7 @@ _PARTS = (
 )
 
 
-def from_zuko(flow: Any, *, check: bool = True) -> Flow:
+def from_zuko(flow: Any, *, dtype: DTypeLike | None = None, check: bool = True) -> Flow:
     """The `Flow` of a trained zuko flow, in the dtype of its parameters.
 
     zuko.flows.MAF, NSF, NICE and RealNVP, and any zuko Flow made of MaskedAutoregressiveTransform (any order
@@ -55,9 +56,10 @@ def from_zuko(flow: Any, *, check: bool = True) -> Flow:
     and forward equal zuko's log_prob and transform.inv to rounding. Parts are known by their classes;
     subclasses count where they override nothing but how they are made and shown.
 
-    check: compare z and log_prob with those of zuko, of a copy in float64, at 192 points: the flow is
-    refused where they differ by more than 1e-8, relative to the terms that they are sums of. It takes some
-    milliseconds, once the kernels are compiled. Raises TypeError for what is no zuko flow, and ValueError
+    dtype: float32 or float64, which the parameters are converted to first; None: as they are. check: compare
+    z and log_prob with those of zuko, of a copy in float64, at 192 points: the flow is refused where they
+    differ by more than 1e-8, relative to the terms that they are sums of. It takes some milliseconds, once
+    the kernels are compiled. Raises TypeError for what is no zuko flow or another dtype, and ValueError
     naming the part that is not supported; nothing is approximated. `flow` and the generator of PyTorch are
     left as they are.
     """
@@ -65,9 +67,8 @@ def from_zuko(flow: Any, *, check: bool = True) -> Flow:
     if not parts.has(flow, "Flow"):
         raise TypeError(f"flow: expected a zuko Flow, got {type(flow).__name__}")
     parts.name("flow", flow, "Flow")
-    return evaluation.load(
-        flow, evaluation.Library("zuko", functools.partial(_read, parts), _evaluate), check
-    )
+    library = evaluation.Library("zuko", functools.partial(_read, parts), _evaluate)
+    return evaluation.load(flow, library, check, dtype)
 
 
 def _evaluate(flow: Any, x: Any, context: Any) -> tuple[Any, Any]:
