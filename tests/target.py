@@ -14,14 +14,18 @@ from numba.core.registry import cpu_target
 
 from assembly import narrow, row_kernels, vectorises, whole_libraries
 from bits import bits
+from contextflows import contexts, example, folded
+from seqgap import Flow
 from seqgap.bench.measure.gate import WrongResultError, check
 from seqgap.bench.model.case import Call, Case, Dtype, Operation
 from seqgap.bench.model.registry import cases
 from seqgap.bench.plan.rungs import BLOCKS, STEPS
 from seqgap.kernels._core.jit import threads_available
 from seqgap.kernels._core.rows import WORTH_LIGHT
+from seqgap.kernels.normal import standard_normal
 
 STEP_BY_STEP = (STEPS, "numba-recurrence", "numba")  # the first that an operation has
+CONDITIONAL = (("maf", "activated"), ("maf", "blocks"), ("realnvp", "gated"), ("spline", "added"))
 SIZES, BATCH, CUTS, MOST = (3, 17), 19, (0, 1, 7, 19), 41
 
 
@@ -80,6 +84,30 @@ def other_blocks(case: Case, operation: Operation, dtype: Dtype) -> Iterator[str
         yield "bits of blocks"
 
 
+def wrong_contexts(family: str, way: str, dtype: Dtype) -> Iterator[str]:
+    """Whether a flow with contexts is not that of the weights with one folded in, or one row not as many."""
+    flow, params = example(family, way, SIZES[0], dtype)
+    some, z = contexts(BATCH, dtype), standard_normal(BATCH, SIZES[0], 1, dtype=dtype)
+    x = flow.forward(z, context=some)[0]
+    log_prob = flow.log_prob(x, context=some)
+    near = {"rtol": 1e-9, "atol": 1e-9} if dtype == np.float64 else {"rtol": 1e-3, "atol": 1e-3}
+    for n in range(0, BATCH, 6):
+        row, plain, context = slice(n, n + 1), Flow(folded(params, some[n])), some[n]
+        if not np.allclose(plain.forward(z[row])[0], x[row], **near):
+            yield f"row {n} of its own context"
+        if not np.allclose(plain.log_prob(x[row]), log_prob[row], **near):
+            yield f"density of row {n} of its own context"
+        alone = flow.forward(z[row], context=context)[0], flow.log_prob(x[row], context=context)
+        if [*map(bits, alone)] != [bits(x[row]), bits(log_prob[row])]:
+            yield f"bits of row {n} alone"
+
+
+def conditional() -> Iterator[str]:
+    """What is wrong with flows that have contexts."""
+    for (family, way), dtype in itertools.product(CONDITIONAL, map(np.dtype, (np.float32, np.float64))):
+        yield from (f"{family} {way} {dtype}: {text}" for text in wrong_contexts(family, way, dtype))
+
+
 def compile_all() -> None:
     """Every kernel of every operation, for few rows and for many."""
     for case in cases().values():
@@ -91,6 +119,7 @@ def compile_all() -> None:
                     run(case, operation, operation.inputs(size, count, dtype, 1))
                 if BLOCKS in operation.implementation_names:
                     list(other_blocks(case, operation, dtype))
+    list(conditional())
 
 
 def failures() -> Iterator[str]:
@@ -104,6 +133,7 @@ def failures() -> Iterator[str]:
                 if BLOCKS in operation.implementation_names:
                     found += other_blocks(case, operation, dtype)
                 yield from (f"{case.stem}.{operation.name} {dtype}: {text}" for text in found)
+    yield from conditional()
 
 
 def short_vectors() -> Iterator[str]:
