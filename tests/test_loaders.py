@@ -627,12 +627,22 @@ def test_loading_leaves_the_flow_the_generator_and_the_gradients_alone(library: 
     assert all(torch.equal(value, weights[name]) for name, value in flow.state_dict().items())
 
 
-def test_dropout_counts_as_in_evaluation() -> None:
+def test_flows_in_training_are_refused_where_it_matters() -> None:
+    """Dropout and batch normalisation compute something else there, and are named."""
     _, _, flows, _ = libraries()
-    flow = flows.MaskedAutoregressiveFlow(3, 8, 2, 1, dropout_probability=0.5)
-    flow.train()
-    loaded = from_nflows(flow)
-    flow.eval()
+    size = (3, 8, 2, 1)
+    for option, name in (
+        ({"batch_norm_within_layers": True}, "BatchNorm1d"),
+        ({"batch_norm_between_layers": True}, "BatchNorm"),
+    ):
+        with pytest.raises(ValueError, match=rf"expected evaluation, .*, got {name} in training"):
+            from_nflows(flows.MaskedAutoregressiveFlow(*size, **option))
+    flow = flows.MaskedAutoregressiveFlow(*size, dropout_probability=0.5)
+    with pytest.raises(
+        ValueError, match=r"flow._transform.*dropout: expected evaluation, .*, got Dropout in training"
+    ):
+        from_nflows(flow)
+    loaded = from_nflows(flow.eval())
     batch = standard_normal(5, 3, 1, dtype=np.dtype(np.float32))
     with libraries()[0].no_grad():
         expected = flow.log_prob(libraries()[0].tensor(batch)).numpy()

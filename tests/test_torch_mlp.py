@@ -252,7 +252,7 @@ def refusals() -> dict[str, tuple[Callable[[], Any], str]]:
         ),
         "no activation": (of(linear(2, 4), linear(4, 2)), r"module\[1\]: expected ReLU or .*, got Linear"),
         "dropout": (
-            of(linear(2, 4), lambda nn: nn.ReLU(), lambda nn: nn.Dropout(), linear(4, 2)),
+            of(linear(2, 4), lambda nn: nn.ReLU(), lambda nn: nn.Dropout().eval(), linear(4, 2)),
             r"module\[2\]: expected Linear, got Dropout",
         ),
         "normalisation": (

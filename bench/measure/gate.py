@@ -50,7 +50,7 @@ def _leaf_difference(actual: Any, expected: Any, relative: float, dtype: Dtype) 
         return Difference(0.0, 0.0, relative)
     if actual.shape != expected.shape:
         return Difference(np.inf, np.inf, relative)
-    if actual.dtype.kind in "biuU":  # exact: integers, words, flags and names
+    if actual.dtype.kind in "biuUO":  # exact: integers, words, flags, names, and None
         wrong = float(np.count_nonzero(actual != expected))
         return Difference(wrong, wrong, 0.0)
     expected = expected.astype(np.float64)

@@ -247,14 +247,26 @@ def _run(steps: Sequence[Step], source: Array, target: Array, log_det: Array) ->
         return
     size = chunk_rows(source)
     scratch, added = np.empty((2, size, source.shape[1]), source.dtype), np.empty(size, source.dtype)
-    for lo, hi, _ in _chunks(len(source), scratch[0]):
-        values, total = source[lo:hi], log_det[lo:hi]
-        for index, step in enumerate(steps):
-            result = target[lo:hi] if index == len(steps) - 1 else scratch[index % 2, : hi - lo]
-            step(values, result, added if index else total)
-            if index:
-                total += added[: hi - lo]
-            values = result
+    if size == len(source):  # views of everything take longer than a kernel for a few rows
+        _run_chunk(steps, source, target, log_det, (*scratch, added))
+        return
+    for lo in range(0, len(source), size):
+        rows, some = slice(lo, lo + size), slice(min(size, len(source) - lo))
+        spare = scratch[0, some], scratch[1, some], added[some]
+        _run_chunk(steps, source[rows], target[rows], log_det[rows], spare)
+
+
+def _run_chunk(
+    steps: Sequence[Step], source: Array, target: Array, log_det: Array, spare: tuple[Array, Array, Array]
+) -> None:
+    """spare: two arrays like target, and one like log_det."""
+    added, last = spare[2], len(steps) - 1
+    for index, step in enumerate(steps):
+        result = target if index == last else spare[index % 2]
+        step(source, result, added if index else log_det)
+        if index:
+            log_det += added
+        source = result
 
 
 def _worth(steps: Sequence[Step]) -> int:

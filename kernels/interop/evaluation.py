@@ -70,7 +70,8 @@ def copied(flow: Any, root: str = "flow") -> Any:
 
 def _convert(flow: Any, dtype: np.dtype[Any]) -> None:
     """The parameters of a copy in another dtype; training empties caches of weights."""
-    flow.to(getattr(sys.modules["torch"], dtype.name)).train().eval()
+    flow.to(getattr(sys.modules["torch"], dtype.name))  # that of nessai returns nothing
+    flow.train().eval()
 
 
 def read(flow: Any, library: Library, root: str = "flow") -> Any:

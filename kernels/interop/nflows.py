@@ -43,7 +43,7 @@ _COPIES = ("nflows", "glasflow.nflows")  # glasflow's flows, and nessai's, are m
 
 
 def from_nflows(flow: Any, *, dtype: DTypeLike | None = None, check: bool = True) -> Flow:
-    """The `Flow` of a trained nflows flow, in the dtype of its parameters, as `flow.eval()` has it.
+    """The `Flow` of a trained nflows flow, in the dtype of its parameters, in evaluation.
 
     nflows.flows.MaskedAutoregressiveFlow and SimpleRealNVP, and any Flow made of masked autoregressive and
     coupling transforms, affine, additive or rational-quadratic with linear tails, with the networks MADE and

@@ -116,7 +116,7 @@ def _matters(cls: type, name: str) -> bool:
 
 
 def check_modules(flow: Any, root: str = "flow") -> None:
-    """Refuse hooks, copies of a kind of its own, and parameters not all of one dtype, float32 or float64.
+    """Refuse hooks, copies of a kind of its own, training, and parameters not all of one real dtype.
 
     root: what the errors call the flow.
     """
@@ -125,14 +125,7 @@ def check_modules(flow: Any, root: str = "flow") -> None:
     if everywhere._global_forward_pre_hooks or everywhere._global_forward_hooks:
         refuse("torch.nn.modules.module", "no global forward hooks", "some")
     for name, module in flow.named_modules():
-        cls = sys.modules["torch.nn.utils.parametrize"].type_before_parametrizations(module)
-        if hasattr(cls, "__deepcopy__"):
-            refuse(place(name), "a module that is copied as all are", f"{cls.__name__}.__deepcopy__")
-        hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
-        if hooks:
-            got = getattr(hooks[0], "__name__", type(hooks[0]).__name__)
-            expected = "no forward hooks (weight_norm, spectral_norm and prune make some)"
-            refuse(place(name), expected, got)
+        _check_module(place(name), module)
     known: dict[str, str] = {}
     for name, tensor in [*flow.named_parameters(), *flow.named_buffers()]:
         if tensor.is_meta:
@@ -143,6 +136,24 @@ def check_modules(flow: Any, root: str = "flow") -> None:
             refuse(place(name), "float32 or float64", dtype)
         if known.setdefault("dtype", dtype) != dtype:
             refuse(place(name), f"{known['dtype']} as the parameters before", dtype)
+
+
+def _check_module(path: str, module: Any) -> None:
+    cls = sys.modules["torch.nn.utils.parametrize"].type_before_parametrizations(module)
+    if hasattr(cls, "__deepcopy__"):
+        refuse(path, "a module that is copied as all are", f"{cls.__name__}.__deepcopy__")
+    hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
+    if hooks:
+        got = getattr(hooks[0], "__name__", type(hooks[0]).__name__)
+        refuse(path, "no forward hooks (weight_norm, spectral_norm and prune make some)", got)
+    if module.training and _has_modes(module):
+        refuse(path, "evaluation, which flow.eval() sets", f"{cls.__name__} in training")
+
+
+def _has_modes(module: Any) -> bool:
+    """Whether a module computes something else in training: dropout, and normalisation by the batch."""
+    dropout = sys.modules["torch.nn.modules.dropout"]._DropoutNd
+    return bool(module.p) if isinstance(module, dropout) else hasattr(module, "running_var")
 
 
 def _place(root: str, name: str) -> str:
