@@ -1,13 +1,12 @@
 """Flows of glasflow and nessai, by their own constructors: the libraries' own density and samples."""
 
-import importlib
 import importlib.util
-import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 
+from builders import flow_of
 from seqgap.kernels.interop import from_nflows
 from seqgap.kernels.normal import standard_normal
 from torchflows import libraries, moved
@@ -43,15 +42,6 @@ GLASFLOW: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def built(library: str, name: str, dim: int, **options: Any) -> Any:
-    libraries()[0].manual_seed(dim)
-    sizes = (2 * dim, 4, 2) if library == "nessai" else (3,)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what they themselves use is their own affair
-        module, cls = f"{library}.flows.{name}".rsplit(".", 1)
-        return getattr(importlib.import_module(module), cls)(dim, *sizes, **options)
-
-
 def assert_equal(flow: Any, dim: int) -> None:
     """z, density and samples to 1e-10, relative to the largest of a row."""
     torch = libraries()[0]
@@ -77,13 +67,13 @@ def assert_equal(flow: Any, dim: int) -> None:
 @pytest.mark.parametrize("dim", [2, 5, 15])
 @pytest.mark.parametrize(("name", "options"), NESSAI, ids=str)
 def test_flows_of_nessai(name: str, options: dict[str, Any], dim: int) -> None:
-    assert_equal(built("nessai", name, dim, **options), dim)
+    assert_equal(flow_of("nessai", name, dim, **options), dim)
 
 
 @pytest.mark.parametrize("dim", [1, 2, 5, 15])
 @pytest.mark.parametrize(("name", "options"), GLASFLOW, ids=str)
 def test_flows_of_glasflow(name: str, options: dict[str, Any], dim: int) -> None:
-    flow = built("glasflow", name, dim, **options)
+    flow = flow_of("glasflow", name, dim, **options)
     if dim == 1 and not name.startswith("autoregressive"):
         with pytest.raises(ValueError, match="expected a mask that transforms a feature, got none"):
             from_nflows(moved(flow))
@@ -114,10 +104,10 @@ def test_what_is_not_supported_is_refused_by_name() -> None:
     ]
     for library, name, options, message in refused:
         with pytest.raises(ValueError, match=message):
-            from_nflows(built(library, name, 3, **options))
+            from_nflows(flow_of(library, name, 3, **options))
 
 
 def test_a_default_flow_of_nessai_has_one_affine_step_between_couplings() -> None:
-    flow = from_nflows(moved(built("nessai", "realnvp.RealNVP", 4)))
+    flow = from_nflows(moved(flow_of("nessai", "realnvp.RealNVP", 4)))
     kinds = [type(params).__module__.rpartition(".")[2] for params in flow.params]
     assert kinds == ["elementwise", *["realnvp", "affine"] * 4]
