@@ -23,6 +23,8 @@ NESSAI: list[tuple[str, dict[str, Any]]] = [
     ("realnvp.RealNVP", ACTNORM),
     ("realnvp.RealNVP", {"use_volume_preserving": True, "batch_norm_within_layers": True}),
     ("realnvp.RealNVP", {"pre_transform": "batch_norm", "dropout_probability": 0.1}),
+    ("realnvp.RealNVP", {"net": "mlp"}),
+    ("realnvp.RealNVP", {"net": "mlp", "use_volume_preserving": True}),
     ("nsf.NeuralSplineFlow", {}),
     ("nsf.NeuralSplineFlow", LU | {"batch_norm_between_layers": True}),
     ("maf.MaskedAutoregressiveFlow", {}),

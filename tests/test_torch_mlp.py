@@ -27,7 +27,7 @@ TIMES = np.array([0.0, 0.37, 12.0])
 WAVES = np.array([1.0, 0.5, 0.03])
 MODULES = {
     "relu": "ReLU", "tanh": "Tanh", "elu": "ELU", "silu": "SiLU", "leaky_relu": "LeakyReLU", "gelu": "GELU",
-    "selu": "SELU", "softplus": "Softplus",
+    "selu": "SELU", "softplus": "Softplus", "sigmoid": "Sigmoid",
 }  # fmt: skip
 FORMULAS: dict[str, Callable[[Array], Array]] = {  # with the constants of PyTorch's documentation
     "relu": lambda u: np.maximum(u, 0),
@@ -40,6 +40,7 @@ FORMULAS: dict[str, Callable[[Array], Array]] = {  # with the constants of PyTor
         u > 0, u, 1.6732632423543772848170429916717 * np.expm1(np.minimum(u, 0))
     ),
     "softplus": lambda u: np.where(u > 20, u, np.logaddexp(0, u)),
+    "sigmoid": special.expit,
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from seqgap.kernels.interop.affine import Affine, dtype_of, merged, undone
 from seqgap.kernels.interop.embedding import Embedding
 from seqgap.kernels.interop.layers import Layer, flow_of
 from seqgap.kernels.interop.nflows_affine import AFFINE, affine_layer
-from seqgap.kernels.interop.nflows_nets import by_feature, context_map, divided, perceptron, shift_first
+from seqgap.kernels.interop.nflows_nets import by_feature, context_map, divided, mlp, perceptron, shift_first
 from seqgap.kernels.interop.nflows_scales import scale_of
 from seqgap.kernels.interop.parts import TORCH, Parts, array, positive, refuse
 
@@ -46,11 +46,12 @@ def from_nflows(flow: Any, *, check: bool = True) -> Flow:
     nflows.flows.MaskedAutoregressiveFlow and SimpleRealNVP, and any Flow made of masked autoregressive and
     coupling transforms, affine, additive or rational-quadratic with linear tails, with the networks MADE and
     ResidualNet, with BatchNorm1d or without, and the activations relu, tanh, elu, silu, leaky_relu (slope
-    0.01) and gelu (exact), with a context or without, over a StandardNormal; with affine transforms between
-    them, and InverseTransforms of those: permutations, PointwiseAffineTransform, BatchNorm and ActNorm of a
-    trained flow, LULinear, QRLinear, SVDLinear, NaiveLinear, HouseholderSequence. Affine neighbours become
-    one step. BatchNorm1d becomes part of the weights, in float64; a residual network of B blocks with it
-    becomes B times as wide. Flows of glasflow and nessai count where they are made of the same parts.
+    0.01), gelu (exact), selu, softplus and sigmoid, with a context or without, over a StandardNormal; with
+    affine transforms between them, and InverseTransforms of those: permutations, PointwiseAffineTransform,
+    BatchNorm and ActNorm of a trained flow, LULinear, QRLinear, SVDLinear, NaiveLinear, HouseholderSequence.
+    Affine neighbours become one step. BatchNorm1d becomes part of the weights, in float64; a residual network
+    of B blocks with it becomes B times as wide. Flows of glasflow and nessai count where they are made of the
+    same parts, or of nessai's MLP.
     log_prob and forward equal nflows' log_prob and _transform.inverse to rounding. Parts are known by their
     classes; subclasses count where they override nothing but how they are made and shown.
 
@@ -67,7 +68,7 @@ def from_nflows(flow: Any, *, check: bool = True) -> Flow:
         f"torch.nn.modules.{name}" for name in ("linear.Identity", "dropout.Dropout", "batchnorm.BatchNorm1d")
     )
     sbi = "sbi.neural_nets.net_builders.flow.ContextSplineMap"
-    parts = Parts(*_FLOWS, *own, *torch, *TORCH, sbi)
+    parts = Parts(*_FLOWS, *own, *torch, *TORCH, sbi, "nessai.flows.nets.MLP")
     if not parts.has(flow, "Flow", "NFlow"):
         raise TypeError(f"flow: expected an nflows Flow, got {type(flow).__name__}")
     parts.name("flow", flow, "Flow", "NFlow")
@@ -172,10 +173,13 @@ def _coupling(parts: Parts, path: str, transform: Any, dim: int, bound: float | 
         return Layer(path, network, [], moved, "softplus", bound)
     if not kept or not moved:
         refuse(path, f"a mask that {'transforms' if kept else 'keeps'} a feature", "none")
-    parts.name(at, net, "ResidualNet")
+    name = parts.name(at, net, "ResidualNet", "MLP")
     additive = parts.has(transform, "AdditiveCouplingTransform")
     outputs = 3 * transform.num_bins - 1 if bound is not None else 2 - additive
-    network = perceptron(parts, at, net, "ResidualBlock", (len(kept), len(moved), outputs))
+    shape = len(kept), len(moved), outputs
+    network = (
+        mlp(parts, at, net, shape) if name == "MLP" else perceptron(parts, at, net, "ResidualBlock", shape)
+    )
     if bound is not None:
         if hasattr(net, "hidden_channels"):
             refuse(f"{at}.hidden_channels", "none", net.hidden_channels)
