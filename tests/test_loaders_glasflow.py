@@ -26,6 +26,7 @@ NESSAI: list[tuple[str, dict[str, Any]]] = [
     ("realnvp.RealNVP", {"net": "mlp"}),
     ("realnvp.RealNVP", {"net": "mlp", "use_volume_preserving": True}),
     ("nsf.NeuralSplineFlow", {}),
+    ("nsf.NeuralSplineFlow", {"apply_unconditional_transform": True}),
     ("nsf.NeuralSplineFlow", LU | {"batch_norm_between_layers": True}),
     ("maf.MaskedAutoregressiveFlow", {}),
     ("maf.MaskedAutoregressiveFlow", {"use_residual_blocks": False, "batch_norm_between_layers": True}),
@@ -38,6 +39,7 @@ GLASFLOW: list[tuple[str, dict[str, Any]]] = [
     *(("realnvp.RealNVP", {"scale_activation": name}) for name in ("nflows", "wide", "log1", "log2", "log3")),
     ("nsf.CouplingNSF", {}),
     ("nsf.CouplingNSF", SVD | {"num_bins": 8}),
+    ("nsf.CouplingNSF", LU | {"apply_unconditional_transform": True}),
     ("autoregressive.MaskedAffineAutoregressiveFlow", {}),
     ("autoregressive.MaskedAffineAutoregressiveFlow", {"scale_activation": "nflows_general"}),
     ("autoregressive.MaskedPiecewiseRationalQuadraticAutoregressiveFlow", {"tails": "linear"}),
@@ -100,8 +102,8 @@ def test_what_is_not_supported_is_refused_by_name() -> None:
         (
             "nessai",
             "nsf.NeuralSplineFlow",
-            {"apply_unconditional_transform": True},
-            "no unconditional_transform",
+            {"min_bin_width": 1e-2},
+            r"_transforms\[1\]: expected min_bin_width=0\.001",
         ),
     ]
     for library, name, options, message in refused:

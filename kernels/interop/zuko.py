@@ -51,10 +51,9 @@ def from_zuko(flow: Any, *, check: bool = True) -> Flow:
     (exact), SELU, Softplus or Sigmoid, residual or not, with a context or without, without normalize, over a
     standard normal base; with affine transforms between them, and LazyInverses of those:
     UnconditionalTransforms of AffineTransform, PermutationTransform, RotationTransform, LULinearTransform and
-    their like. Affine
-    neighbours become one step. SoftclipTransform, and sbi's logit of a box, are steps of their own. log_prob
-    and forward equal zuko's log_prob and transform.inv to rounding. Parts are known by their classes;
-    subclasses count where they override nothing but how they are made and shown.
+    their like. Affine neighbours become one step. SoftclipTransform, and sbi's logit of a box, are steps of
+    their own. log_prob and forward equal zuko's log_prob and transform.inv to rounding. Parts are known by
+    their classes; subclasses count where they override nothing but how they are made and shown.
 
     check: compare z and log_prob with those of zuko, of a copy in float64, at 192 points: the flow is
     refused where they differ by more than 1e-8, relative to the terms that they are sums of. It takes some
