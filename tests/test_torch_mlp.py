@@ -263,7 +263,7 @@ def refusals() -> dict[str, tuple[Callable[[], Any], str]]:
             of(linear(2, 4), lambda nn: nn.ReLU(), lambda nn: sequential(4, 4, 2)),
             r"module\[2\]: expected Linear, got Sequential",
         ),
-        "sigmoid": (lambda: sequential(2, 4, 2, name="Sigmoid"), r"module\[1\]: .*, got Sigmoid"),
+        "mish": (lambda: sequential(2, 4, 2, name="Mish"), r"module\[1\]: .*, got Mish"),
         "elu 2": (lambda: sequential(2, 4, 2, name="ELU", alpha=2.0), r"\[1\]: expected ELU of alpha 1"),
         "softplus 2": (lambda: sequential(2, 4, 2, name="Softplus", beta=2.0), r"Softplus of beta 1"),
         "softplus 5": (lambda: sequential(2, 4, 2, name="Softplus", threshold=5), r"of threshold 20"),
