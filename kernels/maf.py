@@ -35,7 +35,8 @@ class Params(NamedTuple):
     The P = 2 outputs are shift and u; scale names how u becomes the scale: softclip, exp(u / (1 + |u / ln
     1e-3|)); softplus, softplus(u) + 1e-3; sigmoid, 1 / (1 + exp(-u - 2)) + 1e-3; additive: 1, and P = 1;
     wide, softplus(u) + 1e-3, at most 3; log1, log2, log3: exp(N tanh(u / 2)) with N = 1, 2, 3.
-    activation: relu, tanh, elu, silu, leaky_relu (0.01 u below 0) or gelu (u / 2 (1 + erf(u / sqrt(2)))).
+    activation: relu, tanh, elu, silu, leaky_relu (0.01 u below 0), gelu (u / 2 (1 + erf(u / sqrt(2)))), selu,
+    softplus (u itself above 20) or sigmoid.
     residual: K is odd; hidden layers 2 and 3, 4 and 5, ... are blocks h + W' a(W a(h) + b) + b' with
     activation a, and the output layer sees h itself; "direct": the blocks are h + W' a(W h + b) + b'.
     context: None, or how a context (C,) enters the biases of T hidden layers: added, activated, blocks or

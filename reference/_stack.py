@@ -45,6 +45,7 @@ ACTIVATIONS: dict[str, Callable[[float], float]] = {
     "gelu": gelu,
     "selu": selu,
     "softplus": softplus,
+    "sigmoid": sigmoid,
 }
 
 

@@ -169,7 +169,10 @@ def test_networks_equal_those_of_pytorch(activation: str, dtype: Dtype) -> None:
     """One step that returns what the network does, with time and context; one to four hidden layers."""
     torch = pytest.importorskip("torch")
     names = {"relu": "ReLU", "tanh": "Tanh", "elu": "ELU", "silu": "SiLU", "leaky_relu": "LeakyReLU"}
-    cls = getattr(torch.nn, {**names, "gelu": "GELU", "selu": "SELU", "softplus": "Softplus"}[activation])
+    cls = getattr(
+        torch.nn,
+        {**names, "gelu": "GELU", "selu": "SELU", "softplus": "Softplus", "sigmoid": "Sigmoid"}[activation],
+    )
     real = getattr(torch, dtype.name)
     for depth in (1, 2, 4):
         model = random_perceptron(5, depth, depth=depth, width=19, activation=activation, dtype=dtype)

@@ -15,11 +15,11 @@ pytestmark = LIBRARIES
 WIDTHS = (21, 21)
 
 
-def resnet(context: int, blocks: int = 2) -> Callable[[int, int], Any]:
+def resnet(context: int, blocks: int = 2, **options: Any) -> Callable[[int, int], Any]:
     from nflows.nn.nets import ResidualNet
 
     return lambda columns, outputs: ResidualNet(
-        columns, outputs, hidden_features=21, context_features=context, num_blocks=blocks
+        columns, outputs, hidden_features=21, context_features=context, num_blocks=blocks, **options
     )
 
 
@@ -31,6 +31,7 @@ def zuko_flows(dim: int, context: int) -> dict[str, Any]:
         "MAF, residual": flows.MAF(dim, context, hidden_features=(16, 16, 24), **residual),
         "MAF": flows.MAF(dim, context, **options),
         "MAF, tanh": flows.MAF(dim, context, activation=torch.nn.Tanh, transforms=2, randperm=True),
+        "MAF, sigmoid": flows.MAF(dim, context, activation=torch.nn.Sigmoid, **options),
         "MAF, no hidden layer": flows.MAF(dim, context, hidden_features=()),
         "NSF": flows.NSF(dim, context, **options),
         "NICE": flows.NICE(dim, context, **options),
@@ -48,6 +49,7 @@ def nflows_flows(dim: int, context: int) -> dict[str, Any]:
     flows = {
         "MAF": nflow(dim, *(affine(dim, 21, **seen, **plain) for _ in range(2))),
         "MAF, random masks": nflow(dim, affine(dim, 21, random_mask=True, **seen, **plain)),
+        "MAF, sigmoid": nflow(dim, affine(dim, 21, **seen, **plain | {"activation": torch.sigmoid})),
         "MAF, residual": nflow(dim, *(affine(dim, 21, **seen) for _ in range(2))),
         "MAF, normalised": nflow(dim, affine(dim, 21, use_batch_norm=True, **seen, **plain)),
         "spline": nflow(dim, spline(dim, 21, **seen, **plain, **bins)),
@@ -57,6 +59,8 @@ def nflows_flows(dim: int, context: int) -> dict[str, Any]:
     if dim > 1:
         mask = [(-1) ** d for d in range(dim)]
         flows["RealNVP"] = nflow(dim, t.AffineCouplingTransform(mask, resnet(context)), t.LULinear(dim))
+        normed = resnet(context, 3, use_batch_norm=True)
+        flows["RealNVP, normalised"] = nflow(dim, t.AffineCouplingTransform(mask, normed))
         flows["NICE, no block"] = nflow(dim, t.AdditiveCouplingTransform(mask, resnet(context, 0)))
         coupling = t.PiecewiseRationalQuadraticCouplingTransform
         flows["spline coupling"] = nflow(dim, coupling(mask, resnet(context), **bins))
@@ -71,6 +75,9 @@ def moved(flow: Any) -> Any:
         for parameter in flow.parameters():
             width = parameter.shape[-1] if parameter.ndim else 1
             parameter.add_(0.3 * torch.randn_like(parameter) / max(1, width) ** 0.5)
+        for norm in (module for module in flow.modules() if isinstance(module, torch.nn.BatchNorm1d)):
+            norm.running_var.uniform_(0.5, 2)
+            norm.running_mean.normal_()
     return flow.double().eval()
 
 
@@ -164,7 +171,9 @@ def test_what_is_refused() -> None:
     _, zuko, _, t = libraries()
     affine = t.MaskedAffineAutoregressiveTransform
     normalised = nflow(3, affine(3, 9, context_features=2, use_batch_norm=True))
-    with pytest.raises(ValueError, match="expected no batch normalisation in residual blocks with a context"):
+    with pytest.raises(
+        ValueError, match="expected no batch normalisation in masked residual blocks with a context"
+    ):
         from_nflows(normalised)
     sizes = nflow(3, affine(3, 9, context_features=2), affine(3, 9, context_features=4))
     with pytest.raises(ValueError, match="expected one context"):

@@ -1,13 +1,12 @@
 """Flows of glasflow and nessai, by their own constructors: the libraries' own density and samples."""
 
-import importlib
 import importlib.util
-import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 
+from builders import flow_of
 from seqgap.kernels.interop import from_nflows
 from seqgap.kernels.normal import standard_normal
 from torchflows import libraries, moved
@@ -24,7 +23,10 @@ NESSAI: list[tuple[str, dict[str, Any]]] = [
     ("realnvp.RealNVP", ACTNORM),
     ("realnvp.RealNVP", {"use_volume_preserving": True, "batch_norm_within_layers": True}),
     ("realnvp.RealNVP", {"pre_transform": "batch_norm", "dropout_probability": 0.1}),
+    ("realnvp.RealNVP", {"net": "mlp"}),
+    ("realnvp.RealNVP", {"net": "mlp", "use_volume_preserving": True}),
     ("nsf.NeuralSplineFlow", {}),
+    ("nsf.NeuralSplineFlow", {"apply_unconditional_transform": True}),
     ("nsf.NeuralSplineFlow", LU | {"batch_norm_between_layers": True}),
     ("maf.MaskedAutoregressiveFlow", {}),
     ("maf.MaskedAutoregressiveFlow", {"use_residual_blocks": False, "batch_norm_between_layers": True}),
@@ -37,19 +39,11 @@ GLASFLOW: list[tuple[str, dict[str, Any]]] = [
     *(("realnvp.RealNVP", {"scale_activation": name}) for name in ("nflows", "wide", "log1", "log2", "log3")),
     ("nsf.CouplingNSF", {}),
     ("nsf.CouplingNSF", SVD | {"num_bins": 8}),
+    ("nsf.CouplingNSF", LU | {"apply_unconditional_transform": True}),
     ("autoregressive.MaskedAffineAutoregressiveFlow", {}),
     ("autoregressive.MaskedAffineAutoregressiveFlow", {"scale_activation": "nflows_general"}),
     ("autoregressive.MaskedPiecewiseRationalQuadraticAutoregressiveFlow", {"tails": "linear"}),
 ]
-
-
-def built(library: str, name: str, dim: int, **options: Any) -> Any:
-    libraries()[0].manual_seed(dim)
-    sizes = (2 * dim, 4, 2) if library == "nessai" else (3,)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what they themselves use is their own affair
-        module, cls = f"{library}.flows.{name}".rsplit(".", 1)
-        return getattr(importlib.import_module(module), cls)(dim, *sizes, **options)
 
 
 def assert_equal(flow: Any, dim: int) -> None:
@@ -77,13 +71,13 @@ def assert_equal(flow: Any, dim: int) -> None:
 @pytest.mark.parametrize("dim", [2, 5, 15])
 @pytest.mark.parametrize(("name", "options"), NESSAI, ids=str)
 def test_flows_of_nessai(name: str, options: dict[str, Any], dim: int) -> None:
-    assert_equal(built("nessai", name, dim, **options), dim)
+    assert_equal(flow_of("nessai", name, dim, **options), dim)
 
 
 @pytest.mark.parametrize("dim", [1, 2, 5, 15])
 @pytest.mark.parametrize(("name", "options"), GLASFLOW, ids=str)
 def test_flows_of_glasflow(name: str, options: dict[str, Any], dim: int) -> None:
-    flow = built("glasflow", name, dim, **options)
+    flow = flow_of("glasflow", name, dim, **options)
     if dim == 1 and not name.startswith("autoregressive"):
         with pytest.raises(ValueError, match="expected a mask that transforms a feature, got none"):
             from_nflows(moved(flow))
@@ -108,16 +102,16 @@ def test_what_is_not_supported_is_refused_by_name() -> None:
         (
             "nessai",
             "nsf.NeuralSplineFlow",
-            {"apply_unconditional_transform": True},
-            "no unconditional_transform",
+            {"min_bin_width": 1e-2},
+            r"_transforms\[1\]: expected min_bin_width=0\.001",
         ),
     ]
     for library, name, options, message in refused:
         with pytest.raises(ValueError, match=message):
-            from_nflows(built(library, name, 3, **options))
+            from_nflows(flow_of(library, name, 3, **options))
 
 
 def test_a_default_flow_of_nessai_has_one_affine_step_between_couplings() -> None:
-    flow = from_nflows(moved(built("nessai", "realnvp.RealNVP", 4)))
+    flow = from_nflows(moved(flow_of("nessai", "realnvp.RealNVP", 4)))
     kinds = [type(params).__module__.rpartition(".")[2] for params in flow.params]
     assert kinds == ["elementwise", *["realnvp", "affine"] * 4]

@@ -1,12 +1,11 @@
 """Flows of pocomc, by its own constructor: zuko's density and samples."""
 
 import importlib.util
-import warnings
-from typing import Any
 
 import numpy as np
 import pytest
 
+from builders import flow_of
 from seqgap.kernels.interop import from_zuko
 from seqgap.kernels.normal import standard_normal
 from torchflows import libraries, moved
@@ -15,20 +14,12 @@ MISSING = [name for name in ("torch", "zuko", "pocomc") if importlib.util.find_s
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"without {', '.join(MISSING)}")
 
 
-def built(name: str, dim: int) -> Any:
-    libraries()[0].manual_seed(dim)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what it itself uses is its own affair
-        import pocomc
-    return pocomc.Flow(dim, name).flow
-
-
 @pytest.mark.parametrize("dim", [1, 2, 5, 15])
 @pytest.mark.parametrize("name", ["nsf6", "nsf3", "maf3", "maf6"])
 def test_flows_of_pocomc(name: str, dim: int) -> None:
     """To 1e-10 in float64, relative to the largest of a batch."""
     torch = libraries()[0]
-    flow = moved(built(name, dim), 0.05)
+    flow = moved(flow_of("pocomc", name, dim), 0.05)
     assert from_zuko(flow).dtype == np.float32
     loaded, x = from_zuko(flow.double()), 1.5 * standard_normal(40, dim, 3)
     batch = torch.tensor(x)

@@ -1,7 +1,6 @@
 """Posteriors of sbi: its own builders' flows, samples within the prior, densities; skipped without sbi."""
 
 import functools
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 
 from bits import assert_same_bits
+from builders import MODELS, data, doubled, estimator, sbi_libraries
 from seqgap import Flow
 from seqgap.kernels.interop import from_sbi
 from seqgap.kernels.interop.sbi import Posterior
@@ -16,51 +16,10 @@ from seqgap.kernels.normal import standard_normal
 
 pytest.importorskip("sbi", reason="pip install 'seqgap[sbi]' for sbi")
 pytestmark = pytest.mark.filterwarnings("ignore")  # what sbi warns of is its own affair
-MODELS = ("maf", "maf_rqs", "nsf", "zuko_maf", "zuko_nsf", "zuko_nice")
-
-
-@functools.cache
-def libraries() -> tuple[Any, Any]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import torch
-        from sbi import neural_nets
-    torch.set_num_threads(1)
-    return torch, neural_nets
-
-
-def data(dim: int, columns: int) -> tuple[Any, Any]:
-    """Parameters and observations that are neither centred nor of one scale."""
-    torch, _ = libraries()
-    theta = 3 + 2 * standard_normal(200, dim, 1, dtype=np.float32)
-    x = 0.5 * standard_normal(200, columns, 2, dtype=np.float32) - 1
-    return torch.from_numpy(theta), torch.from_numpy(x)
-
-
-def estimator(model: str, dim: int, columns: int, embedded: bool = False, **options: Any) -> Any:
-    """Of sbi's builder, weights moved away from where they start."""
-    torch, nets = libraries()
-    torch.manual_seed(0)
-    if embedded:
-        options["embedding_net"] = torch.nn.Sequential(torch.nn.Linear(columns, 4), torch.nn.Tanh())
-    built = nets.posterior_nn(model, **options)(*data(dim, columns)).eval()
-    with torch.no_grad():
-        for parameter in built.parameters():
-            width = parameter.shape[-1] if parameter.ndim else 1
-            parameter.add_(0.3 * torch.randn_like(parameter) / max(1, width) ** 0.5)
-    return built
-
-
-def doubled(built: Any, dim: int) -> Any:
-    """In float64, the constant of the base too, which was rounded to float32."""
-    torch, _ = libraries()
-    if hasattr(built.double().net, "_distribution"):
-        built.net._distribution._log_z = torch.tensor(dim / 2 * np.log(2 * np.pi), dtype=torch.float64)
-    return built
 
 
 def theirs(built: Any, theta: Any, x: Any) -> Any:
-    torch, _ = libraries()
+    torch, _ = sbi_libraries()
     with torch.no_grad():
         return built.log_prob(torch.from_numpy(theta)[None], torch.from_numpy(x))[0].numpy()
 
@@ -76,17 +35,17 @@ def latent(net: Any, theta: Any, context: Any) -> Any:
 @pytest.mark.parametrize(("dim", "columns", "embedded"), [(1, 1, False), (2, 20, True), (5, 1, False)])
 def test_flows_of_the_builder(model: str, dim: int, columns: int, embedded: bool) -> None:
     """log_prob in float32, and forward and inverse in float64, against the library."""
-    torch, _ = libraries()
+    torch, _ = sbi_libraries()
     built = estimator(model, dim, columns, embedded)
     loaded = from_sbi(built)
     theta, x = (tensor.numpy() for tensor in data(dim, columns))
     single = theirs(built, theta, x)
     ours = loaded.log_prob_batched(theta, x)[0]
-    double = doubled(built, dim)
-    truth = theirs(double, theta.astype(float), x.astype(float))
+    doubled(built.net, dim)
+    truth = theirs(built.double(), theta.astype(float), x.astype(float))
     error, own = (np.abs(value - truth) for value in (single, ours))
     assert np.median(own) <= 2 * np.median(error) + 1e-6
-    exact = from_sbi(double)
+    exact = from_sbi(built)
     np.testing.assert_allclose(exact.log_prob_batched(theta, x)[0], truth, rtol=1e-10, atol=1e-10)
     flow, context = exact.members[0].flow, exact.members[0].embedding("x", x)
     z, log_det = flow.inverse(theta.astype(float), context=context)
@@ -95,14 +54,14 @@ def test_flows_of_the_builder(model: str, dim: int, columns: int, embedded: bool
     np.testing.assert_allclose(other, -log_det, rtol=1e-6, atol=1e-8)
     given = (torch.from_numpy(array).double() for array in (theta, context))
     with torch.no_grad():
-        noise = latent(double.net, *given)
+        noise = latent(built.net, *given)
     np.testing.assert_allclose(z, noise.numpy(), rtol=1e-10, atol=1e-10)
 
 
 @functools.cache
 def direct(model: str = "maf") -> Any:
     """A posterior of sbi whose flow leaks out of its box."""
-    torch, _ = libraries()
+    torch, _ = sbi_libraries()
     from sbi.inference.posteriors import DirectPosterior
     from sbi.utils import BoxUniform
 
@@ -135,7 +94,7 @@ def test_samples_of_a_posterior(posterior: Posterior) -> None:
 def test_samples_have_the_law_of_the_library(posterior: Posterior) -> None:
     from scipy import stats
 
-    torch, _ = libraries()
+    torch, _ = sbi_libraries()
     x = observations(1)
     torch.manual_seed(3)
     library = direct().sample((4000,), x=torch.from_numpy(x), show_progress_bars=False).numpy()
@@ -145,7 +104,7 @@ def test_samples_have_the_law_of_the_library(posterior: Posterior) -> None:
 
 
 def test_densities_of_a_posterior(posterior: Posterior) -> None:
-    torch, _ = libraries()
+    torch, _ = sbi_libraries()
     x, theta = observations(1), np.array([[2.0, 3], [3, 5], [0, 3], [2, 7]], np.float32)
     with torch.no_grad():
         plain = direct().log_prob(torch.from_numpy(theta), torch.from_numpy(x), norm_posterior=False).numpy()
@@ -164,7 +123,7 @@ def test_densities_of_a_posterior(posterior: Posterior) -> None:
 
 
 def test_tensors_come_back_as_tensors(posterior: Posterior) -> None:
-    torch, _ = libraries()
+    torch, _ = sbi_libraries()
     x = torch.from_numpy(observations(2))
     assert isinstance(posterior.sample_batched((3,), x, seed=1), torch.Tensor)
     assert isinstance(posterior.sample((3,), x[0], seed=1), torch.Tensor)
@@ -175,7 +134,7 @@ def test_tensors_come_back_as_tensors(posterior: Posterior) -> None:
 
 
 def test_a_prior_that_is_no_box(posterior: Posterior) -> None:
-    torch, _ = libraries()
+    torch, _ = sbi_libraries()
     from sbi.inference.posteriors import DirectPosterior
 
     normal = torch.distributions.MultivariateNormal(torch.zeros(2), torch.eye(2))
@@ -186,7 +145,7 @@ def test_a_prior_that_is_no_box(posterior: Posterior) -> None:
 
 
 def test_ensembles() -> None:
-    torch, _ = libraries()
+    torch, _ = sbi_libraries()
     from sbi.inference.posteriors import EnsemblePosterior
 
     members, x = [direct(), direct("zuko_maf")], observations(2)

@@ -27,7 +27,7 @@ TIMES = np.array([0.0, 0.37, 12.0])
 WAVES = np.array([1.0, 0.5, 0.03])
 MODULES = {
     "relu": "ReLU", "tanh": "Tanh", "elu": "ELU", "silu": "SiLU", "leaky_relu": "LeakyReLU", "gelu": "GELU",
-    "selu": "SELU", "softplus": "Softplus",
+    "selu": "SELU", "softplus": "Softplus", "sigmoid": "Sigmoid",
 }  # fmt: skip
 FORMULAS: dict[str, Callable[[Array], Array]] = {  # with the constants of PyTorch's documentation
     "relu": lambda u: np.maximum(u, 0),
@@ -40,6 +40,7 @@ FORMULAS: dict[str, Callable[[Array], Array]] = {  # with the constants of PyTor
         u > 0, u, 1.6732632423543772848170429916717 * np.expm1(np.minimum(u, 0))
     ),
     "softplus": lambda u: np.where(u > 20, u, np.logaddexp(0, u)),
+    "sigmoid": special.expit,
 }  # fmt: skip
 
 
@@ -262,7 +263,7 @@ def refusals() -> dict[str, tuple[Callable[[], Any], str]]:
             of(linear(2, 4), lambda nn: nn.ReLU(), lambda nn: sequential(4, 4, 2)),
             r"module\[2\]: expected Linear, got Sequential",
         ),
-        "sigmoid": (lambda: sequential(2, 4, 2, name="Sigmoid"), r"module\[1\]: .*, got Sigmoid"),
+        "mish": (lambda: sequential(2, 4, 2, name="Mish"), r"module\[1\]: .*, got Mish"),
         "elu 2": (lambda: sequential(2, 4, 2, name="ELU", alpha=2.0), r"\[1\]: expected ELU of alpha 1"),
         "softplus 2": (lambda: sequential(2, 4, 2, name="Softplus", beta=2.0), r"Softplus of beta 1"),
         "softplus 5": (lambda: sequential(2, 4, 2, name="Softplus", threshold=5), r"of threshold 20"),

@@ -8,8 +8,8 @@ from seqgap.kernels._core.vecmath import expm1_negative, gelu, sigmoid, softplus
 from seqgap.kernels._nets.contexts import Sums, gate, weigh
 from seqgap.kernels._nets.dense import address, product, read, write
 
-ACTIVATIONS = ("relu", "tanh", "elu", "silu", "leaky_relu", "gelu", "selu", "softplus")
-_RELU, _TANH, _ELU, _SILU, _LEAKY_RELU, _GELU, _SELU = range(7)
+ACTIVATIONS = ("relu", "tanh", "elu", "silu", "leaky_relu", "gelu", "selu", "softplus", "sigmoid")
+_RELU, _TANH, _ELU, _SILU, _LEAKY_RELU, _GELU, _SELU, _SOFTPLUS = range(8)
 LEAK = 0.01  # slope of leaky_relu below 0
 # Klambauer et al., "Self-normalizing neural networks" (2017), equation 2.
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
@@ -84,8 +84,10 @@ def activate(code: Any, start: Any, result: Any, count: Any) -> None:
         elif code == _SELU:
             bent = expm1_negative(x) * number(start, _SELU_SCALE * _SELU_ALPHA)
             y = select(x > zero, x * number(start, _SELU_SCALE), bent)
-        else:
+        elif code == _SOFTPLUS:
             y = select(x > number(start, SOFTPLUS_LIMIT), x, softplus(x))
+        else:
+            y = sigmoid(x)
         write(result, at, y)
 
 

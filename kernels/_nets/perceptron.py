@@ -32,7 +32,8 @@ class Perceptron(NamedTuple):
     h_1 = a(W_1 (x, e(t), c) + b_1), h_k = a(W_k h_{k-1} + b_k), f = W h_K + b. The embedding e(t) is, by its
     name: none, nothing; time, t itself; waves, sin(w_j t) for all j and then cos(w_j t), w the frequencies
     (Vaswani et al., 2017, section 3.5, or random Fourier features). activation: relu, tanh, elu, silu,
-    leaky_relu (0.01 u below 0), gelu (u / 2 (1 + erf(u / sqrt(2)))), selu, or softplus (u itself above 20).
+    leaky_relu (0.01 u below 0), gelu (u / 2 (1 + erf(u / sqrt(2)))), selu, softplus (u itself
+    above 20) or sigmoid.
     """
 
     weight_in: Array  # (H, D + E + C): columns of x, of the embedding, of the context

@@ -12,9 +12,10 @@ from seqgap.kernels.interop.affine import Affine, dtype_of, merged, undone
 from seqgap.kernels.interop.embedding import Embedding
 from seqgap.kernels.interop.layers import Layer, flow_of
 from seqgap.kernels.interop.nflows_affine import AFFINE, affine_layer
-from seqgap.kernels.interop.nflows_nets import by_feature, context_map, divided, perceptron, shift_first
+from seqgap.kernels.interop.nflows_nets import by_feature, context_map, divided, mlp, perceptron, shift_first
 from seqgap.kernels.interop.nflows_scales import scale_of
-from seqgap.kernels.interop.parts import TORCH, Parts, array, positive, refuse
+from seqgap.kernels.interop.nflows_splines import bound_of, constant_spline
+from seqgap.kernels.interop.parts import TORCH, Parts, array, refuse
 
 _FLOOR = 1e-3
 _MADE = ("MaskedAffineAutoregressiveTransform", "MaskedPiecewiseRationalQuadraticAutoregressiveTransform")
@@ -37,6 +38,7 @@ _PARTS = {
     "transforms.coupling": _COUPLINGS,
     "transforms.normalization": ("BatchNorm", "ActNorm"),
     "transforms.made": ("MADE", "MaskedLinear", "MaskedResidualBlock", "MaskedFeedforwardBlock"),
+    "transforms.nonlinearities": ("PiecewiseRationalQuadraticCDF",),
     "nn.nets.resnet": ("ResidualNet", "ResidualBlock"),
 }
 _COPIES = ("nflows", "glasflow.nflows")  # glasflow's flows, and nessai's, are made of the second
@@ -48,11 +50,12 @@ def from_nflows(flow: Any, *, dtype: DTypeLike | None = None, check: bool = True
     nflows.flows.MaskedAutoregressiveFlow and SimpleRealNVP, and any Flow made of masked autoregressive and
     coupling transforms, affine, additive or rational-quadratic with linear tails, with the networks MADE and
     ResidualNet, with BatchNorm1d or without, and the activations relu, tanh, elu, silu, leaky_relu (slope
-    0.01) and gelu (exact), with a context or without, over a StandardNormal; with affine transforms between
-    them, and InverseTransforms of those: permutations, PointwiseAffineTransform, BatchNorm and ActNorm of a
-    trained flow, LULinear, QRLinear, SVDLinear, NaiveLinear, HouseholderSequence. Affine neighbours become
-    one step. BatchNorm1d becomes part of the weights, in float64; a residual network of B blocks with it
-    becomes B times as wide. Flows of glasflow and nessai count where they are made of the same parts.
+    0.01), gelu (exact), selu, softplus and sigmoid, with a context or without, over a StandardNormal; with
+    affine transforms between them, and InverseTransforms of those: permutations, PointwiseAffineTransform,
+    BatchNorm and ActNorm of a trained flow, LULinear, QRLinear, SVDLinear, NaiveLinear, HouseholderSequence.
+    Affine neighbours become one step. BatchNorm1d becomes part of the weights, in float64; a residual network
+    of B blocks with it becomes B times as wide. Flows of glasflow and nessai count where they are made of the
+    same parts, or of nessai's MLP.
     log_prob and forward equal nflows' log_prob and _transform.inverse to rounding. Parts are known by their
     classes; subclasses count where they override nothing but how they are made and shown.
 
@@ -70,7 +73,7 @@ def from_nflows(flow: Any, *, dtype: DTypeLike | None = None, check: bool = True
         f"torch.nn.modules.{name}" for name in ("linear.Identity", "dropout.Dropout", "batchnorm.BatchNorm1d")
     )
     sbi = "sbi.neural_nets.net_builders.flow.ContextSplineMap"
-    parts = Parts(*_FLOWS, *own, *torch, *TORCH, sbi)
+    parts = Parts(*_FLOWS, *own, *torch, *TORCH, sbi, "nessai.flows.nets.MLP")
     if not parts.has(flow, "Flow", "NFlow"):
         raise TypeError(f"flow: expected an nflows Flow, got {type(flow).__name__}")
     parts.name("flow", flow, "Flow", "NFlow")
@@ -90,7 +93,7 @@ def _evaluate(flow: Any, x: Any, context: Any) -> tuple[Any, Any]:
 def _read(parts: Parts, flow: Any) -> Flow:
     dim = _dim(parts, flow._distribution)
     named = parts.leaves("flow._transform", flow._transform, "CompositeTransform", "_transforms")
-    layers = [_layer(parts, path, transform, dim) for path, transform in named]
+    layers = [layer for path, transform in named for layer in _layers(parts, path, transform, dim)]
     loaded = flow_of(layers, dim, dtype_of(flow))
     if hasattr(flow, "_embedding_net") and not loaded.context_dim:  # glasflow's and nessai's own have none
         parts.name("flow._embedding_net", flow._embedding_net, "Identity")
@@ -110,36 +113,27 @@ def _dim(parts: Parts, normal: Any) -> int:
     return dim
 
 
-def _layer(parts: Parts, path: str, transform: Any, dim: int) -> Layer | Affine:
+def _layers(parts: Parts, path: str, transform: Any, dim: int) -> list[Layer | Affine]:
     name = parts.name(path, transform, *_MADE, *_COUPLINGS, "InverseTransform", *AFFINE)
     if name in AFFINE:
-        return affine_layer(parts, path, transform, dim)
+        return [affine_layer(parts, path, transform, dim)]
     if name == "InverseTransform":
-        return _inverse(parts, f"{path}._transform", transform._transform, dim)
+        return [_inverse(parts, f"{path}._transform", transform._transform, dim)]
     if getattr(transform, "features", dim) != dim:
         refuse(f"{path}.features", dim, transform.features)
-    bound = _bound(path, transform) if "Piecewise" in name else None
+    bound = bound_of(path, transform, transform.num_bins) if "Piecewise" in name else None
     if name in _MADE:
-        return _autoregressive(parts, path, transform, dim, bound)
-    return _coupling(parts, path, transform, dim, bound)
+        return [_autoregressive(parts, path, transform, dim, bound)]
+    layer = _coupling(parts, path, transform, dim, bound)
+    if transform.unconditional_transform is None:
+        return [layer]
+    return [layer, constant_spline(parts, f"{path}.unconditional_transform", transform, layer)]
 
 
 def _inverse(parts: Parts, path: str, transform: Any, dim: int) -> Affine:
     """The inverse of affine transforms."""
     named = parts.leaves(path, transform, "CompositeTransform", "_transforms")
     return undone(merged([affine_layer(parts, place, inner, dim) for place, inner in named]))
-
-
-def _bound(path: str, transform: Any) -> float:
-    """The bound of a spline, whose other numbers are nflows' defaults."""
-    if transform.tails != "linear":
-        refuse(path, "tails='linear'", f"tails={transform.tails!r}")
-    for name in ("min_bin_width", "min_bin_height", "min_derivative"):
-        if getattr(transform, name) != _FLOOR:
-            refuse(path, f"{name}={_FLOOR}", f"{name}={getattr(transform, name)}")
-    if transform.num_bins * _FLOOR > 1:
-        refuse(f"{path}.num_bins", f"at most {1 / _FLOOR:.0f}", transform.num_bins)
-    return positive(f"{path}.tail_bound", transform.tail_bound)
 
 
 def _autoregressive(parts: Parts, path: str, transform: Any, dim: int, bound: float | None) -> Layer:
@@ -158,8 +152,6 @@ def _autoregressive(parts: Parts, path: str, transform: Any, dim: int, bound: fl
 
 
 def _coupling(parts: Parts, path: str, transform: Any, dim: int, bound: float | None) -> Layer:
-    if transform.unconditional_transform is not None:
-        refuse(path, "no unconditional_transform", "one")
     sides = (transform.identity_features, transform.transform_features)
     kept, moved = (array(side).tolist() for side in sides)
     if sorted(kept + moved) != list(range(dim)):
@@ -175,10 +167,13 @@ def _coupling(parts: Parts, path: str, transform: Any, dim: int, bound: float | 
         return Layer(path, network, [], moved, "softplus", bound)
     if not kept or not moved:
         refuse(path, f"a mask that {'transforms' if kept else 'keeps'} a feature", "none")
-    parts.name(at, net, "ResidualNet")
+    name = parts.name(at, net, "ResidualNet", "MLP")
     additive = parts.has(transform, "AdditiveCouplingTransform")
     outputs = 3 * transform.num_bins - 1 if bound is not None else 2 - additive
-    network = perceptron(parts, at, net, "ResidualBlock", (len(kept), len(moved), outputs))
+    shape = len(kept), len(moved), outputs
+    network = (
+        mlp(parts, at, net, shape) if name == "MLP" else perceptron(parts, at, net, "ResidualBlock", shape)
+    )
     if bound is not None:
         if hasattr(net, "hidden_channels"):
             refuse(f"{at}.hidden_channels", "none", net.hidden_channels)

@@ -8,8 +8,8 @@ import numpy as np
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._nets.mlp import ACTIVATIONS
 from seqgap.kernels.interop.layers import Context, Network, of_context
-from seqgap.kernels.interop.normalisation import Diagonal, after, batch_norm, before
-from seqgap.kernels.interop.parts import Parts, array, dense, refuse
+from seqgap.kernels.interop.nflows_normalised import normalised, norms_of
+from seqgap.kernels.interop.parts import Parts, dense, refuse
 
 
 def perceptron(parts: Parts, path: str, net: Any, kind: str, shape: tuple[int, int, int]) -> Network:
@@ -22,17 +22,11 @@ def perceptron(parts: Parts, path: str, net: Any, kind: str, shape: tuple[int, i
     for i, block in enumerate(net.blocks):
         at = f"{path}.blocks[{i}]"
         linears |= _block(parts, at, block, kind)
-        norms += _norms(at, block, residual)
+        norms += norms_of(at, block, residual)
         activations[f"{at}.activation"] = block.activation
     linears[f"{path}.final_layer"] = net.final_layer
     gates = getattr(net, "context_features", None) or 0
-    columns, layers = shape[0] + gates, []
-    for at, linear in linears.items():
-        parts.name(at, linear, "MaskedLinear" if masked else "Linear")
-        layers.append(dense(at, linear, columns, masked))
-        columns = len(layers[-1][0])
-    if columns != shape[1] * shape[2]:
-        refuse(f"{path}.final_layer", f"{shape[1] * shape[2]} outputs", columns)
+    layers = _layers(parts, linears, (shape[0] + gates, shape[1] * shape[2]), masked)
     weights, biases, masks = (list(arrays) for arrays in zip(*layers, strict=True))
     bias_out = biases.pop().reshape(shape[1:])
     function = _activation(parts, activations, residual)
@@ -46,9 +40,39 @@ def perceptron(parts: Parts, path: str, net: Any, kind: str, shape: tuple[int, i
     )
     if all(norm is None for _, norm in norms):
         return network
-    if residual and context is not None:
-        refuse(path, "no batch normalisation in residual blocks with a context", "some")
-    return _normalised(parts, network, norms)
+    if residual and masked and context is not None:  # act(W c + b), which scales of units do not enter
+        refuse(path, "no batch normalisation in masked residual blocks with a context", "some")
+    return normalised(parts, network, norms)
+
+
+def _layers(parts: Parts, linears: dict[str, Any], sizes: tuple[int, int], masked: bool) -> list[Any]:
+    """Weight, bias and mask of linear layers one after another; sizes: inputs and outputs of all."""
+    columns, layers = sizes[0], []
+    for at, linear in linears.items():
+        parts.name(at, linear, "MaskedLinear" if masked else "Linear")
+        layers.append(dense(at, linear, columns, masked))
+        columns = len(layers[-1][0])
+    if columns != sizes[1]:
+        refuse(next(reversed(linears)), f"{sizes[1]} outputs", columns)
+    return layers
+
+
+def mlp(parts: Parts, path: str, net: Any, shape: tuple[int, int, int]) -> Network:
+    """nessai's perceptron, which takes no context."""
+    parts.name(path, net, "MLP")
+    if net._activate_output:
+        refuse(f"{path}._activate_output", False, net._activate_output)
+    for i, dropout in enumerate(net._dropout_layers):
+        parts.name(f"{path}._dropout_layers[{i}]", dropout, "Dropout")
+    hidden = {f"{path}._hidden_layers[{i}]": linear for i, linear in enumerate(net._hidden_layers)}
+    linears = {f"{path}._input_layer": net._input_layer, **hidden, f"{path}._output_layer": net._output_layer}
+    layers = _layers(parts, linears, (shape[0], shape[1] * shape[2]), masked=False)
+    weights, biases, _ = (list(arrays) for arrays in zip(*layers, strict=True))
+    bias_out, function = (
+        biases.pop().reshape(shape[1:]),
+        _function(parts, f"{path}._activation", net._activation),
+    )
+    return Network(weights[:-1], biases, weights[-1], bias_out, function, False)
 
 
 def _entries(parts: Parts, path: str, net: Any, masked: bool) -> list[tuple[Array, Array]]:
@@ -110,78 +134,6 @@ def _block(parts: Parts, path: str, block: Any, kind: str) -> dict[str, Any]:
     if len(block.linear_layers) != 2:
         refuse(f"{path}.linear_layers", "2 layers", len(block.linear_layers))
     return {f"{path}.linear_layers[{i}]": linear for i, linear in enumerate(block.linear_layers)}
-
-
-def _norms(path: str, block: Any, residual: bool) -> list[tuple[str, Any]]:
-    """What normalises the output of each hidden layer before the next one sees it; None: nothing."""
-    if not residual:
-        return [(f"{path}.batch_norm", block.batch_norm)]
-    norms = block.batch_norm_layers if block.use_batch_norm else (None, None)
-    if len(norms) != 2:
-        refuse(f"{path}.batch_norm_layers", "2 layers", len(norms))
-    return [(f"{path}.batch_norm_layers[{i}]", norm) for i, norm in enumerate(norms)]
-
-
-def _normalised(parts: Parts, network: Network, norms: list[tuple[str, Any]]) -> Network:
-    """The network with its batch normalisation as part of the linear layers."""
-    scales = [
-        _batch_norm(parts, at, norm, len(bias), bool(network.residual))
-        for (at, norm), bias in zip(norms, network.biases, strict=False)
-    ]
-    weights, biases = [*network.weights, network.weight_out], [*network.biases, network.bias_out.ravel()]
-    masks = network.masks or [np.ones_like(weight) for weight in weights]
-    if network.residual:
-        for k in range(1, len(scales), 2):
-            weights[k], biases[k] = after(weights[k], biases[k], scales[k])
-        weights, biases, masks = _copies(weights, biases, masks, scales[::2])
-    else:
-        for k, norm in enumerate(scales, 1):
-            weights[k], biases[k] = before(weights[k], biases[k], masks[k], norm)
-    bias_out = biases.pop().reshape(network.bias_out.shape)
-    own = network.masks and masks
-    return network._replace(
-        weights=weights[:-1], biases=biases, weight_out=weights[-1], bias_out=bias_out, masks=own
-    )
-
-
-def _batch_norm(parts: Parts, path: str, norm: Any, width: int, divides: bool) -> Diagonal:
-    if norm is None:
-        return Diagonal(np.ones(width), np.zeros(width))
-    parts.name(path, norm, "BatchNorm1d")
-    weight = None if norm.weight is None else array(norm.weight)
-    if divides and weight is not None and (weight == 0).any():
-        refuse(f"{path}.weight", "no zeros", "some")
-    return batch_norm(path, norm, weight, width)
-
-
-def _copies(
-    weights: list[Array], biases: list[Array], masks: list[Array], norms: list[Diagonal]
-) -> tuple[list[Array], list[Array], list[Array]]:
-    """What residual blocks add to, scaled for each of them: a copy of all units for a block.
-
-    The first layer makes the copies, block i reads copy i and adds to all, and the outputs read the last.
-    """
-    count = len(norms)
-
-    def reading(weight: Array, copy: int) -> Array:
-        return np.hstack([weight if i == copy else np.zeros_like(weight) for i in range(count)])
-
-    def wide(k: int, norm: Diagonal) -> None:
-        weights[k], biases[k] = after(np.tile(weights[k], (count, 1)), np.tile(biases[k], count), norm)
-
-    scale = np.concatenate([norm.scale for norm in norms])
-    wide(0, Diagonal(scale, np.concatenate([norm.shift for norm in norms])))
-    for i in range(count):
-        weights[2 * i + 1] = reading(weights[2 * i + 1], i)
-        wide(2 * i + 1, Diagonal(np.ones_like(scale), np.zeros_like(scale)))
-        weights[2 * i + 2] = reading(weights[2 * i + 2], 0)
-        wide(2 * i + 2, Diagonal(scale, np.zeros_like(scale)))
-    last = norms[-1]
-    undone = Diagonal(1 / last.scale, -last.shift / last.scale)
-    weight_out, biases[-1] = before(weights[-1], biases[-1], masks[-1], undone)
-    weights[-1] = reading(weight_out, count - 1)
-    inner = [np.tile(mask, (count, count)) for mask in masks[1:-1]]
-    return weights, biases, [np.tile(masks[0], (count, 1)), *inner, np.tile(masks[-1], (1, count))]
 
 
 def _activation(parts: Parts, functions: dict[str, Any], residual: bool) -> str:

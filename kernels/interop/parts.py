@@ -20,6 +20,7 @@ _ACTIVATIONS = {
     "GELU": "gelu",
     "SELU": "selu",
     "Softplus": "softplus",
+    "Sigmoid": "sigmoid",
 }
 _OPTIONS = {
     "alpha": 1.0,

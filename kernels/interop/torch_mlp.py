@@ -53,9 +53,9 @@ def from_torch_mlp(
 
     torch.nn.Sequential of Linear layers, with or without bias, in turns with one activation, a Linear layer
     first and last, and torchcfm's MLP. 1 to 4 hidden layers of any widths: narrower ones are filled up with
-    units that nothing reads. ReLU, Tanh, ELU, SiLU, LeakyReLU (slope 0.01), GELU (exact), SELU or Softplus
-    with PyTorch's defaults. Parts are known by their classes; subclasses count where they override nothing
-    but how they are made and shown; parametrizations are evaluated.
+    units that nothing reads. ReLU, Tanh, ELU, SiLU, LeakyReLU (slope 0.01), GELU (exact), SELU, Softplus or
+    Sigmoid with PyTorch's defaults. Parts are known by their classes; subclasses count where they override
+    nothing but how they are made and shown; parametrizations are evaluated.
 
     The network has D outputs; its inputs are, in this order, x (D), the embedding of the time, and `context`
     more that stay the same in all steps. embedding: none; time, t itself; waves, sin(w_j t) for all j, then

@@ -48,13 +48,13 @@ def from_zuko(flow: Any, *, dtype: DTypeLike | None = None, check: bool = True) 
 
     zuko.flows.MAF, NSF, NICE and RealNVP, and any zuko Flow made of MaskedAutoregressiveTransform (any order
     or adjacency), GeneralCouplingTransform and ElementWiseTransform with MonotonicAffineTransform or
-    MonotonicRQSTransform (slope 1e-3), any hidden layers, ReLU, Tanh, ELU, SiLU, LeakyReLU (slope 0.01) or
-    GELU (exact), residual or not, with a context or without, without normalize, over a standard normal base;
-    with affine transforms between them, and LazyInverses of those: UnconditionalTransforms of
-    AffineTransform, PermutationTransform, RotationTransform, LULinearTransform and their like. Affine
-    neighbours become one step. SoftclipTransform, and sbi's logit of a box, are steps of their own. log_prob
-    and forward equal zuko's log_prob and transform.inv to rounding. Parts are known by their classes;
-    subclasses count where they override nothing but how they are made and shown.
+    MonotonicRQSTransform (slope 1e-3), any hidden layers, ReLU, Tanh, ELU, SiLU, LeakyReLU (slope 0.01), GELU
+    (exact), SELU, Softplus or Sigmoid, residual or not, with a context or without, without normalize, over a
+    standard normal base; with affine transforms between them, and LazyInverses of those:
+    UnconditionalTransforms of AffineTransform, PermutationTransform, RotationTransform, LULinearTransform and
+    their like. Affine neighbours become one step. SoftclipTransform, and sbi's logit of a box, are steps of
+    their own. log_prob and forward equal zuko's log_prob and transform.inv to rounding. Parts are known by
+    their classes; subclasses count where they override nothing but how they are made and shown.
 
     dtype: float32 or float64, which the parameters are converted to first; None: as they are. check: compare
     z and log_prob with those of zuko, of a copy in float64, at 192 points: the flow is refused where they
