@@ -613,7 +613,7 @@ def test_what_no_look_at_the_parts_can_see_is_refused_by_its_difference(
 @pytest.mark.parametrize("library", ["zuko", "nflows"])
 def test_loading_leaves_the_flow_the_generator_and_the_gradients_alone(library: str) -> None:
     torch = libraries()[0]
-    flow = zuko_flows(3)["NSF"] if library == "zuko" else nflows_flows(3)["NSF"]
+    flow = zuko_flows(3)["NSF"] if library == "zuko" else nflows_flows(3)["NSF coupling"]
     load = from_zuko if library == "zuko" else from_nflows
     flow.train()
     weights = {name: value.clone() for name, value in flow.state_dict().items()}

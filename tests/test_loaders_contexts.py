@@ -170,7 +170,7 @@ def test_embedding_nets_stay_in_pytorch() -> None:
 def test_what_is_refused() -> None:
     _, zuko, _, t = libraries()
     affine = t.MaskedAffineAutoregressiveTransform
-    normalised = nflow(3, affine(3, 9, context_features=2, use_batch_norm=True))
+    normalised = nflow(3, affine(3, 9, context_features=2, use_batch_norm=True)).eval()
     with pytest.raises(
         ValueError, match="expected no batch normalisation in masked residual blocks with a context"
     ):

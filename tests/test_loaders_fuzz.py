@@ -145,7 +145,7 @@ def nflows_flow(rng: Random) -> Any:
 
 
 def shaken(rng: Random, flow: Any) -> Any:
-    """Away from how it was initialised, at times steeply; some in float64, some in training."""
+    """Away from how it was initialised, at times steeply; some in float64."""
     torch = libraries()[0]
     factor = chosen(rng, 1.0, 1.0, 1.5, 3.0)
     with torch.no_grad():
@@ -159,7 +159,7 @@ def shaken(rng: Random, flow: Any) -> Any:
                 buffer.normal_()
             elif buffer_name.endswith("initialized"):
                 buffer.fill_(True)
-    flow.train(bool(chosen(rng, True, False)))
+    flow.eval()
     return flow.double() if rng.random() < 0.5 else flow
 
 

@@ -143,18 +143,19 @@ def nflows_flows(dim: int) -> dict[str, Any]:
 
 
 def begun(flow: Any) -> Any:
-    """With statistics of a first batch in its BatchNorm and ActNorm, which it starts without."""
+    """In evaluation, with statistics of a first batch in its BatchNorm and ActNorm, which start without."""
     for module in flow.modules():
         if hasattr(module, "unconstrained_weight"):
             module.running_var.uniform_(0.5, 2)
             module.running_mean.normal_()
         if hasattr(module, "initialized"):
             module.initialized.fill_(True)
+    flow.eval()
     return flow
 
 
 def moved(flow: Any, size: float = 0.3) -> Any:
-    """Parameters away from where they start."""
+    """Parameters away from where they start, as `begun`."""
     torch = libraries()[0]
     with torch.no_grad():
         for parameter in flow.parameters():
