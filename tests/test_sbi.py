@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from assembly import libraries
 from bits import assert_same_bits
 from builders import MODELS, data, doubled, estimator, sbi_libraries
 from seqgap import Flow
@@ -208,3 +209,18 @@ def test_what_is_not_loaded() -> None:
     for model in ("mdn", "made"):
         with pytest.raises((TypeError, ValueError), match="expected"):
             from_sbi(estimator(model, 2, 3))
+
+
+def test_flows_of_equal_shapes_compile_nothing_more() -> None:
+    """A catalogue's, or one that is trained again: the machine code of the first serves all."""
+    x, theta = observations(4), np.ones((3, 2), np.float32)
+
+    def use() -> None:
+        loaded = from_sbi(estimator("maf", 2, 3))
+        loaded.sample_batched((20,), x, seed=1)
+        loaded.log_prob(theta, x[0])
+
+    use()
+    before = len(list(libraries()))
+    use()
+    assert len(list(libraries())) == before
