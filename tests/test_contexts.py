@@ -241,7 +241,20 @@ def test_one_bad_context_costs_its_own_tries(monkeypatch: pytest.MonkeyPatch) ->
 
 PARAMS = example("maf", "added", 3, np.float64)[1]
 FLOW, PLAIN = Flow(PARAMS), Flow(maf.random_params(3, 1, width=4))
-X, C = np.zeros((4, 3)), np.zeros((4, 3))
+X, C, WRITTEN = np.zeros((4, 3)), np.zeros((4, 3)), np.zeros((4, 3))
+SINGLE = example("maf", "added", 3, np.float32)[0]
+LARGE = [1e300, 0, 0]  # it does not fit float32
+MIXED = PARAMS._replace(
+    degrees=np.ascontiguousarray(PARAMS.degrees[..., ::-1])
+)  # units that are sorted first
+
+
+def doubled(field: str, axis: int) -> Any:
+    """MIXED with twice as many of a field."""
+    value = getattr(MIXED, field)
+    return MIXED._replace(**{field: np.concatenate([value, value], axis)})
+
+
 WRONG: list[tuple[type[Exception], str, Callable[[], Any]]] = [
     (ValueError, r"context: expected shape \(3,\) or \(B, 3\), got None", lambda: FLOW.log_prob(X)),
     (ValueError, r"context: expected shape \(3,\) or \(B, 3\), got None", lambda: FLOW.sample(3, 1)),
@@ -278,6 +291,24 @@ WRONG: list[tuple[type[Exception], str, Callable[[], Any]]] = [
      lambda: Flow(PARAMS._replace(bias_context=PARAMS.bias_context[:1]))),
     (ValueError, r"params\[0\]: params.weight_context: expected None",
      lambda: Flow(PARAMS._replace(context=None))),
+    (ValueError, "context: expected a regular array", lambda: FLOW.forward(X, context=[[1, 2, 3], [1]])),
+    (ValueError, "context: expected a regular array", lambda: FLOW.condition([[1, 2, 3], [1]])),
+    (ValueError, "context: expected finite values", lambda: SINGLE.sample(3, 1, context=LARGE)),
+    (ValueError, "context: expected finite values", lambda: SINGLE.condition(LARGE)),
+    (ValueError, "context: expected finite values",
+     lambda: FLOW.condition(LARGE).log_prob(X.astype(np.float32))),
+    (ValueError, "out: expected no overlap with context", lambda: FLOW.forward(X, context=C, out=C)),
+    (ValueError, "out: expected no overlap with index",
+     lambda: FLOW.forward(X, context=C, index=WRITTEN.view(np.int64)[:, 0], out=WRITTEN)),
+    (ValueError, "out: expected no overlap with context",
+     lambda: FLOW.sample(1, 1, context=C, out=C.reshape(4, 1, 3))),
+    (ValueError, r"params\[0\]: params.weight_in: expected shape", lambda: Flow(doubled("weight_in", 1))),
+    (ValueError, r"params\[0\]: params.weight_out: expected shape", lambda: Flow(doubled("weight_out", 3))),
+    (ValueError, r"params\[0\]: params.weight_context: expected shape",
+     lambda: Flow(doubled("weight_context", 2))),
+    (ValueError, r"params\[0\]: params.bias_context: expected shape",
+     lambda: Flow(MIXED._replace(bias_context=MIXED.bias_context[..., :1]))),
+    (TypeError, r"params\[0\]: params.context: expected one of", lambda: Flow(MIXED._replace(context=["x"]))),
 ]  # fmt: skip
 
 

@@ -252,9 +252,14 @@ def output(out: Any, dtype: np.dtype[Any], shape: tuple[int, ...], **inputs: Any
         raise ValueError(f"out: expected shape {shape}, got {out.shape}")
     if not (out.flags.c_contiguous and out.flags.writeable):
         raise ValueError("out: expected a writeable C-contiguous array, got one that is not")
+    separate(out, **inputs)
+    return out
+
+
+def separate(out: Array, **inputs: Any) -> None:
+    """Refuse an `out` that shares memory with inputs."""
     for name, value in inputs.items():
         _refuse_overlap(out, name, value)
-    return out
 
 
 def _refuse_overlap(out: Array, name: str, value: Any) -> None:

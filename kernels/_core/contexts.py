@@ -66,12 +66,15 @@ def checked(value: Any, columns: int, dtype: np.dtype[Any]) -> Array:
     """`value`, (C,) or (B, C), as (B, C)."""
     if value is None:
         raise ValueError(f"context: expected shape ({columns},) or (B, {columns}), got None")
-    array = check.floats("context", value, 2 if np.ndim(value) != 1 else 1)
+    value = check.asarray("context", value)
+    array = check.floats("context", value, 2 if value.ndim != 1 else 1)
     if array.shape[-1] != columns:
         expected = f"{columns} columns, the contexts that the flow was made for"
         raise ValueError(f"context: expected {expected}, got shape {array.shape}")
-    check.finite("context", array)
-    return check.own(np.array(array.reshape(-1, columns), dtype=dtype, order="C", copy=None))
+    with np.errstate(over="ignore"):  # a number too large for the dtype is refused below
+        rows = np.array(array.reshape(-1, columns), dtype=dtype, order="C", copy=None)
+    check.finite("context", rows)
+    return check.own(rows)
 
 
 def transform(

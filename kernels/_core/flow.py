@@ -93,9 +93,9 @@ class Flow:
         ValueError for a context that does not fit.
         """
         self._refuse_plain(context)
+        value = contexts.checked(context, self.context_dim, check.real_dtype("context", context))
         if np.ndim(context) != 1:
             raise ValueError(f"context: expected shape ({self.context_dim},), got {np.shape(context)}")
-        value = contexts.checked(context, self.context_dim, check.real_dtype("context", context))
         flow = Flow.__new__(Flow)  # copy.copy would check all Params again
         vars(flow).update(vars(self))
         flow._whole, flow.context_dim, flow._known = (self, value[0].copy()), 0, {}
@@ -142,6 +142,8 @@ class Flow:
         log_det = np.empty(len(source), source.dtype)
         if self.context_dim or context[0] is not None or context[1] is not None:
             own = self._contexts(context, source)
+            if out is not None:
+                check.separate(out, context=context[0], index=context[1])
             contexts.transform(steps, own, source, target, log_det, check.threads(threads))
         elif threads == 1 and len(steps) == 1:  # the shortest way: for one row most of the time is the call
             steps[0](source, target, log_det)
@@ -193,7 +195,7 @@ class Flow:
             draw(steps, x, key, row, threads)
             return x
         values, noise = self._streams(context, first_context, key, row)
-        x = check.output(out, self.dtype, (*_batch_shape(context), n, self.dim))
+        x = check.output(out, self.dtype, (*_batch_shape(context), n, self.dim), context=context)
         contexts.draw(steps, Contexts(values, None, max(1, n)), x.reshape(-1, self.dim), noise, threads)
         return as_passed(context, x)
 
@@ -239,7 +241,8 @@ class Flow:
             values, noise = self._streams(context, first_context, key, np.int64(0))
         steps = self._directions(self.dtype, None).forward
         x, tries = draw_within(steps, values, rows, noise, within, check.threads(threads))
-        return x.reshape(-1, len(rows), self.dim), tries.reshape(-1, len(rows))
+        many = 1 if values is None else len(values)
+        return x.reshape(many, len(rows), self.dim), tries.reshape(many, len(rows))
 
     def forgetting(self, z: ArrayLike, *, threads: int = 1) -> Any:
         """What the blocks of one series take, z (1, D): a `Forgetting`, whose fields its docstring explains.
@@ -274,7 +277,8 @@ class Flow:
     def _bound(self, dtype: np.dtype[Any], strategy: str | None) -> Directions:
         if self._whole is not None:
             whole, context = self._whole
-            return Directions(*contexts.folded(whole._directions(dtype, strategy), context.astype(dtype)))
+            (own,) = contexts.checked(context, len(context), dtype)
+            return Directions(*contexts.folded(whole._directions(dtype, strategy), own))
         parts = [self._part(index, dtype, strategy) for index in range(len(self.params))]
         forward = [step for part in parts for step in part.forward]
         inverse = [step for part in reversed(parts) for step in part.inverse]

@@ -17,7 +17,7 @@ from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.jit import jit_exact
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.seeds import Seed
-from seqgap.kernels._nets.contexts import entries_of
+from seqgap.kernels._nets.contexts import WAYS, entries_of
 from seqgap.kernels._nets.mlp import ACTIVATIONS, RESIDUALS
 
 # weight_in, weight_hidden, weight_out, bias_hidden, bias_out
@@ -53,8 +53,11 @@ def masked_network(
     params: Any, dtype: np.dtype[Any], layers: int, columns: int, features: int, outputs: int
 ) -> tuple[Any, ...]:
     """As `network`, for Params with degrees in any order."""
-    ascending = sorted_units(params._replace(degrees=degrees_of(params, layers, columns)))
-    return network(ascending, ascending.degrees, dtype, columns, features, outputs)
+    own = params._replace(degrees=degrees_of(params, layers, columns))
+    if not _ascend(own.degrees):
+        network(own, own.degrees, dtype, columns, features, outputs)  # before units change places: shapes
+        own = sorted_units(own)
+    return network(own, own.degrees, dtype, columns, features, outputs)
 
 
 def sizes(params: Any, layers: int) -> tuple[int, ...]:
@@ -195,8 +198,13 @@ def sorted_units(params: Any) -> Any:
 
 def _sorted_entries(params: Any, order: Array) -> Any:
     """With the units of each hidden layer in an order in what contexts bring to it."""
-    places = entries_of(params.context, order.shape[1])
-    own = order[:, places]
-    weight = np.take_along_axis(np.asarray(params.weight_context), own[..., None], axis=2)
-    bias = np.take_along_axis(np.asarray(params.bias_context), own, axis=2)
+    check.choice("params.context", params.context, WAYS)
+    own = order[:, entries_of(params.context, order.shape[1])]
+    columns = check.shape("params.weight_context", params.weight_context, 4)[3]
+    weight, bias = np.asarray(params.weight_context), np.asarray(params.bias_context)
+    for name, array, shape in (("weight", weight, (*own.shape, columns)), ("bias", bias, own.shape)):
+        if array.shape != shape:
+            raise ValueError(f"params.{name}_context: expected shape {shape}, got {array.shape}")
+    weight = np.take_along_axis(weight, own[..., None], axis=2)
+    bias = np.take_along_axis(bias, own, axis=2)
     return params._replace(weight_context=weight, bias_context=bias)
