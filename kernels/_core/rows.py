@@ -237,7 +237,7 @@ def _draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64) 
         return
     for lo, hi, latent in _chunks(len(x), z):
         normal_rows(0, hi - lo, latent, first_row + lo, key, _STREAM)
-        _run(steps, latent, x[lo:hi], log_det)
+        _run(steps, latent, x[lo:hi], log_det[: hi - lo])
 
 
 def _run(steps: Sequence[Step], source: Array, target: Array, log_det: Array) -> None:
