@@ -27,17 +27,19 @@ class Perceptron(NamedTuple):
 
     def at(self, x: Vector, t: float, context: Vector) -> Vector:
         """f(x, t, c)."""
-        units = [*x, *self._embedded(t), *context]
+        units = [*x, *self.embedded(t), *context]
         for weight, bias in zip([self.weight_in, *self.weight_hidden], self.bias_hidden, strict=True):
-            units = [ACTIVATIONS[self.activation](sum_) for sum_ in _affine(weight, units, bias)]
-        return _affine(self.weight_out, units, self.bias_out)
+            units = [ACTIVATIONS[self.activation](sum_) for sum_ in affine(weight, units, bias)]
+        return affine(self.weight_out, units, self.bias_out)
 
-    def _embedded(self, t: float) -> Vector:
+    def embedded(self, t: float) -> Vector:
+        """e(t)."""
         waves = [math.sin(w * t) for w in self.frequencies] + [math.cos(w * t) for w in self.frequencies]
         return {"none": [], "time": [t], "waves": waves}[self.embedding]
 
 
-def _affine(weight: Matrix, units: Vector, bias: Vector) -> Vector:
+def affine(weight: Matrix, units: Vector, bias: Vector) -> Vector:
+    """W u + b."""
     return [
         b + sum(w * u for w, u in zip(row, units, strict=True)) for row, b in zip(weight, bias, strict=True)
     ]
