@@ -62,7 +62,7 @@ def update(step: Any, limit: Any, count: Any, state: Any, slope: Any, noise: Any
 
 
 @jit_exact
-def _add(factor: Any, count: Any, source: Any, base: Any, target: Any) -> None:
+def add(factor: Any, count: Any, source: Any, base: Any, target: Any) -> None:
     """target = base + factor source."""
     isolate()
     for at in range(0, count, lanes(target)):
@@ -88,14 +88,14 @@ def _slope(evaluate: Any) -> Any:
             for j in range(i):
                 part = table.stages[i, j]
                 if part != 0:
-                    _add(push * part, count, moved(work.slopes, j * count), base, work.stage)
+                    add(push * part, count, moved(work.slopes, j * count), base, work.stage)
                     base = work.stage
             target = moved(work.slopes, i * count)
             evaluate(field, t * stages + i, base, target, work.space, pitch)
         if stages > 1:
             _scale(table.weights[0], count, work.slopes)
         for i in range(1, stages):
-            _add(table.weights[i], count, moved(work.slopes, i * count), work.slopes, work.slopes)
+            add(table.weights[i], count, moved(work.slopes, i * count), work.slopes, work.slopes)
 
     return slope
 

@@ -12,7 +12,7 @@ ACTIVATIONS = ("relu", "tanh", "elu", "silu", "leaky_relu", "gelu", "selu", "sof
 _RELU, _TANH, _ELU, _SILU, _LEAKY_RELU, _GELU, _SELU, _SOFTPLUS = range(8)
 LEAK = 0.01  # slope of leaky_relu below 0
 # Klambauer et al., "Self-normalizing neural networks" (2017), equation 2.
-_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 RESIDUALS = (False, True, "direct")
 _DIRECT = 2
 SOFTPLUS_LIMIT = 20.0  # from which on softplus is its argument, as in PyTorch
@@ -82,8 +82,8 @@ def activate(code: Any, start: Any, result: Any, count: Any) -> None:
         elif code == _GELU:
             y = gelu(x)
         elif code == _SELU:
-            bent = expm1_negative(x) * number(start, _SELU_SCALE * _SELU_ALPHA)
-            y = select(x > zero, x * number(start, _SELU_SCALE), bent)
+            bent = expm1_negative(x) * number(start, SELU_SCALE * SELU_ALPHA)
+            y = select(x > zero, x * number(start, SELU_SCALE), bent)
         elif code == _SOFTPLUS:
             y = select(x > number(start, SOFTPLUS_LIMIT), x, softplus(x))
         else:
