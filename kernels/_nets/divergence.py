@@ -61,11 +61,13 @@ def _contract(rows: Any, pitch: Any, left: Any, right: Any, result: Any) -> None
 
 
 @jit_exact
-def _first_tangent(weight: Any, dim: Any, d: Any, units: Any, slopes: Any, pitch: Any, tangent: Any) -> None:
+def _first_tangent(
+    weight: Any, inputs: Any, d: Any, units: Any, slopes: Any, pitch: Any, tangent: Any
+) -> None:
     """tangent[h] = weight[h, d] slopes[h]."""
     isolate()
     for h in range(units):
-        factor = spread(weight, h * dim + d)
+        factor = spread(weight, h * inputs + d)
         for at in range(h * pitch, (h + 1) * pitch, lanes(tangent)):
             write(tangent, at, factor * read(slopes, at))
 
@@ -73,14 +75,14 @@ def _first_tangent(weight: Any, dim: Any, d: Any, units: Any, slopes: Any, pitch
 @jit_inline
 def _by_tangents(net: Any, form: Any, slopes: Any, space: Any, result: Any, pitch: Any) -> None:
     """The sum over features of the tangent of each, D passes through the hidden layers."""
-    (width, dim), depth = net.weight_in.shape, net.weight_hidden.shape[0]
+    (width, inputs), depth = net.weight_in.shape, net.weight_hidden.shape[0]
     size, seen = width * pitch, address(net.seen, net.seen.shape[1])
     zeros, lines = address(form.zeros, 0), address(net.weight_out, 0)
     for at in range(0, pitch, lanes(result)):
         write(result, at, filled(net.weight_in, number(net.weight_in, 0)))
-    for d in range(dim):
+    for d in range(net.weight_out.shape[0]):
         before, after = space, moved(space, size)
-        _first_tangent(address(net.weight_in, 0), dim, d, width, slopes, pitch, before)
+        _first_tangent(address(net.weight_in, 0), inputs, d, width, slopes, pitch, before)
         for k in range(depth):
             weight = moved(address(net.weight_hidden, 0), k * width * width)
             product(weight, width, zeros, seen, before, after, pitch, width)
@@ -93,12 +95,15 @@ def _by_tangents(net: Any, form: Any, slopes: Any, space: Any, result: Any, pitc
 def on_tile_with_divergence(
     net: Any, form: Any, at: Any, source: Any, result: Any, space: Any, divergence: Any, pitch: Any
 ) -> None:
-    """f of evaluation `at` of the states of a tile (D, pitch), and tr df/dz of each."""
-    (width, dim), depth, code = net.weight_in.shape, net.weight_hidden.shape[0], net.activation
+    """f of evaluation `at` of the states of a tile, and tr df/dz of each.
+
+    The tile has the D numbers of the states, and what else of the inputs differs from row to row.
+    """
+    (width, inputs), depth, code = net.weight_in.shape, net.weight_hidden.shape[0], net.activation
     size, units, seen = width * pitch, net.bias_in.shape[1], address(net.seen, net.seen.shape[1])
     before, after, slopes = space, moved(space, size), moved(space, 4 * size)
-    bias = address(net.bias_in, at * units)
-    product(address(net.weight_in, 0), dim, bias, address(net.seen, 0), source, before, pitch, width)
+    outputs, bias = net.weight_out.shape[0], address(net.bias_in, at * units)
+    product(address(net.weight_in, 0), inputs, bias, address(net.seen, 0), source, before, pitch, width)
     activate_with_slope(code, before, slopes, size)
     for k in range(depth):
         weight = moved(address(net.weight_hidden, 0), k * width * width)
@@ -107,7 +112,7 @@ def on_tile_with_divergence(
         )
         activate_with_slope(code, after, moved(slopes, (k + 1) * size), size)
         before, after = after, before
-    product(address(net.weight_out, 0), width, address(net.bias_out, 0), seen, before, result, pitch, dim)
+    product(address(net.weight_out, 0), width, address(net.bias_out, 0), seen, before, result, pitch, outputs)
     zeros, spare = address(form.zeros, 0), moved(space, 2 * size)
     if depth == 0:
         product(address(form.matrix, 0), width, zeros, seen, slopes, divergence, pitch, 1)

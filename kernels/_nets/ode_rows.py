@@ -49,24 +49,20 @@ def _step(t: Any, grid: Any, net: Any, form: Any, work: Any) -> None:
         add(grid.width * grid.weights[i], size, moved(slopes, i * size), state, state)
 
 
-def _fixed(direction: int) -> Any:
-    """Latent to data, or back: the first or the second of the arrays."""
-
-    @jit_inline
-    def workspace(arrays: Any, pitch: Any, source: Any) -> Any:
-        grid, net, _ = arrays[direction]
-        dim, stages = source.shape[1], grid.weights.shape[0]
-        room = (1 + stages) * dim * pitch + divergence_space(net, pitch)
-        tall = scratch(dim + lanes(source), pitch, source)
-        return Work(tall, scratch(1, room, source), scratch(2, pitch, source))
-
-    @jit_inline
-    def transform(work: Any, arrays: Any) -> None:
-        grid, net, form = arrays[direction]
-        for t in range(grid.steps):
-            _step(t, grid, net, form, work)
-
-    return tile_rows(transform, workspace)
+@jit_inline
+def _workspace(arrays: Any, pitch: Any, source: Any) -> Any:
+    grid, net, _ = arrays
+    dim, stages = source.shape[1], grid.weights.shape[0]
+    room = (1 + stages) * dim * pitch + divergence_space(net, pitch)
+    tall = scratch(dim + lanes(source), pitch, source)
+    return Work(tall, scratch(1, room, source), scratch(2, pitch, source))
 
 
-FIXED = _fixed(0), _fixed(1)
+@jit_inline
+def _transform(work: Any, arrays: Any) -> None:
+    grid, net, form = arrays
+    for t in range(grid.steps):
+        _step(t, grid, net, form, work)
+
+
+fixed_rows = tile_rows(_transform, _workspace)

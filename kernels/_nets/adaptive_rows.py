@@ -1,0 +1,329 @@
+"""The row kernel of dz/dt = f(z, t) in steps of Dormand and Prince, each row with its own.
+
+Rows lie side by side in the lanes of a tile, every lane with its time, its step and its acceptance. When a
+row ends, the next one of the batch enters its lane: so the work is the mean of what rows take, not the most,
+and what a row becomes depends on no other one. A row that enters takes its slope and its first step in one
+round of stages, in which its step is 0 (Hairer, Norsett and Wanner, "Solving ordinary differential equations
+I", 1993, section II.4). The error is that of z alone, so that a sample has the same z without its density.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._core.simd import (
+    filled,
+    fma,
+    lanes,
+    magnitude,
+    number,
+    scratch,
+    select,
+    square_root,
+)
+from seqgap.kernels._core.vecmath import exp, log, sincos_turns
+from seqgap.kernels._nets.blocks import piece
+from seqgap.kernels._nets.dense import address, entry, moved, put, read, write
+from seqgap.kernels._nets.divergence import divergence_space, on_tile_with_divergence
+
+_STAGES = 7
+_SAFETY, _LEAST, _MOST = 0.9, 0.2, 10.0
+_OWN = 7  # numbers of each lane
+_TIME, _STEP, _LOG_DET, _LAST, _ENTERS, _TRIAL, _AT = range(_OWN)
+
+
+class Solver(NamedTuple):
+    """How an equation is solved."""
+
+    nodes: Any  # (7,)
+    stages: Any  # (7, 7)
+    weights: Any  # (7,)
+    error: Any  # (7,), the weights less those of the fourth order
+    turns: Any  # (E / 2,): frequencies of the embedding over 2 pi
+    of_time: Any  # E
+    start: Any  # the time
+    end: Any
+    relative: Any  # tolerances
+    absolute: Any
+    most: Any  # steps of a row
+
+
+class Lanes(NamedTuple):
+    """Addresses of tiles."""
+
+    state: Any  # (D, pitch)
+    inputs: Any  # (D + E, pitch), those of f at a stage
+    slopes: Any  # (7, D, pitch)
+    traces: Any  # (7, pitch)
+    own: Any  # (7, pitch)
+    space: Any
+
+
+@jit_inline
+def _lanes(room: Any, dim: Any, solver: Any, pitch: Any) -> Lanes:
+    state = address(room, 0)
+    inputs = moved(state, dim * pitch)
+    slopes = moved(inputs, (dim + solver.of_time) * pitch)
+    traces = moved(slopes, _STAGES * dim * pitch)
+    own = moved(traces, _STAGES * pitch)
+    return Lanes(state, inputs, slopes, traces, own, moved(own, _OWN * pitch))
+
+
+@jit_exact
+def _embed(dim: Any, pitch: Any, solver: Any, times: Any, inputs: Any) -> None:
+    """The embedding of a time of each lane, behind the D numbers of its state."""
+    isolate()
+    count = solver.turns.shape[0]
+    if count == 0 and solver.of_time == 1:
+        for lane in range(pitch):
+            put(inputs, dim * pitch + lane, entry(times, lane))
+    for j in range(count):
+        for lane in range(pitch):
+            sine, cosine = sincos_turns(entry(times, lane) * solver.turns[j])
+            put(inputs, (dim + j) * pitch + lane, sine)
+            put(inputs, (dim + count + j) * pitch + lane, cosine)
+
+
+@jit_exact
+def _prepare(i: Any, dim: Any, pitch: Any, solver: Any, work: Any) -> None:
+    """The inputs of stage i; rows that enter have a step of 0, and at stage 2 their trial step."""
+    isolate()
+    zero = number(work.state, 0)
+    for at in range(0, pitch, lanes(work.state)):
+        step, enters = read(work.own, _STEP * pitch + at), read(work.own, _ENTERS * pitch + at) > zero
+        none = filled(solver.weights, zero)
+        factor = select(enters, read(work.own, _TRIAL * pitch + at), none) if i == 2 else none
+        for d in range(dim):
+            value = read(work.state, d * pitch + at)
+            for j in range(i):
+                part = solver.stages[i, j]
+                if part != 0:
+                    slope = read(work.slopes, (j * dim + d) * pitch + at)
+                    value = fma(step * filled(solver.stages, part), slope, value)
+            value = fma(factor, read(work.slopes, d * pitch + at), value)
+            write(work.inputs, d * pitch + at, value)
+        time = fma(step, filled(solver.nodes, solver.nodes[i]), read(work.own, _TIME * pitch + at)) + factor
+        write(work.own, _AT * pitch + at, time)
+    _embed(dim, pitch, solver, moved(work.own, _AT * pitch), work.inputs)
+
+
+@jit_inline
+def _allowed(solver: Any, size: Any, like: Any) -> Any:
+    return fma(number(like, solver.relative), size, number(like, solver.absolute))
+
+
+@jit_exact
+def _enter(dim: Any, pitch: Any, solver: Any, work: Any) -> None:
+    """Of rows that enter: their slope and its trace, and the trial step, .01 |z| / |f|."""
+    isolate()
+    zero, small = number(work.state, 0), number(work.state, 1e-10)  # squares of 1e-5
+    sense = number(work.state, 1 if solver.end > solver.start else -1)
+    for at in range(0, pitch, lanes(work.state)):
+        enters = read(work.own, _ENTERS * pitch + at) > zero
+        states = slopes = filled(solver.weights, zero)
+        for d in range(dim):
+            place = d * pitch + at
+            slope = read(work.slopes, dim * pitch + place)
+            write(work.slopes, place, select(enters, slope, read(work.slopes, place)))
+            value = read(work.state, place)
+            allowed = _allowed(solver, magnitude(value), work.state)
+            states, slopes = (
+                states + (value / allowed) * (value / allowed),
+                slopes + (slope / allowed) * (slope / allowed),
+            )
+        trace = read(work.traces, pitch + at)
+        write(work.traces, at, select(enters, trace, read(work.traces, at)))
+        count = number(work.state, dim)
+        guess = number(work.state, 0.01) * square_root(states / slopes)
+        tiny = select(states / count < small, states, slopes) / count < small
+        guess = select(tiny, number(work.state, 1e-6), guess)
+        write(work.own, _TRIAL * pitch + at, sense * guess)
+
+
+@jit_inline
+def _first_step(dim: Any, pitch: Any, at: Any, solver: Any, work: Any) -> Any:
+    """Of rows that enter, from their slope and that after the trial step."""
+    none = filled(solver.weights, number(work.state, 0))
+    slopes = bends = none
+    for d in range(dim):
+        place = d * pitch + at
+        slope, after = read(work.slopes, place), read(work.slopes, 2 * dim * pitch + place)
+        allowed = _allowed(solver, magnitude(read(work.state, place)), work.state)
+        bend = (after - slope) / allowed
+        slopes, bends = slopes + (slope / allowed) * (slope / allowed), bends + bend * bend
+    count, trial = number(work.state, dim), magnitude(read(work.own, _TRIAL * pitch + at))
+    slope, bend = square_root(slopes / count), square_root(bends / count) / trial
+    largest = select(slope > bend, slope, bend)
+    step = exp(number(work.state, 0.2) * log(number(work.state, 0.01) / largest))
+    short = number(work.state, 1e-3) * trial
+    least = select(short > number(work.state, 1e-6), short, number(work.state, 1e-6))
+    step = select(largest > number(work.state, 1e-15), step, least)
+    most = number(work.state, 100) * trial
+    return select(step < most, step, most)
+
+
+@jit_inline
+def _next_step(mean: Any, step: Any, like: Any) -> Any:
+    """After a step whose squared error is `mean` of what is allowed; NaN is too much."""
+    factor = number(like, _SAFETY) * exp(number(like, -0.1) * log(mean))
+    floor = select(mean < number(like, 1), number(like, 1), number(like, _LEAST))
+    factor = select(factor > floor, factor, floor)
+    return magnitude(step) * select(factor < number(like, _MOST), factor, number(like, _MOST))
+
+
+@jit_exact
+def _accept(dim: Any, pitch: Any, solver: Any, work: Any) -> None:
+    """Rows whose error is within the tolerances take their step; all choose the next one."""
+    isolate()
+    zero, one = number(work.state, 0), number(work.state, 1)
+    sense = number(work.state, 1 if solver.end > solver.start else -1)
+    none = filled(solver.weights, zero)
+    for at in range(0, pitch, lanes(work.state)):
+        step, time = read(work.own, _STEP * pitch + at), read(work.own, _TIME * pitch + at)
+        enters = read(work.own, _ENTERS * pitch + at) > zero
+        total = none
+        for d in range(dim):
+            place = d * pitch + at
+            error = none
+            for j in range(_STAGES):
+                error = fma(
+                    filled(solver.error, solver.error[j]), read(work.slopes, j * dim * pitch + place), error
+                )
+            before, after = magnitude(read(work.state, place)), magnitude(read(work.inputs, place))
+            error = step * error / _allowed(solver, select(before > after, before, after), work.state)
+            total = total + error * error
+        mean = total / number(work.state, dim)
+        chosen = select(enters, _first_step(dim, pitch, at, solver, work), _next_step(mean, step, work.state))
+        taken = select(enters, none, select(mean < one, none + one, none)) > zero
+        for d in range(dim):
+            place = d * pitch + at
+            write(work.state, place, select(taken, read(work.inputs, place), read(work.state, place)))
+            last = read(work.slopes, (_STAGES - 1) * dim * pitch + place)
+            write(work.slopes, place, select(taken, last, read(work.slopes, place)))
+        grown = none
+        for j in range(_STAGES):
+            grown = fma(filled(solver.weights, solver.weights[j]), read(work.traces, j * pitch + at), grown)
+        log_det = read(work.own, _LOG_DET * pitch + at)
+        write(work.own, _LOG_DET * pitch + at, select(taken, fma(step, grown, log_det), log_det))
+        trace = read(work.traces, (_STAGES - 1) * pitch + at)
+        write(work.traces, at, select(taken, trace, read(work.traces, at)))
+        time = select(taken, time + step, time)
+        ended = select(taken, read(work.own, _LAST * pitch + at), none)
+        left = magnitude(number(work.state, solver.end) - time)
+        last = chosen < left
+        write(work.own, _TIME * pitch + at, time)
+        write(work.own, _STEP * pitch + at, sense * select(last, chosen, left))
+        write(work.own, _LAST * pitch + at, select(last, none, none + one))
+        write(work.own, _ENTERS * pitch + at, -ended)
+
+
+@jit_inline
+def _load(n: Any, lane: Any, dim: Any, pitch: Any, source: Any, solver: Any, work: Any) -> Any:
+    """Row n enters a lane; whether all its numbers are finite."""
+    finite = True
+    for d in range(dim):
+        put(work.state, d * pitch + lane, source[n, d])
+        put(work.slopes, d * pitch + lane, number(source, 0))
+        finite &= source[n, d] - source[n, d] == 0
+    put(work.traces, lane, number(source, 0))
+    for row in range(_OWN):
+        put(work.own, row * pitch + lane, number(source, 0))
+    put(work.own, _TIME * pitch + lane, number(source, solver.start))
+    put(work.own, _ENTERS * pitch + lane, number(source, 1))
+    return finite
+
+
+@jit_inline
+def _not_solved(n: Any, dim: Any, target: Any, log_det: Any) -> None:
+    for d in range(dim):
+        target[n, d] = np.nan
+    log_det[n] = np.nan
+
+
+@jit_inline
+def _round(dim: Any, pitch: Any, arrays: Any, work: Any) -> None:
+    """Six evaluations of f in all lanes."""
+    solver, net, form = arrays
+    for i in range(1, _STAGES):
+        _prepare(i, dim, pitch, solver, work)
+        slopes, trace = moved(work.slopes, i * dim * pitch), moved(work.traces, i * pitch)
+        on_tile_with_divergence(net, form, 0, work.inputs, slopes, work.space, trace, pitch)
+        if i == 1:
+            _enter(dim, pitch, solver, work)
+    _accept(dim, pitch, solver, work)
+
+
+class Queue(NamedTuple):
+    """Which rows are where."""
+
+    rows: Any  # (pitch,), the row in each lane, -1 for none
+    steps: Any  # (pitch,), that it has taken
+    counts: Any  # (2,): the next row to enter, and the last of those that took too many steps, or -1
+
+
+@jit_exact
+def _leave(lane: Any, batch: Any, queue: Any, most: Any, work: Any) -> None:
+    """A row that is solved, or is not in so many steps, leaves its lane."""
+    isolate()
+    (source, target, log_det), n = batch, queue.rows[lane]
+    dim, pitch = source.shape[1], queue.rows.shape[0]
+    if n >= 0 and entry(work.own, _ENTERS * pitch + lane) < 0:
+        for d in range(dim):
+            target[n, d] = entry(work.state, d * pitch + lane)
+        log_det[n] = entry(work.own, _LOG_DET * pitch + lane)
+        queue.rows[lane] = -1
+    elif n >= 0 and queue.steps[lane] > most:
+        _not_solved(n, dim, target, log_det)
+        queue.rows[lane], queue.counts[1] = -1, n
+
+
+@jit_exact
+def _fill(lane: Any, batch: Any, queue: Any, solver: Any, work: Any) -> None:
+    """The next row that is finite enters an empty lane; those that are not are NaN at once."""
+    isolate()
+    source, target, log_det = batch
+    dim, pitch = source.shape[1], queue.rows.shape[0]
+    while queue.rows[lane] < 0 and queue.counts[0] < source.shape[0]:
+        n = queue.counts[0]
+        queue.counts[0] += 1
+        if _load(n, lane, dim, pitch, source, solver, work):
+            queue.rows[lane], queue.steps[lane] = n, 0
+        else:
+            _not_solved(n, dim, target, log_det)
+    if queue.rows[lane] < 0:
+        put(work.own, _STEP * pitch + lane, number(source, 0))
+
+
+@jit_exact
+def _solve(pitch: Any, batch: Any, arrays: Any) -> Any:
+    """All rows of a batch; the last of those that took too many steps, or -1."""
+    isolate()
+    (source, _, _), (solver, net, _) = batch, arrays
+    dim = source.shape[1]
+    numbers = (_STAGES + 2) * dim + solver.of_time + _STAGES + _OWN
+    room = scratch(1, numbers * pitch + divergence_space(net, pitch), source)
+    queue = Queue(np.full(pitch, -1), np.zeros(pitch, np.int64), np.array([0, -1]))
+    room[:] = 0
+    while True:
+        work = _lanes(room, dim, solver, pitch)  # each time: addresses keep no array alive
+        for lane in range(pitch):
+            _leave(lane, batch, queue, solver.most, work)
+            _fill(lane, batch, queue, solver, work)
+        if queue.rows.max() < 0:
+            return queue.counts[1]
+        _round(dim, pitch, arrays, work)
+        queue.steps[:] += 1
+
+
+@jit_exact
+def adaptive_rows(
+    lo: Any, hi: Any, source: Any, target: Any, log_det: Any, solver: Any, net: Any, form: Any
+) -> None:
+    """The row kernel."""
+    isolate()
+    if lo < hi:
+        pitch, _ = piece(lo, hi, lanes(source))
+        failed = _solve(pitch, (source[lo:hi], target[lo:hi], log_det[lo:hi]), (solver, net, form))
+        if failed >= 0:
+            raise ValueError("params.max_steps: expected enough for all rows, got too few")
