@@ -63,7 +63,9 @@ class Params(NamedTuple):
     base_at: the time, 0 or 1, of the standard normal; data are at the other. method: in `steps` equal steps
     euler, midpoint, heun, rk4 (the classical one) or rk4_38 (the 3/8 rule, which torchdiffeq calls rk4); or
     dopri5 (Dormand and Prince), each row in steps of its own, at most `max_steps`, of which each may be off
-    by absolute_tolerance + relative_tolerance |z|, in the root mean square.
+    by absolute_tolerance + relative_tolerance |z| in every feature; the error of log_det counts nothing, so
+    that a sample has the same z without its density. weight_context: of a network that sees a context c of C
+    numbers too, which Flow(params) takes; W_1 (z, e(t), c).
     """
 
     weight_in: Array  # (H, D + E)
@@ -80,6 +82,7 @@ class Params(NamedTuple):
     relative_tolerance: float = 1e-6
     absolute_tolerance: float = 1e-6
     max_steps: int = 10_000
+    weight_context: Array | None = None  # (H, C)
 
     @property
     def model(self) -> Perceptron:

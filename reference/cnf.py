@@ -52,6 +52,7 @@ class Params(NamedTuple):
     relative_tolerance: float = 1e-6
     absolute_tolerance: float = 1e-6
     max_steps: int = 10_000
+    weight_context: Matrix | None = None
 
     @property
     def model(self) -> Perceptron:
@@ -166,17 +167,13 @@ def _adaptive(z: Vector, params: Params, start: float) -> tuple[Vector, float]:
 
 
 def _ratio(params: Params, error: Vector, z: Vector, moved: Vector) -> float:
-    """The root mean square of an error over what is allowed."""
+    """The largest error over what is allowed."""
     allowed = [_allowed(params, max(abs(a), abs(b))) for a, b in zip(z, moved, strict=True)]
-    return _root_mean_square([e / a for e, a in zip(error, allowed, strict=True)])
+    return max(abs(e) / a for e, a in zip(error, allowed, strict=True))
 
 
 def _allowed(params: Params, size: float) -> float:
     return params.absolute_tolerance + params.relative_tolerance * size
-
-
-def _root_mean_square(values: Vector) -> float:
-    return math.sqrt(sum(v * v for v in values) / len(values))
 
 
 def _first_step(params: Params, z: Vector, t: float, slope: Vector) -> float:
@@ -185,7 +182,7 @@ def _first_step(params: Params, z: Vector, t: float, slope: Vector) -> float:
     allowed = [_allowed(params, abs(v)) for v in z]
 
     def size(values: Vector) -> float:
-        return _root_mean_square([v / a for v, a in zip(values, allowed, strict=True)])
+        return max(abs(v) / a for v, a in zip(values, allowed, strict=True))
 
     of_state, of_slope = size(z), size(slope)
     guess = 1e-6 if min(of_state, of_slope) < 1e-5 else 0.01 * of_state / of_slope

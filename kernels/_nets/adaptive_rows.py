@@ -20,7 +20,6 @@ from seqgap.kernels._core.simd import (
     number,
     scratch,
     select,
-    square_root,
 )
 from seqgap.kernels._core.vecmath import exp, log, sincos_turns
 from seqgap.kernels._nets.blocks import piece
@@ -109,6 +108,11 @@ def _prepare(i: Any, dim: Any, pitch: Any, solver: Any, work: Any) -> None:
 
 
 @jit_inline
+def _larger(first: Any, second: Any) -> Any:
+    return select(first > second, first, second)
+
+
+@jit_inline
 def _allowed(solver: Any, size: Any, like: Any) -> Any:
     return fma(number(like, solver.relative), size, number(like, solver.absolute))
 
@@ -117,7 +121,7 @@ def _allowed(solver: Any, size: Any, like: Any) -> Any:
 def _enter(dim: Any, pitch: Any, solver: Any, work: Any) -> None:
     """Of rows that enter: their slope and its trace, and the trial step, .01 |z| / |f|."""
     isolate()
-    zero, small = number(work.state, 0), number(work.state, 1e-10)  # squares of 1e-5
+    zero, small = number(work.state, 0), number(work.state, 1e-5)
     sense = number(work.state, 1 if solver.end > solver.start else -1)
     for at in range(0, pitch, lanes(work.state)):
         enters = read(work.own, _ENTERS * pitch + at) > zero
@@ -128,15 +132,12 @@ def _enter(dim: Any, pitch: Any, solver: Any, work: Any) -> None:
             write(work.slopes, place, select(enters, slope, read(work.slopes, place)))
             value = read(work.state, place)
             allowed = _allowed(solver, magnitude(value), work.state)
-            states, slopes = (
-                states + (value / allowed) * (value / allowed),
-                slopes + (slope / allowed) * (slope / allowed),
-            )
+            states = _larger(states, magnitude(value) / allowed)
+            slopes = _larger(slopes, magnitude(slope) / allowed)
         trace = read(work.traces, pitch + at)
         write(work.traces, at, select(enters, trace, read(work.traces, at)))
-        count = number(work.state, dim)
-        guess = number(work.state, 0.01) * square_root(states / slopes)
-        tiny = select(states / count < small, states, slopes) / count < small
+        guess = number(work.state, 0.01) * states / slopes
+        tiny = select(states < slopes, states, slopes) < small
         guess = select(tiny, number(work.state, 1e-6), guess)
         write(work.own, _TRIAL * pitch + at, sense * guess)
 
@@ -150,11 +151,10 @@ def _first_step(dim: Any, pitch: Any, at: Any, solver: Any, work: Any) -> Any:
         place = d * pitch + at
         slope, after = read(work.slopes, place), read(work.slopes, 2 * dim * pitch + place)
         allowed = _allowed(solver, magnitude(read(work.state, place)), work.state)
-        bend = (after - slope) / allowed
-        slopes, bends = slopes + (slope / allowed) * (slope / allowed), bends + bend * bend
-    count, trial = number(work.state, dim), magnitude(read(work.own, _TRIAL * pitch + at))
-    slope, bend = square_root(slopes / count), square_root(bends / count) / trial
-    largest = select(slope > bend, slope, bend)
+        slopes = _larger(slopes, magnitude(slope) / allowed)
+        bends = _larger(bends, magnitude(after - slope) / allowed)
+    trial = magnitude(read(work.own, _TRIAL * pitch + at))
+    largest = _larger(slopes, bends / trial)
     step = exp(number(work.state, 0.2) * log(number(work.state, 0.01) / largest))
     short = number(work.state, 1e-3) * trial
     least = select(short > number(work.state, 1e-6), short, number(work.state, 1e-6))
@@ -164,10 +164,10 @@ def _first_step(dim: Any, pitch: Any, at: Any, solver: Any, work: Any) -> Any:
 
 
 @jit_inline
-def _next_step(mean: Any, step: Any, like: Any) -> Any:
-    """After a step whose squared error is `mean` of what is allowed; NaN is too much."""
-    factor = number(like, _SAFETY) * exp(number(like, -0.1) * log(mean))
-    floor = select(mean < number(like, 1), number(like, 1), number(like, _LEAST))
+def _next_step(ratio: Any, step: Any, like: Any) -> Any:
+    """After a step whose error is `ratio` of what is allowed; NaN is too much."""
+    factor = number(like, _SAFETY) * exp(number(like, -0.2) * log(ratio))
+    floor = select(ratio < number(like, 1), number(like, 1), number(like, _LEAST))
     factor = select(factor > floor, factor, floor)
     return magnitude(step) * select(factor < number(like, _MOST), factor, number(like, _MOST))
 
@@ -182,7 +182,7 @@ def _accept(dim: Any, pitch: Any, solver: Any, work: Any) -> None:
     for at in range(0, pitch, lanes(work.state)):
         step, time = read(work.own, _STEP * pitch + at), read(work.own, _TIME * pitch + at)
         enters = read(work.own, _ENTERS * pitch + at) > zero
-        total = none
+        ratio = nothing = none
         for d in range(dim):
             place = d * pitch + at
             error = none
@@ -191,11 +191,13 @@ def _accept(dim: Any, pitch: Any, solver: Any, work: Any) -> None:
                     filled(solver.error, solver.error[j]), read(work.slopes, j * dim * pitch + place), error
                 )
             before, after = magnitude(read(work.state, place)), magnitude(read(work.inputs, place))
-            error = step * error / _allowed(solver, select(before > after, before, after), work.state)
-            total = total + error * error
-        mean = total / number(work.state, dim)
-        chosen = select(enters, _first_step(dim, pitch, at, solver, work), _next_step(mean, step, work.state))
-        taken = select(enters, none, select(mean < one, none + one, none)) > zero
+            error = step * error / _allowed(solver, _larger(before, after), work.state)
+            ratio, nothing = _larger(ratio, magnitude(error)), nothing + (error - error)
+        ratio = ratio + nothing  # NaN where any error is none
+        chosen = select(
+            enters, _first_step(dim, pitch, at, solver, work), _next_step(ratio, step, work.state)
+        )
+        taken = select(enters, none, select(ratio < one, none + one, none)) > zero
         for d in range(dim):
             place = d * pitch + at
             write(work.state, place, select(taken, read(work.inputs, place), read(work.state, place)))
