@@ -8,53 +8,21 @@ layer (`_nets.divergence`). log_det of `forward` = the integral of tr df/dz from
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
-from seqgap.kernels._core.family import Family
-from seqgap.kernels._core.rows import WORTH_HEAVY
+from seqgap.kernels._core.family import StrategicFamily
+from seqgap.kernels._core.rows import WORTH_HEAVY, add_base, chunk_rows, in_parts, part_from
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
-from seqgap.kernels._nets.adaptive_rows import Solver, adaptive_rows
-from seqgap.kernels._nets.chain_plan import EULER, Tableau
-from seqgap.kernels._nets.divergence import form_of
-from seqgap.kernels._nets.ode_rows import Grid, fixed_rows
-from seqgap.kernels._nets.perceptron import Perceptron, embedded, evaluations, random_perceptron
+from seqgap.kernels._nets import ode
+from seqgap.kernels._nets.divergence import probes as probes_of
+from seqgap.kernels._nets.perceptron import Perceptron, random_perceptron
+from seqgap.kernels._nets.runge_kutta import METHODS as METHODS
+from seqgap.kernels.normal import standard_normal
 
-METHODS = {
-    "euler": EULER,
-    "midpoint": Tableau(np.array([0, 0.5]), np.array([[0, 0], [0.5, 0]]), np.array([0.0, 1])),
-    "heun": Tableau(np.array([0.0, 1]), np.array([[0.0, 0], [1, 0]]), np.array([0.5, 0.5])),
-    "rk4": Tableau(
-        np.array([0, 0.5, 0.5, 1]),
-        np.array([[0, 0, 0, 0], [0.5, 0, 0, 0], [0, 0.5, 0, 0], [0, 0, 1, 0]]),
-        np.array([1, 2, 2, 1]) / 6,
-    ),
-    "rk4_38": Tableau(
-        np.array([0, 1 / 3, 2 / 3, 1]),
-        np.array([[0, 0, 0, 0], [1 / 3, 0, 0, 0], [-1 / 3, 1, 0, 0], [1, -1, 1, 0]]),
-        np.array([1, 3, 3, 1]) / 8,
-    ),
-}
-
-# Dormand and Prince, "A family of embedded Runge-Kutta formulae" (1980); the last stage is the next first.
-DORMAND_PRINCE = Tableau(
-    np.array([0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1, 1]),
-    np.array(
-        [
-            [0, 0, 0, 0, 0, 0, 0],
-            [1 / 5, 0, 0, 0, 0, 0, 0],
-            [3 / 40, 9 / 40, 0, 0, 0, 0, 0],
-            [44 / 45, -56 / 15, 32 / 9, 0, 0, 0, 0],
-            [19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729, 0, 0, 0],
-            [9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656, 0, 0],
-            [35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84, 0],
-        ]
-    ),
-    np.array([35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84, 0]),
-)
-# The fifth order less the fourth.
-ERROR = np.array([71 / 57600, 0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40])
+NOISES = ("rademacher", "gaussian")
+_STREAM = 2**32 - 1  # of probes: far from those of samples
 
 
 class Params(NamedTuple):
@@ -110,51 +78,102 @@ def random_params(
     return Params(*random_perceptron(dim, key, depth=depth, width=width, embedding="time", dtype=real))
 
 
-def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
-    """What the row kernel of the method takes in either direction."""
-    start = check.integer("params.base_at", params.base_at, 0, 1)
-    check.choice("params.method", params.method, (*METHODS, "dopri5"))
-    arrays = _adaptive if params.method == "dopri5" else _fixed
-    return tuple(arrays(params, begin, dtype, dim) for begin in (start, 1 - start))
+class _Family(StrategicFamily):
+    """Its strategies: steps; picard, sweeps over windows of Euler's steps."""
+
+    strategies = ("steps", "picard")
+
+    def _kernel(self, direction: int, *options: Any) -> Any:
+        return ode.picard if (direction, options) == (0, ("picard",)) else super()._kernel(direction)
 
 
-def _fixed(params: Params, start: int, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
-    steps, tableau = check.integer("params.steps", params.steps, 1, 10**6), METHODS[params.method]
-    width = (1 - 2 * start) / steps
-    times = (start + width * np.arange(steps)[:, None] + width * tableau.nodes).ravel()
-    net = evaluations(params.model, dim, times, None, dtype)
-    stages, weights = (np.ascontiguousarray(a, dtype) for a in tableau[1:])
-    return Grid(steps, dtype.type(width), stages, weights), net, form_of(params.model, dtype)
+def _arrays(params: Params, dtype: np.dtype[Any], dim: int, strategy: str = "steps") -> ode.Bound:
+    if strategy == "picard" and params.method != "euler":
+        raise ValueError(f"params.method: expected 'euler' with the strategy picard, got {params.method!r}")
+    return ode.bound(params, dtype, dim)
 
 
-def _adaptive(params: Params, start: int, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
-    """Time features are inputs of the first layer, since every row has a time of its own."""
-    model = params.model
-    of_time = embedded(model, np.zeros(1)).shape[1]
-    inputs = model._replace(embedding="none", frequencies=np.empty(0))
-    net = evaluations(inputs, dim + of_time, np.zeros(1), None, dtype, dim)
-    relative, absolute = (
-        check.positive(f"params.{name}", getattr(params, name))
-        for name in ("relative_tolerance", "absolute_tolerance")
-    )
-    most = check.integer("params.max_steps", params.max_steps, 1, 10**9)
-    tables = (np.ascontiguousarray(table, dtype) for table in (*DORMAND_PRINCE, ERROR))
-    turns = np.asarray(model.frequencies, float) / (2 * np.pi)
-    numbers = of_time, float(start), float(1 - start), relative, absolute, most
-    solver = Solver(*tables, turns.astype(dtype), *numbers)
-    return solver, net, form_of(model, dtype)
-
-
-def _rows(direction: int) -> Any:
-    """The row kernel of the first or the second of the arrays, by their method."""
-
-    def rows(lo: int, hi: int, source: Array, target: Array, log_det: Array, *arrays: Any) -> None:
-        own = arrays[direction]
-        kernel = adaptive_rows if type(own[0]) is Solver else fixed_rows
-        kernel(lo, hi, source, target, log_det, *own)
-
-    return rows
-
-
-_family = Family(Params, _arrays, _rows(0), _rows(1), WORTH_HEAVY)
+_family = _Family(
+    Params, _arrays, ode.rows(ode.FORWARD), ode.rows(ode.INVERSE), WORTH_HEAVY,
+    tables=ode.context_table, unscored=ode.rows(ode.DRAWING),
+)  # fmt: skip
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample
+
+
+class Solution(NamedTuple):
+    """What `solve` returns."""
+
+    states: Array  # (N, D) at the other end of the time, dtype of the batch
+    log_det: Array  # (N,), as `forward` or `inverse`
+    evaluations: Array  # (N,) int64: of f for each row
+
+
+def solve(batch: ArrayLike, params: Params, *, inverse: bool = False, threads: int = 1) -> Solution:
+    """`forward` of latents (N, D), or `inverse` of data, with how many evaluations of f each row took.
+
+    In fixed steps that is steps times stages. In adaptive steps it is 2 where a row begins, then 6 for each
+    step that is tried; rows that are not finite take none. Raises as `forward`.
+    """
+    source, arrays = _bound(batch, params, check.flag("inverse", inverse))
+    states, log_det = np.empty_like(source), np.empty(len(source), source.dtype)
+    record = np.zeros(len(source), np.int64)
+    if params.method != "dopri5":
+        record[:] = params.steps * len(METHODS[params.method].weights)
+    arrays = arrays._replace(evaluations=record)
+
+    def part(lo: int, hi: int) -> None:
+        ode.solve(lo, hi, (source, states, log_det), arrays)
+
+    in_parts(part, check.threads(threads), source.shape, WORTH_HEAVY)
+    return Solution(states, log_det, record)
+
+
+def _bound(batch: Any, params: Params, direction: int) -> tuple[Array, ode.Arrays]:
+    """A checked batch, and what the kernels take in a direction."""
+    source = check.batch("batch", batch)
+    check.instance("params", params, Params)
+    if params.weight_context is not None:
+        raise ValueError("params.weight_context: expected None, got an array")
+    return source, _arrays(params, source.dtype, source.shape[1])[direction]
+
+
+def estimated_log_prob(
+    x: ArrayLike, params: Params, seed: Seed = None, *, rng: RNG = None, noise: str = "rademacher",
+    probes: int = 1, first_row: int = 0, threads: int = 1,
+) -> Array:  # fmt: skip
+    """`log_prob` with Hutchinson's estimate of the trace, e^T (df/dz) e: (N,), dtype of x.
+
+    Its mean is the exact one, which costs less where there are one or two hidden layers. The estimate is the
+    mean over `probes` vectors e of each row, drawn once for its whole way from the normals of (seed, row,
+    column), rademacher: their signs, gaussian: they themselves. With S the symmetric part of df/dz, one
+    probe has the variance 2 sum_{i != j} S_ij^2 or 2 sum_ij S_ij^2 (Hutchinson, 1990; Grathwohl et al.,
+    "FFJORD", 2019, equation 7). Rows first_row, first_row + 1, ... Raises as `log_prob`.
+    """
+    source, arrays = _bound(x, params, 1)
+    check.choice("noise", noise, NOISES)
+    count, key = check.integer("probes", probes, 1, 10**6), int(key_of(seed, rng))
+    row = int(check.first_row(first_row, len(source)))
+    arrays = arrays._replace(form=probes_of(params.model, source.dtype, count))
+    density, dim = np.empty(len(source), source.dtype), source.shape[1]
+
+    def part(lo: int, hi: int) -> None:
+        size = max(1, chunk_rows(source) // (1 + count))
+        for start in range(lo, hi, size):
+            stop = min(start + size, hi)
+            drawn = standard_normal(
+                stop - start, count * dim, key, first_row=row + start, stream=_STREAM, dtype=source.dtype
+            )
+            wide = np.hstack([source[start:stop], drawn if noise == "gaussian" else np.copysign(1, drawn)])
+            with part_from(start):
+                _score(wide, dim, count, density[start:stop], arrays)
+
+    in_parts(part, check.threads(threads), source.shape, WORTH_HEAVY)
+    return density
+
+
+def _score(wide: Array, dim: int, count: int, density: Array, arrays: ode.Arrays) -> None:
+    """wide: (N, D (1 + P)), rows and the probes of each."""
+    target = np.empty_like(wide)
+    ode.solve(0, len(wide), (wide, target, density), arrays)
+    density /= count
+    add_base(np.ascontiguousarray(target[:, :dim]), density)

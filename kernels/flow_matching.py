@@ -6,7 +6,7 @@ mean of x_1 - x_0 given x_t. Where noise is at t = 1, as in Stable Diffusion 3, 
 the mean of the noise less the data.
 
 Options of its chains: steps (50, equal ones) or times (S + 1, from the noise to the data, each once), method
-(euler, midpoint, heun, rk4: the classical one), context (of the model).
+(euler, midpoint, heun, rk4: the classical one; rk4_38: the 3/8 rule), context (of the model).
 """
 
 import functools
@@ -21,21 +21,11 @@ from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets import blend, linear, perceptron
 from seqgap.kernels._nets.chain_family import ChainFamily
-from seqgap.kernels._nets.chain_plan import EULER, Plan, Steps, Tableau
+from seqgap.kernels._nets.chain_plan import Plan, Steps
 from seqgap.kernels._nets.linear import Gaussian as Gaussian
 from seqgap.kernels._nets.mixture_tables import checked
 from seqgap.kernels._nets.perceptron import Perceptron as Perceptron
-
-METHODS = {
-    "euler": EULER,
-    "midpoint": Tableau(np.array([0, 0.5]), np.array([[0, 0], [0.5, 0]]), np.array([0.0, 1])),
-    "heun": Tableau(np.array([0.0, 1]), np.array([[0.0, 0], [1, 0]]), np.array([0.5, 0.5])),
-    "rk4": Tableau(
-        np.array([0, 0.5, 0.5, 1]),
-        np.array([[0, 0, 0, 0], [0.5, 0, 0, 0], [0, 0.5, 0, 0], [0, 0, 1, 0]]),
-        np.array([1, 2, 2, 1]) / 6,
-    ),
-}
+from seqgap.kernels._nets.runge_kutta import METHODS as METHODS
 
 
 class Params(NamedTuple):

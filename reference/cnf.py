@@ -7,31 +7,9 @@ from typing import NamedTuple
 from seqgap.reference._family import Family
 from seqgap.reference._perceptron import Perceptron, affine, random_perceptron
 from seqgap.reference._plain import Matrix, Vector
+from seqgap.reference._runge_kutta import ERROR, METHODS
 from seqgap.reference._stack import ACTIVATIONS, sigmoid
 
-# (node, stages) of each stage, and the weights
-METHODS: dict[str, tuple[Vector, Matrix, Vector]] = {
-    "euler": ([0], [[]], [1]),
-    "midpoint": ([0, 0.5], [[], [0.5]], [0, 1]),
-    "heun": ([0, 1], [[], [1]], [0.5, 0.5]),
-    "rk4": ([0, 0.5, 0.5, 1], [[], [0.5], [0, 0.5], [0, 0, 1]], [1 / 6, 1 / 3, 1 / 3, 1 / 6]),
-    "rk4_38": ([0, 1 / 3, 2 / 3, 1], [[], [1 / 3], [-1 / 3, 1], [1, -1, 1]], [1 / 8, 3 / 8, 3 / 8, 1 / 8]),
-    "dopri5": (
-        [0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1, 1],
-        [
-            [],
-            [1 / 5],
-            [3 / 40, 9 / 40],
-            [44 / 45, -56 / 15, 32 / 9],
-            [19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729],
-            [9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656],
-            [35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84],
-        ],
-        [35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84, 0],
-    ),
-}
-# Dormand and Prince's fifth order less their fourth, which tells the error of a step.
-_ERROR = [71 / 57600, 0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40]
 _SAFETY, _LEAST, _MOST = 0.9, 0.2, 10.0
 
 
@@ -154,7 +132,7 @@ def _adaptive(z: Vector, params: Params, start: float) -> tuple[Vector, float]:
         width = sense * (left if last else h)
         slopes, traces = _stages(params, z, t, width, first)
         moved = _moved(z, width, weights, slopes)
-        ratio = _ratio(params, [width * e for e in _moved([0.0] * len(z), 1.0, _ERROR, slopes)], z, moved)
+        ratio = _ratio(params, [width * e for e in _moved([0.0] * len(z), 1.0, ERROR, slopes)], z, moved)
         if ratio <= 1:
             z, t, first = moved, t + width, (slopes[-1], traces[-1])
             log_det += width * sum(w * trace for w, trace in zip(weights, traces, strict=True))

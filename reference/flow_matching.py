@@ -8,15 +8,8 @@ from seqgap.reference import mixture
 from seqgap.reference._linear import Gaussian
 from seqgap.reference._perceptron import Perceptron, random_perceptron
 from seqgap.reference._plain import Matrix, Vector
+from seqgap.reference._runge_kutta import METHODS
 from seqgap.reference.normal import standard_normal
-
-# (node, stages) of each stage, and the weights
-METHODS: dict[str, tuple[Vector, Matrix, Vector]] = {
-    "euler": ([0], [[]], [1]),
-    "midpoint": ([0, 0.5], [[], [0.5]], [0, 1]),
-    "heun": ([0, 1], [[], [1]], [0.5, 0.5]),
-    "rk4": ([0, 0.5, 0.5, 1], [[], [0.5], [0, 0.5], [0, 0, 1]], [1 / 6, 1 / 3, 1 / 3, 1 / 6]),
-}
 
 
 class Params(NamedTuple):

@@ -119,7 +119,8 @@ def pieces(
         for start in range(lo, hi, size):
             stop = min(start + size, hi)
             values, index = contexts.of_rows(start, stop)
-            work([step.of_contexts(values, index) for step in steps], slice(start, stop))
+            with rows_.part_from(start):
+                work([step.of_contexts(values, index) for step in steps], slice(start, stop))
 
     if threads == 1:
         part(0, len(batch))

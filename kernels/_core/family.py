@@ -5,7 +5,7 @@ A module has `Params`, `random_params`, what checks a Params, two row kernels, a
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,10 +21,17 @@ _FAMILIES: dict[type, "Family"] = {}  # by the exact type of their Params; each 
 
 
 class Directions(NamedTuple):
-    """The two row kernels of checked parameters, or of a flow of several."""
+    """The row kernels of checked parameters, or of a flow of several, either way and for samples."""
 
     forward: tuple[Step, ...]
     inverse: tuple[Step, ...]
+    drawing: tuple[Step, ...]
+
+    @classmethod
+    def of(cls, forward: Iterable[Step], inverse: Iterable[Step]) -> "Directions":
+        """Those of both directions."""
+        steps = tuple(forward)
+        return cls(steps, tuple(inverse), tuple(step.drawing() for step in steps))
 
 
 class Family:
@@ -33,7 +40,8 @@ class Family:
     params: the class of its parameters, a flat NamedTuple with the properties `dim` (D) and `dtype` (float32
     or float64, that of `sample`). arrays(params, dtype, dim): checks them and returns the arrays of the row
     kernels, which are `rows(lo, hi, source, target, log_det, *arrays)`. worth: as in `rows.Step`. tables: of
-    a family whose Params may ask for contexts, tables(params, *arrays) is that of `rows.Step`.
+    a family whose Params may ask for contexts, tables(params, *arrays) is that of `rows.Step`. unscored: a
+    third row kernel, forward without log_det, for samples.
     """
 
     strategies: tuple[str, ...] = ()  # of `forward`; the first is what it does unless told
@@ -48,6 +56,7 @@ class Family:
         worth: int = WORTH_LIGHT,
         few: FewRows | None = None,
         tables: Callable[..., Any] | None = None,
+        unscored: Callable[..., Any] | None = None,
     ) -> None:
         self.params = params
         self._arrays = arrays
@@ -55,6 +64,7 @@ class Family:
         self._worth = worth
         self._few = few
         self._tables = tables
+        self._unscored = unscored
         _FAMILIES[params] = self
         params.__repr__ = summary  # type: ignore[assignment]  # mypy takes it for one that is bound
 
@@ -151,7 +161,7 @@ class Family:
         step = self._step(0, params, dtype, dim)
         row, threads = check.first_row(first_row, n), check.threads(threads)
         x = check.output(out, dtype, (n, dim), params=params)
-        draw((step,), x, key, row, threads)
+        draw((step.drawing(),), x, key, row, threads)
         return x
 
     def directions(
@@ -168,7 +178,7 @@ class Family:
         if self._tables is not None:
             tables = self._tables(params, *forward.arrays)
             forward, inverse = (step._replace(tables=tables) for step in (forward, inverse))
-        return Directions((forward,), (inverse,))
+        return Directions.of((forward,), (inverse,))
 
     def _step(
         self, direction: int, params: Any, dtype: np.dtype[Any], dim: int, *options: Any,
@@ -179,13 +189,17 @@ class Family:
             arrays = self._arrays(params, dtype, dim, *options)
         except ValueError as error:
             raise self._explained(error, came.format(dim), params, dtype, options) from None
-        return Step(self._kernel(direction, *options), arrays, self._worth)
+        unscored = None if direction else self._unscored
+        return Step(self._kernel(direction, *options), arrays, self._worth, unscored=unscored)
 
     def _refuse_contexts(self, params: Any) -> None:
-        if self._tables is not None and type(params) is self.params and params.context is not None:
-            raise ValueError(
-                f"params.context: expected None, got {params.context!r}; Flow(params) takes contexts"
-            )
+        if self._tables is None or type(params) is not self.params:
+            return
+        name = "context" if "context" in params._fields else "weight_context"
+        value = getattr(params, name)
+        if value is not None:
+            came = repr(value) if isinstance(value, str) else check.described(value)
+            raise ValueError(f"params.{name}: expected None, got {came}; Flow(params) takes contexts")
 
     def _explained(
         self, error: ValueError, came: str, params: Any, dtype: np.dtype[Any], options: tuple[Any, ...]

@@ -189,7 +189,7 @@ class Flow:
         """
         n, key = check.count("n", n), key_of(seed, rng)
         row, threads = check.first_row(first_row, n), check.threads(threads)
-        steps = self._directions(self.dtype, strategy).forward
+        steps = self._directions(self.dtype, strategy).drawing
         if not self.context_dim and context is None:
             x = check.output(out, self.dtype, (n, self.dim))
             draw(steps, x, key, row, threads)
@@ -239,7 +239,7 @@ class Flow:
         values, noise = None, Noise(key, np.int64(0), np.int64(0))
         if self.context_dim or context is not None:
             values, noise = self._streams(context, first_context, key, np.int64(0))
-        steps = self._directions(self.dtype, None).forward
+        steps = self._directions(self.dtype, None).drawing
         x, tries = draw_within(steps, values, rows, noise, within, check.threads(threads))
         many = 1 if values is None else len(values)
         return x.reshape(many, len(rows), self.dim), tries.reshape(many, len(rows))
@@ -285,7 +285,7 @@ class Flow:
         if self.permutation is not None:
             forward.insert(0, Step(permuted_rows, (np.argsort(self.permutation),)))
             inverse.append(Step(permuted_rows, (self.permutation.copy(),)))
-        return Directions(tuple(forward), tuple(inverse))
+        return Directions.of(forward, inverse)
 
     def _part(self, index: int, dtype: np.dtype[Any], strategy: str | None) -> Directions:
         """Those of one family, with arrays that are nobody else's and writeable: kernels know no others."""
@@ -328,7 +328,7 @@ def _context_dim(params: tuple[Any, ...]) -> int:
     """C, which all that take a context have in common."""
     fields = {f"params[{i}]": getattr(p, "weight_context", None) for i, p in enumerate(params)}
     columns = {
-        f"{name}.weight_context": check.shape(f"{name}.weight_context", value, 4)[3]
+        f"{name}.weight_context": check.shape(f"{name}.weight_context", value, np.ndim(value) or 2)[-1]
         for name, value in fields.items()
         if value is not None
     }

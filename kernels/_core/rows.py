@@ -30,6 +30,27 @@ _LOG_2_PI = math.log(2 * math.pi)
 _STREAM = np.uint32(0)  # of the normals that samples are made of
 
 
+class RowsError(ValueError):
+    """Some rows of a batch cannot be done. rows: their numbers in the batch that the user passed."""
+
+    def __init__(self, reason: str, rows: Array) -> None:
+        super().__init__(reason, rows)
+        self.reason, self.rows = reason, rows
+
+    def __str__(self) -> str:
+        numbers, more = ", ".join(map(str, self.rows[:8])), len(self.rows) - 8
+        return f"{self.reason} rows {numbers}{f' and {more} others' if more > 0 else ''}"
+
+
+@contextlib.contextmanager
+def part_from(row: int) -> Iterator[None]:
+    """Of a part of a batch that starts at a row: its errors name the rows of the batch."""
+    try:
+        yield
+    except RowsError as error:
+        raise RowsError(error.reason, error.rows + row) from None
+
+
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
     """Threads, kept since to start one takes 90 microseconds; a forked child has none."""
@@ -152,6 +173,11 @@ class Step(NamedTuple):
     few: Callable[..., Any] | None = None  # as the rows of a `FewRowKernel`
     few_arrays: tuple[Any, ...] = ()
     tables: Callable[[Array], tuple[Any, ...]] | None = None
+    unscored: Callable[..., Any] | None = None  # as rows, but log_det is left out
+
+    def drawing(self) -> "Step":
+        """The step for samples, whose log_det nobody reads."""
+        return self if self.unscored is None else self._replace(rows=self.unscored)
 
     def of_contexts(self, contexts: Array, index: Array) -> "Step":
         """The step for rows that have contexts[index]; index: (N,), or (1,) for all rows."""
@@ -195,7 +221,8 @@ def transform(steps: Sequence[Step], source: Array, target: Array, log_det: Arra
         return
 
     def part(lo: int, hi: int) -> None:
-        _run(steps, source[lo:hi], target[lo:hi], log_det[lo:hi])
+        with part_from(lo):
+            _run(steps, source[lo:hi], target[lo:hi], log_det[lo:hi])
 
     in_parts(part, threads, source.shape, _worth(steps))
 
@@ -204,8 +231,13 @@ def score(steps: Sequence[Step], x: Array, density: Array, threads: int) -> None
     """density = log N(z; 0, I) + log_det of the z that the steps make of x."""
     if threads == 1:
         _score(steps, x, density)
-    else:
-        in_parts(lambda lo, hi: _score(steps, x[lo:hi], density[lo:hi]), threads, x.shape, _worth(steps))
+        return
+
+    def part(lo: int, hi: int) -> None:
+        with part_from(lo):
+            _score(steps, x[lo:hi], density[lo:hi])
+
+    in_parts(part, threads, x.shape, _worth(steps))
 
 
 def _score(steps: Sequence[Step], x: Array, density: Array) -> None:
@@ -215,7 +247,8 @@ def _score(steps: Sequence[Step], x: Array, density: Array) -> None:
     z = np.empty((chunk_rows(x), x.shape[1]), x.dtype)
     for lo, hi, latent in _chunks(len(x), z):
         total = density[lo:hi]
-        _run(steps, x[lo:hi], latent, total)
+        with part_from(lo):
+            _run(steps, x[lo:hi], latent, total)
         add_base(latent, total)
 
 
@@ -223,8 +256,13 @@ def draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64, t
     """x = what the steps make of the normals of a key, from row first_row on."""
     if threads == 1:
         _draw(steps, x, key, first_row)
-    else:
-        in_parts(lambda lo, hi: _draw(steps, x[lo:hi], key, first_row + lo), threads, x.shape, WORTH_HEAVY)
+        return
+
+    def part(lo: int, hi: int) -> None:
+        with part_from(lo):
+            _draw(steps, x[lo:hi], key, first_row + lo)
+
+    in_parts(part, threads, x.shape, WORTH_HEAVY)
 
 
 def _draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64) -> None:
@@ -237,7 +275,8 @@ def _draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64) 
         return
     for lo, hi, latent in _chunks(len(x), z):
         normal_rows(0, hi - lo, latent, first_row + lo, key, _STREAM)
-        _run(steps, latent, x[lo:hi], log_det[: hi - lo])
+        with part_from(lo):
+            _run(steps, latent, x[lo:hi], log_det[: hi - lo])
 
 
 def _run(steps: Sequence[Step], source: Array, target: Array, log_det: Array) -> None:
@@ -253,7 +292,8 @@ def _run(steps: Sequence[Step], source: Array, target: Array, log_det: Array) ->
     for lo in range(0, len(source), size):
         rows, some = slice(lo, lo + size), slice(min(size, len(source) - lo))
         spare = scratch[0, some], scratch[1, some], added[some]
-        _run_chunk(steps, source[rows], target[rows], log_det[rows], spare)
+        with part_from(lo):
+            _run_chunk(steps, source[rows], target[rows], log_det[rows], spare)
 
 
 def _run_chunk(

@@ -24,7 +24,8 @@ from seqgap.kernels._core.simd import (
 from seqgap.kernels._core.vecmath import exp, log, sincos_turns
 from seqgap.kernels._nets.blocks import piece
 from seqgap.kernels._nets.dense import address, entry, moved, put, read, write
-from seqgap.kernels._nets.divergence import divergence_space, on_tile_with_divergence
+from seqgap.kernels._nets.divergence_rows import Tiles, evaluate, space_of
+from seqgap.kernels._nets.ode_rows import field_of, look_up, width_of_biases
 
 _STAGES = 7
 _SAFETY, _LEAST, _MOST = 0.9, 0.2, 10.0
@@ -56,17 +57,22 @@ class Lanes(NamedTuple):
     slopes: Any  # (7, D, pitch)
     traces: Any  # (7, pitch)
     own: Any  # (7, pitch)
+    noise: Any  # (P D, pitch) of probes
+    biases: Any  # (H, pitch) where there are contexts
     space: Any
 
 
 @jit_inline
-def _lanes(room: Any, dim: Any, solver: Any, pitch: Any) -> Lanes:
+def _lanes(room: Any, dim: Any, solver: Any, pitch: Any, rest: Any) -> Lanes:
+    """rest: rows of the tiles of noise and of biases."""
     state = address(room, 0)
     inputs = moved(state, dim * pitch)
     slopes = moved(inputs, (dim + solver.of_time) * pitch)
     traces = moved(slopes, _STAGES * dim * pitch)
     own = moved(traces, _STAGES * pitch)
-    return Lanes(state, inputs, slopes, traces, own, moved(own, _OWN * pitch))
+    noise = moved(own, _OWN * pitch)
+    biases = moved(noise, rest[0] * pitch)
+    return Lanes(state, inputs, slopes, traces, own, noise, biases, moved(biases, rest[1] * pitch))
 
 
 @jit_exact
@@ -221,13 +227,16 @@ def _accept(dim: Any, pitch: Any, solver: Any, work: Any) -> None:
 
 
 @jit_inline
-def _load(n: Any, lane: Any, dim: Any, pitch: Any, source: Any, solver: Any, work: Any) -> Any:
+def _load(n: Any, lane: Any, pitch: Any, source: Any, arrays: Any, work: Any) -> Any:
     """Row n enters a lane; whether all its numbers are finite."""
-    finite = True
+    finite, solver, dim = True, arrays.method, arrays.net.weight_out.shape[0]
     for d in range(dim):
         put(work.state, d * pitch + lane, source[n, d])
         put(work.slopes, d * pitch + lane, number(source, 0))
         finite &= source[n, d] - source[n, d] == 0
+    for d in range(dim, source.shape[1]):
+        put(work.noise, (d - dim) * pitch + lane, source[n, d])
+    look_up(arrays.context, n, lane, pitch, work.biases)
     put(work.traces, lane, number(source, 0))
     for row in range(_OWN):
         put(work.own, row * pitch + lane, number(source, 0))
@@ -244,13 +253,13 @@ def _not_solved(n: Any, dim: Any, target: Any, log_det: Any) -> None:
 
 
 @jit_inline
-def _round(dim: Any, pitch: Any, arrays: Any, work: Any) -> None:
+def _round(dim: Any, pitch: Any, arrays: Any, work: Any, rows: Any) -> None:
     """Six evaluations of f in all lanes."""
-    solver, net, form = arrays
+    solver, field = arrays.method, field_of(arrays, work.biases, work.noise)
     for i in range(1, _STAGES):
         _prepare(i, dim, pitch, solver, work)
         slopes, trace = moved(work.slopes, i * dim * pitch), moved(work.traces, i * pitch)
-        on_tile_with_divergence(net, form, 0, work.inputs, slopes, work.space, trace, pitch)
+        evaluate(field, 0, Tiles(work.inputs, slopes, trace), work.space, rows)
         if i == 1:
             _enter(dim, pitch, solver, work)
     _accept(dim, pitch, solver, work)
@@ -261,71 +270,82 @@ class Queue(NamedTuple):
 
     rows: Any  # (pitch,), the row in each lane, -1 for none
     steps: Any  # (pitch,), that it has taken
-    counts: Any  # (2,): the next row to enter, and the last of those that took too many steps, or -1
+    next: Any  # (1,): the next row to enter
+
+
+class Batch(NamedTuple):
+    """Rows that are to be solved."""
+
+    source: Any  # (N, D), and the noise of probes behind it
+    target: Any  # (N, D), or as wide as the source
+    log_det: Any  # (N,)
+    failed: Any  # (N,): of each row whether it took too many steps
+    end: Any  # the row to stop at
 
 
 @jit_exact
-def _leave(lane: Any, batch: Any, queue: Any, most: Any, work: Any) -> None:
+def _leave(lane: Any, batch: Any, queue: Any, arrays: Any, work: Any) -> None:
     """A row that is solved, or is not in so many steps, leaves its lane."""
     isolate()
-    (source, target, log_det), n = batch, queue.rows[lane]
-    dim, pitch = source.shape[1], queue.rows.shape[0]
-    if n >= 0 and entry(work.own, _ENTERS * pitch + lane) < 0:
+    n, dim, pitch = queue.rows[lane], arrays.net.weight_out.shape[0], queue.rows.shape[0]
+    solved = n >= 0 and entry(work.own, _ENTERS * pitch + lane) < 0
+    if solved:
         for d in range(dim):
-            target[n, d] = entry(work.state, d * pitch + lane)
-        log_det[n] = entry(work.own, _LOG_DET * pitch + lane)
+            batch.target[n, d] = entry(work.state, d * pitch + lane)
+        batch.log_det[n] = entry(work.own, _LOG_DET * pitch + lane)
+    elif n >= 0 and queue.steps[lane] > arrays.method.most:
+        _not_solved(n, dim, batch.target, batch.log_det)
+        solved = batch.failed[n] = True
+    if solved:
         queue.rows[lane] = -1
-    elif n >= 0 and queue.steps[lane] > most:
-        _not_solved(n, dim, target, log_det)
-        queue.rows[lane], queue.counts[1] = -1, n
+        if arrays.evaluations.shape[0] > 0:  # the round in which it entered takes two
+            arrays.evaluations[n] = (_STAGES - 1) * (queue.steps[lane] - 1) + 2
 
 
 @jit_exact
-def _fill(lane: Any, batch: Any, queue: Any, solver: Any, work: Any) -> None:
+def _fill(lane: Any, batch: Any, queue: Any, arrays: Any, work: Any) -> None:
     """The next row that is finite enters an empty lane; those that are not are NaN at once."""
     isolate()
-    source, target, log_det = batch
-    dim, pitch = source.shape[1], queue.rows.shape[0]
-    while queue.rows[lane] < 0 and queue.counts[0] < source.shape[0]:
-        n = queue.counts[0]
-        queue.counts[0] += 1
-        if _load(n, lane, dim, pitch, source, solver, work):
+    pitch, dim = queue.rows.shape[0], arrays.net.weight_out.shape[0]
+    while queue.rows[lane] < 0 and queue.next[0] < batch.end:
+        n = queue.next[0]
+        queue.next[0] += 1
+        if _load(n, lane, pitch, batch.source, arrays, work):
             queue.rows[lane], queue.steps[lane] = n, 0
         else:
-            _not_solved(n, dim, target, log_det)
+            _not_solved(n, dim, batch.target, batch.log_det)
+            if arrays.evaluations.shape[0] > 0:
+                arrays.evaluations[n] = 0
     if queue.rows[lane] < 0:
-        put(work.own, _STEP * pitch + lane, number(source, 0))
+        put(work.own, _STEP * pitch + lane, number(batch.source, 0))
 
 
 @jit_exact
-def _solve(pitch: Any, batch: Any, arrays: Any) -> Any:
-    """All rows of a batch; the last of those that took too many steps, or -1."""
+def _solve(start: Any, pitch: Any, batch: Any, arrays: Any) -> None:
+    """All rows of a batch from `start` on."""
     isolate()
-    (source, _, _), (solver, net, _) = batch, arrays
-    dim = source.shape[1]
-    numbers = (_STAGES + 2) * dim + solver.of_time + _STAGES + _OWN
-    room = scratch(1, numbers * pitch + divergence_space(net, pitch), source)
-    queue = Queue(np.full(pitch, -1), np.zeros(pitch, np.int64), np.array([0, -1]))
+    solver, net, source = arrays.method, arrays.net, batch.source
+    dim = net.weight_out.shape[0]
+    rest = source.shape[1] - dim, width_of_biases(arrays.context, net)
+    numbers = (_STAGES + 2) * dim + solver.of_time + _STAGES + _OWN + rest[0] + rest[1]
+    room = scratch(1, numbers * pitch + space_of(net, pitch), source)
+    queue = Queue(np.full(pitch, -1), np.zeros(pitch, np.int64), np.array([start]))
     room[:] = 0
     while True:
-        work = _lanes(room, dim, solver, pitch)  # each time: addresses keep no array alive
+        work = _lanes(room, dim, solver, pitch, rest)  # each time: addresses keep no array alive
         for lane in range(pitch):
-            _leave(lane, batch, queue, solver.most, work)
-            _fill(lane, batch, queue, solver, work)
+            _leave(lane, batch, queue, arrays, work)
+            _fill(lane, batch, queue, arrays, work)
         if queue.rows.max() < 0:
-            return queue.counts[1]
-        _round(dim, pitch, arrays, work)
+            return
+        _round(dim, pitch, arrays, work, queue.rows)
         queue.steps[:] += 1
 
 
 @jit_exact
-def adaptive_rows(
-    lo: Any, hi: Any, source: Any, target: Any, log_det: Any, solver: Any, net: Any, form: Any
-) -> None:
-    """The row kernel."""
+def adaptive_rows(lo: Any, hi: Any, source: Any, target: Any, log_det: Any, failed: Any, arrays: Any) -> None:
+    """The row kernel; failed (N,): set for rows that took too many steps, which become NaN."""
     isolate()
     if lo < hi:
         pitch, _ = piece(lo, hi, lanes(source))
-        failed = _solve(pitch, (source[lo:hi], target[lo:hi], log_det[lo:hi]), (solver, net, form))
-        if failed >= 0:
-            raise ValueError("params.max_steps: expected enough for all rows, got too few")
+        _solve(lo, pitch, Batch(source, target, log_det, failed, hi), arrays)

@@ -1,29 +1,60 @@
-"""tr df/dz of perceptrons, exact: for one and two hidden layers the price of one more layer.
+"""f and tr df/dz of perceptrons: exact, estimated, or f alone.
 
-With the slopes d_k of the units of hidden layer k: one hidden layer has tr = sum_h d_h (W_1 W)_hh, of which
+With the slopes d_k of the units of hidden layer k, one hidden layer has tr = sum_h d_h (W_1 W)_hh, of which
 the diagonal is computed once; two have tr = d_2^T (W_2 * (W_1 W)^T) d_1, a bilinear form whose matrix is
-computed once. Three and more take the tangents of all D features through all layers.
+computed once, so that the trace costs one more layer. Three and more take the tangents of all D features
+through all layers. Hutchinson's estimate, e^T (df/dz) e with noise e (Grathwohl et al., "FFJORD", 2019,
+equation 7), takes one tangent for each e.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import types
 
+from seqgap.kernels._core.compiler import generated
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._core.llvm import VECTOR_BYTES
 from seqgap.kernels._core.simd import filled, lanes, number
 from seqgap.kernels._nets.dense import address, moved, product, read, spread, write
+from seqgap.kernels._nets.mlp import activate
+from seqgap.kernels._nets.packed import padded
 from seqgap.kernels._nets.perceptron import Perceptron
 from seqgap.kernels._nets.slopes import activate_with_slope
 
 
-class Form(NamedTuple):
-    """What the divergence of a perceptron takes besides its slopes."""
+class Exact(NamedTuple):
+    """What the exact trace of a perceptron takes besides its slopes."""
 
     matrix: Any  # (1, H) for one hidden layer, (H, H) for two, (1, 0) for more, whose tangents are taken
-    zeros: Any  # (H,)
+    columns: Any  # (H, 1 or H, or 0 in whole vectors), its transpose
+    zeros: Any  # (H in whole vectors,)
 
 
-def form_of(model: Perceptron, dtype: np.dtype[Any]) -> Form:
+class Probes(NamedTuple):
+    """What Hutchinson's estimate takes besides slopes and noise."""
+
+    zeros: Any  # (H in whole vectors,)
+    ends: Any  # (H,): D
+    count: Any  # P: the mean of so many estimates
+
+
+class Unscored(NamedTuple):
+    """Nothing: the divergence is left out."""
+
+    zeros: Any
+
+
+class Field(NamedTuple):
+    """A velocity at the states of a tile; addresses, or None for what it has not."""
+
+    net: Any  # perceptron.Evaluations
+    form: Any
+    biases: Any  # (H, pitch): what the contexts of the lanes add to the first layer
+    noise: Any  # (P, D, pitch)
+
+
+def exact(model: Perceptron, dtype: np.dtype[Any]) -> Exact:
     """That of a checked model, computed in float64."""
     weight_in, weight_out = (np.asarray(w, float) for w in (model.weight_in, model.weight_out))
     inner = weight_in[:, : len(weight_out)] @ weight_out
@@ -32,17 +63,72 @@ def form_of(model: Perceptron, dtype: np.dtype[Any]) -> Form:
         matrix = np.empty((1, 0))
     else:
         matrix = hidden[0] * inner.T if len(hidden) else np.diag(inner)[None]
-    return Form(np.ascontiguousarray(matrix, dtype), np.zeros(len(weight_in), dtype))
+    columns = padded(matrix.T, VECTOR_BYTES // dtype.itemsize)
+    return Exact(*(np.ascontiguousarray(m, dtype) for m in (matrix, columns)), _zeros(model, dtype))
+
+
+def probes(model: Perceptron, dtype: np.dtype[Any], count: int) -> Probes:
+    """For `count` probes of a checked model."""
+    return Probes(_zeros(model, dtype), np.full(len(model.weight_in), len(model.weight_out)), count)
+
+
+def unscored(model: Perceptron, dtype: np.dtype[Any]) -> Unscored:
+    """For f alone."""
+    return Unscored(_zeros(model, dtype))
+
+
+def _zeros(model: Perceptron, dtype: np.dtype[Any]) -> Any:
+    return padded(np.zeros(len(model.weight_in), dtype), VECTOR_BYTES // dtype.itemsize)
 
 
 @jit_inline
-def divergence_space(net: Any, pitch: Any) -> Any:
-    """How many numbers of scratch `on_tile_with_divergence` takes: units, slopes and tangents."""
-    return (net.weight_hidden.shape[0] + 5) * net.weight_in.shape[0] * pitch
+def tile_space(net: Any, pitch: Any) -> Any:
+    """How many numbers of scratch `on_tile` takes: units, slopes and tangents."""
+    return (net.weight_hidden.shape[0] + 6) * net.weight_in.shape[0] * pitch
+
+
+@generated
+def bend(form: Any, code: Any, units: Any, slopes: Any, count: Any) -> Any:
+    """units <- a(units), so many numbers; with their slopes where the divergence takes them."""
+
+    def alone(form: Any, code: Any, units: Any, slopes: Any, count: Any) -> None:
+        activate(code, units, units, count)
+
+    def beside(form: Any, code: Any, units: Any, slopes: Any, count: Any) -> None:
+        activate_with_slope(code, units, slopes, count)
+
+    return alone if form.instance_class is Unscored else beside
 
 
 @jit_exact
-def _multiply(count: Any, source: Any, target: Any) -> None:
+def _start(bias: Any, biases: Any, units: Any, pitch: Any, sums: Any) -> None:
+    """sums[h] = bias[h] + biases[h] of each lane."""
+    isolate()
+    for h in range(units):
+        for at in range(h * pitch, (h + 1) * pitch, lanes(sums)):
+            write(sums, at, spread(bias, h) + read(biases, at))
+
+
+@generated
+def _first_sums(field: Any, at: Any, source: Any, sums: Any, pitch: Any) -> Any:
+    """The sums of the first layer."""
+
+    def of_all(field: Any, at: Any, source: Any, sums: Any, pitch: Any) -> None:
+        net = field.net
+        (width, inputs), bias = net.weight_in.shape, address(net.bias_in, at * net.bias_in.shape[1])
+        product(address(net.weight_in, 0), inputs, bias, address(net.seen, 0), source, sums, pitch, width)
+
+    def of_contexts(field: Any, at: Any, source: Any, sums: Any, pitch: Any) -> None:
+        net = field.net
+        (width, inputs), bias = net.weight_in.shape, address(net.bias_in, at * net.bias_in.shape[1])
+        _start(bias, field.biases, width, pitch, sums)
+        product(address(net.weight_in, 0), inputs, None, address(net.seen, 0), source, sums, pitch, width)
+
+    return of_all if isinstance(field.types[2], types.NoneType) else of_contexts
+
+
+@jit_exact
+def multiply(count: Any, source: Any, target: Any) -> None:
     """target <- source target, for so many numbers."""
     isolate()
     for at in range(0, count, lanes(target)):
@@ -72,52 +158,116 @@ def _first_tangent(
             write(tangent, at, factor * read(slopes, at))
 
 
-@jit_inline
-def _by_tangents(net: Any, form: Any, slopes: Any, space: Any, result: Any, pitch: Any) -> None:
-    """The sum over features of the tangent of each, D passes through the hidden layers."""
-    (width, inputs), depth = net.weight_in.shape, net.weight_hidden.shape[0]
-    size, seen = width * pitch, address(net.seen, net.seen.shape[1])
-    zeros, lines = address(form.zeros, 0), address(net.weight_out, 0)
+@jit_exact
+def _clear(count: Any, target: Any) -> None:
+    isolate()
+    for at in range(0, count, lanes(target)):
+        write(target, at, filled(target, number(target, 0)))
+
+
+@jit_exact
+def _add_estimate(d: Any, pitch: Any, line: Any, noise: Any, result: Any) -> None:
+    """result += line noise[d], of each lane."""
+    isolate()
     for at in range(0, pitch, lanes(result)):
-        write(result, at, filled(net.weight_in, number(net.weight_in, 0)))
-    for d in range(net.weight_out.shape[0]):
-        before, after = space, moved(space, size)
-        _first_tangent(address(net.weight_in, 0), inputs, d, width, slopes, pitch, before)
-        for k in range(depth):
-            weight = moved(address(net.weight_hidden, 0), k * width * width)
-            product(weight, width, zeros, seen, before, after, pitch, width)
-            _multiply(size, moved(slopes, (k + 1) * size), after)
-            before, after = after, before
-        product(moved(lines, d * width), width, None, seen, before, result, pitch, 1)
+        write(result, at, read(result, at) + read(line, at) * read(noise, d * pitch + at))
 
 
 @jit_inline
-def on_tile_with_divergence(
-    net: Any, form: Any, at: Any, source: Any, result: Any, space: Any, divergence: Any, pitch: Any
-) -> None:
-    """f of evaluation `at` of the states of a tile, and tr df/dz of each.
+def _onwards(field: Any, slopes: Any, before: Any, after: Any, pitch: Any) -> Any:
+    """A tangent of the first layer through the hidden ones behind it; where it is then."""
+    net = field.net
+    width, zeros = net.weight_in.shape[0], address(field.form.zeros, 0)
+    size, seen = width * pitch, address(net.seen, net.seen.shape[1])
+    for k in range(net.weight_hidden.shape[0]):
+        weight = moved(address(net.weight_hidden, 0), k * width * width)
+        product(weight, width, zeros, seen, before, after, pitch, width)
+        multiply(size, moved(slopes, (k + 1) * size), after)
+        before, after = after, before
+    return before
+
+
+@jit_inline
+def _by_tangents(field: Any, slopes: Any, space: Any, result: Any, pitch: Any) -> None:
+    """The sum over features of the tangent of each, D passes through the hidden layers."""
+    net = field.net
+    (width, inputs), weight = net.weight_in.shape, address(net.weight_in, 0)
+    seen, lines = address(net.seen, net.seen.shape[1]), address(net.weight_out, 0)
+    _clear(pitch, result)
+    for d in range(net.weight_out.shape[0]):
+        _first_tangent(weight, inputs, d, width, slopes, pitch, space)
+        tangent = _onwards(field, slopes, space, moved(space, width * pitch), pitch)
+        product(moved(lines, d * width), width, None, seen, tangent, result, pitch, 1)
+
+
+@jit_inline
+def _by_form(field: Any, slopes: Any, space: Any, result: Any, pitch: Any) -> None:
+    net, form = field.net, field.form
+    width, seen = net.weight_in.shape[0], address(net.seen, net.seen.shape[1])
+    matrix, zeros = address(form.matrix, 0), address(form.zeros, 0)
+    if net.weight_hidden.shape[0] == 0:
+        product(matrix, width, zeros, seen, slopes, result, pitch, 1)
+    else:
+        product(matrix, width, zeros, seen, slopes, space, pitch, width)
+        _contract(width, pitch, space, moved(slopes, width * pitch), result)
+
+
+@jit_inline
+def _by_probes(field: Any, slopes: Any, space: Any, result: Any, pitch: Any) -> None:
+    net, form = field.net, field.form
+    (width, inputs), dim = net.weight_in.shape, net.weight_out.shape[0]
+    size, zeros, ends = width * pitch, address(form.zeros, 0), address(form.ends, 0)
+    weight, lines = address(net.weight_in, 0), address(net.weight_out, 0)
+    _clear(pitch, result)
+    for p in range(form.count):
+        noise, line = moved(field.noise, p * dim * pitch), moved(space, 2 * size)
+        product(weight, inputs, zeros, ends, noise, space, pitch, width)
+        multiply(size, slopes, space)
+        tangent = _onwards(field, slopes, space, moved(space, size), pitch)
+        seen = address(net.seen, net.seen.shape[1])
+        for d in range(dim):
+            product(moved(lines, d * width), width, zeros, seen, tangent, line, pitch, 1)
+            _add_estimate(d, pitch, line, noise, result)
+
+
+@generated
+def _divergence(field: Any, slopes: Any, space: Any, result: Any, pitch: Any) -> Any:
+    """tr df/dz of each lane from the slopes of the units; of P probes their sum."""
+
+    def left_out(field: Any, slopes: Any, space: Any, result: Any, pitch: Any) -> None:
+        pass
+
+    def estimated(field: Any, slopes: Any, space: Any, result: Any, pitch: Any) -> None:
+        _by_probes(field, slopes, space, result, pitch)
+
+    def in_full(field: Any, slopes: Any, space: Any, result: Any, pitch: Any) -> None:
+        if field.net.weight_hidden.shape[0] < 2:
+            _by_form(field, slopes, space, result, pitch)
+        else:
+            _by_tangents(field, slopes, space, result, pitch)
+
+    return {Exact: in_full, Probes: estimated, Unscored: left_out}[field.types[1].instance_class]
+
+
+@jit_inline
+def on_tile(field: Any, at: Any, source: Any, result: Any, space: Any, divergence: Any, pitch: Any) -> None:
+    """f of evaluation `at` of the states of a tile, and tr df/dz of each, of P probes their sum.
 
     The tile has the D numbers of the states, and what else of the inputs differs from row to row.
     """
-    (width, inputs), depth, code = net.weight_in.shape, net.weight_hidden.shape[0], net.activation
+    net, form = field.net, field.form
+    width, depth, code = net.weight_in.shape[0], net.weight_hidden.shape[0], net.activation
     size, units, seen = width * pitch, net.bias_in.shape[1], address(net.seen, net.seen.shape[1])
-    before, after, slopes = space, moved(space, size), moved(space, 4 * size)
-    outputs, bias = net.weight_out.shape[0], address(net.bias_in, at * units)
-    product(address(net.weight_in, 0), inputs, bias, address(net.seen, 0), source, before, pitch, width)
-    activate_with_slope(code, before, slopes, size)
+    before, after, slopes = space, moved(space, size), moved(space, 5 * size)
+    _first_sums(field, at, source, before, pitch)
+    bend(form, code, before, slopes, size)
     for k in range(depth):
         weight = moved(address(net.weight_hidden, 0), k * width * width)
         product(
             weight, width, moved(address(net.bias_hidden, 0), k * units), seen, before, after, pitch, width
         )
-        activate_with_slope(code, after, moved(slopes, (k + 1) * size), size)
+        bend(form, code, after, moved(slopes, (k + 1) * size), size)
         before, after = after, before
+    outputs = net.weight_out.shape[0]
     product(address(net.weight_out, 0), width, address(net.bias_out, 0), seen, before, result, pitch, outputs)
-    zeros, spare = address(form.zeros, 0), moved(space, 2 * size)
-    if depth == 0:
-        product(address(form.matrix, 0), width, zeros, seen, slopes, divergence, pitch, 1)
-    elif depth == 1:
-        product(address(form.matrix, 0), width, zeros, seen, slopes, spare, pitch, width)
-        _contract(width, pitch, spare, moved(slopes, size), divergence)
-    else:
-        _by_tangents(net, form, slopes, spare, divergence, pitch)
+    _divergence(field, slopes, moved(space, 2 * size), divergence, pitch)
