@@ -189,19 +189,23 @@ def gradient(
     TypeError or ValueError for wrong arguments, naming them.
     """
     source = check.batch("z", z)
+    solve = _solve(params, int(check.flag("inverse", inverse)), source.shape[1])
+    way = tuple(WAYS)[check.choice("by", by, tuple(WAYS))]
+    of_x = check.shaped("of_x", of_x, FLOAT64, source.shape)
+    if of_log_det is not None:
+        of_log_det = check.shaped("of_log_det", of_log_det, FLOAT64, source.shape[:1])
+    with np.errstate(invalid="ignore", over="ignore"):  # of rows that are not finite
+        of_z, of_model = WAYS[way](solve, source.astype(float), of_x, of_log_det)
+        arrays: dict[str, Any] = {name: a.astype(params.dtype) for name, a in arrays_of(of_model).items()}
+        return Gradient(of_z.astype(source.dtype), params._replace(**arrays))
+
+
+def _solve(params: Params, direction: int, dim: int) -> Solve:
+    """What `gradient` solves for z of so many columns, checked."""
     check.instance("params", params, Params)
     check.choice("params.method", params.method, tuple(METHODS))
     if params.weight_context is not None:
         raise ValueError("params.weight_context: expected None, got a context's, which has no gradient here")
-    way = tuple(WAYS)[check.choice("by", by, tuple(WAYS))]
-    direction = int(check.flag("inverse", inverse))
-    _family._step(direction, params, FLOAT64, source.shape[1], came="z has {} columns")
-    of_x = check.shaped("of_x", of_x, FLOAT64, source.shape)
-    if of_log_det is not None:
-        of_log_det = check.shaped("of_log_det", of_log_det, FLOAT64, source.shape[:1])
-    start, model = params.base_at ^ direction, in_float64(params.model)
-    solve = Solve(model, METHODS[params.method], start, (1 - 2 * start) / params.steps, params.steps)
-    with np.errstate(invalid="ignore", over="ignore"):  # of rows that are not finite
-        of_z, of_model = WAYS[way](solve, source.astype(float), of_x, of_log_det)
-    arrays = {name: array.astype(params.dtype) for name, array in arrays_of(of_model).items()}
-    return Gradient(of_z.astype(source.dtype), params._replace(**arrays))
+    _family._step(direction, params, FLOAT64, dim, came="z has {} columns")
+    start, tableau = params.base_at ^ direction, METHODS[params.method]
+    return Solve(in_float64(params.model), tableau, start, (1 - 2 * start) / params.steps, params.steps)

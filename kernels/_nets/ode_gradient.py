@@ -77,7 +77,7 @@ def _step_back(
         of_value = _moved(solve.width * weights[i] * of_x, solve.width, later, of_stages)
         of_trace = None if of_log_det is None else solve.width * weights[i] * of_log_det
         of_stages.append(pull_back(solve.model, records[i], Pull(of_value, of_trace), gradient))
-    return of_x + np.sum(of_stages, axis=0)
+    return _moved(of_x, 1.0, np.ones(len(of_stages)), of_stages)
 
 
 def by_adjoint(solve: Solve, z: Array, of_x: Array, of_log_det: Array | None) -> tuple[Array, Perceptron]:

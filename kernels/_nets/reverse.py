@@ -32,19 +32,21 @@ class Pull(NamedTuple):
     share: float = 1.0
 
 
-def arrays_of(model: Perceptron) -> dict[str, Array]:
+def arrays_of(model: Perceptron) -> dict[str, Any]:
     """The fields that are arrays."""
     return {name: value for name, value in model._asdict().items() if not isinstance(value, str)}
 
 
 def in_float64(model: Perceptron) -> Perceptron:
     """The network, of arrays of float64."""
-    return model._replace(**{name: np.asarray(value, float) for name, value in arrays_of(model).items()})
+    arrays: dict[str, Any] = {name: np.asarray(value, float) for name, value in arrays_of(model).items()}
+    return model._replace(**arrays)
 
 
 def zeros_like(model: Perceptron) -> Perceptron:
     """A gradient to add to."""
-    return model._replace(**{name: np.zeros_like(value) for name, value in arrays_of(model).items()})
+    zeros: dict[str, Any] = {name: np.zeros_like(value) for name, value in arrays_of(model).items()}
+    return model._replace(**zeros)
 
 
 def _layers(model: Perceptron) -> list[tuple[Array, Array]]:
@@ -92,7 +94,7 @@ def _through_waves(model: Perceptron, t: float, of_embedding: Array, gradient: P
 
 def _tangents(model: Perceptron, record: Record, dim: int) -> tuple[list[Array], list[Array]]:
     """W_k T_{k-1} and T_k of each hidden layer, (N, D, H)."""
-    sums, tangents = [model.weight_in[:, :dim].T[None]], []
+    sums, tangents = [model.weight_in[:, :dim].T[None]], list[Array]()
     for k, slope in enumerate(record.slopes):
         if k:
             sums.append(tangents[-1] @ model.weight_hidden[k - 1].T)
