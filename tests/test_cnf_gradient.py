@@ -57,15 +57,21 @@ def moved(z: Any, params: cnf.Params, step: Any) -> tuple[Any, cnf.Params]:
     return numbers.pop("z"), params._replace(**numbers)
 
 
-def slope(
-    of: Callable[[Any, cnf.Params], Any], z: Any, params: cnf.Params, way: Any, h: float = 1e-4
-) -> float:
+def slope(of: Callable[[Any, cnf.Params], Any], z: Any, params: cnf.Params, way: Any, h: float) -> float:
     """The derivative of a number along a way, by differences of fourth order."""
 
     def at(part: float) -> float:
         return float(of(*moved(z, params, part * way)))
 
     return (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
+
+
+def steady_slope(of: Callable[[Any, cnf.Params], Any], z: Any, params: cnf.Params, way: Any) -> float | None:
+    """The derivative; None where differences of several lengths are not the same, across a bend say."""
+    h = 1e-5 if params.activation in BENT else 1e-4
+    first, second, third = (slope(of, z, params, way, h * part) for part in (1, 1.5, 2.5))
+    steady = max(abs(second - first), abs(third - first)) < 3e-10 * abs(first)
+    return first if steady else None
 
 
 def weighted(of_x: Any, of_log_det: Any, solved: Any, z: Any, params: cnf.Params) -> Any:
@@ -162,12 +168,15 @@ def test_differences_of_fourth_order(method: str, depth: int, embedding: str, ac
     """Along a way in which z and every parameter move; base at either end of time, and either direction."""
     for base_at, inverse in ((0, False), (1, True), (1, False)):
         params = field(3, depth, 5, embedding, method=method, activation=activation, base_at=base_at)
-        z, of_x = standard_normal(2, 3, 1), standard_normal(2, 3, 2)
-        solved, h = cnf.inverse if inverse else cnf.forward, 1e-5 if activation in BENT else 1e-4
+        of_x, solved = standard_normal(2, 3, 2), cnf.inverse if inverse else cnf.forward
         for of_log_det in (None, np.array([1.3, -0.6])):
-            found = flat(cnf.gradient(z, params, of_x, of_log_det, inverse=inverse))
-            way = standard_normal(1, len(found), 3)[0]
-            expected = slope(functools.partial(weighted, of_x, of_log_det, solved), z, params, way, h)
+            of, seeds = functools.partial(weighted, of_x, of_log_det, solved), iter(range(10, 20))
+            expected = None
+            while expected is None:
+                z = standard_normal(2, 3, next(seeds))
+                found = flat(cnf.gradient(z, params, of_x, of_log_det, inverse=inverse))
+                way = standard_normal(1, len(found), 3)[0]
+                expected = steady_slope(of, z, params, way)
             assert found @ way == pytest.approx(expected, rel=1e-9)
 
 
@@ -203,10 +212,13 @@ def test_every_activation_has_a_curve() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "order"), [("euler", 1), ("midpoint", 2), ("heun", 2), ("rk4", 4), ("rk4_38", 4)]
+    ("method", "order"), [("euler", 1), ("midpoint", 2), ("heun", 3), ("rk4", 4), ("rk4_38", 4)]
 )
 def test_the_adjoint_is_off_by_the_order_of_the_method(method: str, order: int) -> None:
-    """Twice the steps, 2**order times less between the two, in every part of the gradient."""
+    """Twice the steps, 2**order times less between the two, in every part of the gradient.
+
+    Of Heun's method one order more, since what a step forth is off by a step back takes away.
+    """
     z, of_x, of_log_det = standard_normal(4, 3, 1), standard_normal(4, 3, 2), np.array([0.3, -1, 2, 0.5])
 
     def apart(steps: int) -> Any:
@@ -229,7 +241,7 @@ def test_the_mean_of_log_prob(base_at: int) -> None:
     found = flat(cnf.gradient(x, params, -latent / 20, np.full(20, 1 / 20), inverse=True))
     for seed in (5, 6, 7):
         way = standard_normal(1, len(found), seed)[0]
-        expected = slope(lambda x, params: cnf.log_prob(x, params).mean(), x, params, way, 1e-3)
+        expected = slope(lambda x, params: cnf.log_prob(x, params).mean(), x, params, way, 1e-4)
         assert found @ way == pytest.approx(expected, rel=1e-9)
     uphill = params._replace(
         **{
@@ -305,7 +317,7 @@ WRONG: list[tuple[type[Exception], str, dict[str, Any]]] = [
     (ValueError, r"of_log_det: expected shape \(4,\), got \(4, 1\)", {"of_log_det": np.zeros((4, 1))}),
     (ValueError, "by: expected one of steps, adjoint, got 'backprop'", {"by": "backprop"}),
     (TypeError, "by: expected", {"by": None}),
-    (TypeError, "inverse: expected True or False, got 1", {"inverse": 1}),
+    (TypeError, "inverse: expected True or False, got int 1", {"inverse": 1}),
 ]
 
 
