@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from bits import assert_same_bits
+from seqgap.bench.measure.gate import difference
+from seqgap.bench.model.case import plain_value
 from seqgap.kernels import cnf
 from seqgap.kernels._nets.curves import CURVES
 from seqgap.kernels._nets.mlp import ACTIVATIONS
 from seqgap.kernels._nets.reverse import arrays_of
 from seqgap.kernels.normal import standard_normal
+from seqgap.reference import cnf as reference
 
 FIXED = tuple(cnf.METHODS)
 BENT = ("relu", "elu", "leaky_relu", "selu")  # at 0, where differences across it are wrong
@@ -257,6 +260,21 @@ def _parts(found: Any, x: Any, params: cnf.Params) -> list[Any]:
     return list(
         arrays(moved(x, params._replace(**{n: 0 * a for n, a in arrays(params).items()}), found)[1]).values()
     )
+
+
+@pytest.mark.parametrize("method", FIXED)
+@pytest.mark.parametrize("embedding", COLUMNS)
+@pytest.mark.parametrize("inverse", [False, True])
+def test_the_reference_by_differences(method: str, embedding: str, inverse: bool) -> None:
+    """Either way, with base at time 1 and with a log_det that counts or does not."""
+    for by in ("steps", "adjoint"):
+        params = field(2, 2, 3, embedding, method=method, steps=2, base_at=1)
+        z, of_x = standard_normal(2, 2, 1), standard_normal(2, 2, 2)
+        for of_log_det in (None, np.array([0.4, -1.2])):
+            arguments, options = (z, params, of_x, of_log_det), {"by": by, "inverse": inverse}
+            expected = reference.gradient(*map(plain_value, arguments), **options)
+            found = cnf.gradient(*arguments, **options)
+            assert difference(found, expected, 1e-9, z.dtype).used < 1
 
 
 @pytest.mark.parametrize("by", ["steps", "adjoint"])
