@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from seqgap.kernels._core import check
-from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels._core.family import StrategicFamily
 from seqgap.kernels._core.rows import WORTH_HEAVY, add_base, chunk_rows, in_parts, part_from
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets import ode
 from seqgap.kernels._nets.divergence import probes as probes_of
+from seqgap.kernels._nets.ode_gradient import WAYS, Solve
 from seqgap.kernels._nets.perceptron import Perceptron, random_perceptron
+from seqgap.kernels._nets.reverse import arrays_of, in_float64
 from seqgap.kernels._nets.runge_kutta import METHODS as METHODS
 from seqgap.kernels.normal import standard_normal
 
@@ -177,3 +179,52 @@ def _score(wide: Array, dim: int, count: int, density: Array, arrays: ode.Arrays
     ode.solve(0, len(wide), (wide, target, density), arrays)
     density /= count
     add_base(np.ascontiguousarray(target[:, :dim]), density)
+
+
+class Gradient(NamedTuple):
+    """What `gradient` returns."""
+
+    z: Array  # (N, D), dtype of z
+    params: Params  # of the dtype of params; the arrays hold dL/d(array), the rest is as it was
+
+
+def gradient(
+    z: ArrayLike, params: Params, of_x: ArrayLike, of_log_det: ArrayLike | None = None, *,
+    by: str = "steps", inverse: bool = False,
+) -> Gradient:  # fmt: skip
+    """dL/dz, and dL/d(params) summed over the rows, of a number L that depends on (x, log_det) = forward(z).
+
+    of_x: dL/dx, (N, D). of_log_det: dL/dlog_det, (N,); by default L depends on x alone, which costs no trace.
+    inverse: (x, log_det) is that of `inverse` at z: for the mean of log_prob(data, params) pass data for z,
+    -inverse(data)[0] / N for of_x and full(N, 1 / N) for of_log_det. by: steps, the gradient of the steps
+    themselves, exact, which keeps N D numbers a step; adjoint, that of the equation, solved back from x by
+    the same method in as many steps, which keeps one state and is off by an error of the method's order.
+    Chen et al. (2018), algorithm 1 and appendix B; Onken and Ruthotto, "Discretize-optimize vs.
+    optimize-discretize for time-series regression and continuous normalizing flows" (2020).
+
+    params.method: one of fixed steps. params.weight_context: None, since a context has no gradient here. All
+    is calculated in float64, the solution too; bits may depend on the BLAS and on the batch. With log_det it
+    takes N D H numbers a hidden layer. A row that is not finite makes the sums over rows so, too. Raises
+    TypeError or ValueError for wrong arguments, naming them.
+    """
+    source = check.batch("z", z)
+    solve = _solve(params, int(check.flag("inverse", inverse)), source.shape[1])
+    way = tuple(WAYS)[check.choice("by", by, tuple(WAYS))]
+    of_x = check.shaped("of_x", of_x, FLOAT64, source.shape)
+    if of_log_det is not None:
+        of_log_det = check.shaped("of_log_det", of_log_det, FLOAT64, source.shape[:1])
+    with np.errstate(invalid="ignore", over="ignore"):  # of rows that are not finite
+        of_z, of_model = WAYS[way](solve, source.astype(float), of_x, of_log_det)
+        arrays: dict[str, Any] = {name: a.astype(params.dtype) for name, a in arrays_of(of_model).items()}
+        return Gradient(of_z.astype(source.dtype), params._replace(**arrays))
+
+
+def _solve(params: Params, direction: int, dim: int) -> Solve:
+    """What `gradient` solves for z of so many columns, checked."""
+    check.instance("params", params, Params)
+    check.choice("params.method", params.method, tuple(METHODS))
+    if params.weight_context is not None:
+        raise ValueError("params.weight_context: expected None, got a context's, which has no gradient here")
+    _family._step(direction, params, FLOAT64, dim, came="z has {} columns")
+    start, tableau = params.base_at ^ direction, METHODS[params.method]
+    return Solve(in_float64(params.model), tableau, start, (1 - 2 * start) / params.steps, params.steps)

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from seqgap.reference._family import Family
+from seqgap.reference._ode_gradient import Point, adjoint_step, derivatives, total
 from seqgap.reference._perceptron import Perceptron, affine, random_perceptron
 from seqgap.reference._plain import Matrix, Vector
 from seqgap.reference._runge_kutta import ERROR, METHODS
@@ -180,3 +181,68 @@ family: Family[Params] = Family(
     lambda params: len(params.bias_out),
 )
 forward, inverse, log_prob, sample = family.forward, family.inverse, family.log_prob, family.sample
+
+
+class Gradient(NamedTuple):
+    """dL/dz of each row, and Params that hold dL/d(array)."""
+
+    z: Matrix
+    params: Params
+
+
+_ARRAYS = ("weight_in", "weight_hidden", "weight_out", "bias_hidden", "bias_out", "frequencies")
+
+
+class _Row(NamedTuple):
+    z: Vector
+    of_x: Vector
+    of_log_det: float
+
+
+def gradient(
+    z: Matrix, params: Params, of_x: Matrix, of_log_det: Vector | None = None, *,
+    by: str = "steps", inverse: bool = False,
+) -> Gradient:  # fmt: skip
+    """By differences of the solution for each number, or of the field in the adjoint equation."""
+    of_log_det = [0.0] * len(z) if of_log_det is None else of_log_det
+    rows = [_Row(*row) for row in zip(z, of_x, of_log_det, strict=True)]
+    start = float(1 - params.base_at if inverse else params.base_at)
+    return (_by_adjoint if by == "adjoint" else _by_steps)(rows, params, start)
+
+
+def _by_steps(rows: list[_Row], params: Params, start: float) -> Gradient:
+    def loss(row: _Row, params: Params) -> float:
+        x, log_det = _solved(row.z, params, start)
+        return row.of_log_det * log_det + sum(a * b for a, b in zip(row.of_x, x, strict=True))
+
+    def of_z(row: _Row) -> Vector:
+        found: Vector = derivatives(lambda z: loss(row._replace(z=z), params), row.z)
+        return found
+
+    of_arrays = _of_arrays(lambda changed: sum(loss(row, changed) for row in rows), params)
+    return Gradient([of_z(row) for row in rows], of_arrays)
+
+
+def _by_adjoint(rows: list[_Row], params: Params, start: float) -> Gradient:
+    """Chen et al. (2018), algorithm 1."""
+    h, of_z, points = (2 * start - 1) / params.steps, [], []
+    for row in rows:
+        at = Point(_solved(row.z, params, start)[0], row.of_x, row.of_log_det, 1 - start, 1.0)
+        for _ in range(params.steps):
+            at, stages = adjoint_step(lambda z, t: field(params, z, t), METHODS[params.method], at, h)
+            points += stages
+        of_z.append(at.adjoint)
+
+    def loss(changed: Params) -> float:
+        return total(lambda z, t: field(changed, z, t), points)
+
+    return Gradient(of_z, _of_arrays(loss, params))
+
+
+def _of_arrays(of: Callable[[Params], float], params: Params) -> Params:
+    """The derivatives of a number for all of the network's."""
+
+    def derivative(name: str) -> Any:
+        return derivatives(lambda array: of(params._replace(**{name: array})), getattr(params, name))
+
+    return params._replace(**{name: derivative(name) for name in _ARRAYS})
