@@ -21,22 +21,6 @@ from seqgap.kernels._nets.divergence import form_of
 from seqgap.kernels._nets.ode_rows import Grid, fixed_rows
 from seqgap.kernels._nets.perceptron import Perceptron, embedded, evaluations, random_perceptron
 
-METHODS = {
-    "euler": EULER,
-    "midpoint": Tableau(np.array([0, 0.5]), np.array([[0, 0], [0.5, 0]]), np.array([0.0, 1])),
-    "heun": Tableau(np.array([0.0, 1]), np.array([[0.0, 0], [1, 0]]), np.array([0.5, 0.5])),
-    "rk4": Tableau(
-        np.array([0, 0.5, 0.5, 1]),
-        np.array([[0, 0, 0, 0], [0.5, 0, 0, 0], [0, 0.5, 0, 0], [0, 0, 1, 0]]),
-        np.array([1, 2, 2, 1]) / 6,
-    ),
-    "rk4_38": Tableau(
-        np.array([0, 1 / 3, 2 / 3, 1]),
-        np.array([[0, 0, 0, 0], [1 / 3, 0, 0, 0], [-1 / 3, 1, 0, 0], [1, -1, 1, 0]]),
-        np.array([1, 3, 3, 1]) / 8,
-    ),
-}
-
 # Dormand and Prince, "A family of embedded Runge-Kutta formulae" (1980); the last stage is the next first.
 DORMAND_PRINCE = Tableau(
     np.array([0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1, 1]),
@@ -53,6 +37,25 @@ DORMAND_PRINCE = Tableau(
     ),
     np.array([35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84, 0]),
 )
+METHODS = {
+    "euler": EULER,
+    "midpoint": Tableau(np.array([0, 0.5]), np.array([[0, 0], [0.5, 0]]), np.array([0.0, 1])),
+    "heun": Tableau(np.array([0.0, 1]), np.array([[0.0, 0], [1, 0]]), np.array([0.5, 0.5])),
+    "rk4": Tableau(
+        np.array([0, 0.5, 0.5, 1]),
+        np.array([[0, 0, 0, 0], [0.5, 0, 0, 0], [0, 0.5, 0, 0], [0, 0, 1, 0]]),
+        np.array([1, 2, 2, 1]) / 6,
+    ),
+    "rk4_38": Tableau(
+        np.array([0, 1 / 3, 2 / 3, 1]),
+        np.array([[0, 0, 0, 0], [1 / 3, 0, 0, 0], [-1 / 3, 1, 0, 0], [1, -1, 1, 0]]),
+        np.array([1, 3, 3, 1]) / 8,
+    ),
+    "dormand_prince": Tableau(
+        DORMAND_PRINCE.nodes[:6], DORMAND_PRINCE.stages[:6, :6], DORMAND_PRINCE.weights[:6]
+    ),
+}
+
 # The fifth order less the fourth.
 ERROR = np.array([71 / 57600, 0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40])
 
@@ -61,11 +64,11 @@ class Params(NamedTuple):
     """A network, whose fields are those of a `Perceptron`, and how its equation is solved.
 
     base_at: the time, 0 or 1, of the standard normal; data are at the other. method: in `steps` equal steps
-    euler, midpoint, heun, rk4 (the classical one) or rk4_38 (the 3/8 rule, which torchdiffeq calls rk4); or
-    dopri5 (Dormand and Prince), each row in steps of its own, at most `max_steps`, of which each may be off
-    by absolute_tolerance + relative_tolerance |z| in every feature; the error of log_det counts nothing, so
-    that a sample has the same z without its density. weight_context: of a network that sees a context c of C
-    numbers too, which Flow(params) takes; W_1 (z, e(t), c).
+    euler, midpoint, heun, rk4 (the classical one), rk4_38 (the 3/8 rule, which torchdiffeq calls rk4) or
+    dormand_prince (the fifth order of dopri5); or dopri5, each row in steps of its own, at most `max_steps`,
+    of which each may be off by absolute_tolerance + relative_tolerance |z| in every feature; the error of
+    log_det counts nothing, so that a sample has the same z without its density. weight_context: of a network
+    that sees a context c of C numbers too, which Flow(params) takes; W_1 (z, e(t), c).
     """
 
     weight_in: Array  # (H, D + E)
