@@ -1,6 +1,7 @@
 """Perceptrons of libraries made Params: hidden layers that are all as wide as the widest."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from seqgap.kernels.interop.layers import to_shape
 DEEPEST = 4  # hidden layers
 
 
-def filled_up(weights: Sequence[Array], biases: Sequence[Array]) -> dict[str, Array]:
+def filled_up(weights: Sequence[Array], biases: Sequence[Array]) -> dict[str, Any]:
     """Fields of Params, of the weights and the biases of all layers; the last ones are the outputs.
 
     What is filled up has no weight in the layer behind it, so that a(0), which need not be 0, is not seen.
