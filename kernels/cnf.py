@@ -31,11 +31,11 @@ class Params(NamedTuple):
     """A network, whose fields are those of a `Perceptron`, and how its equation is solved.
 
     base_at: the time, 0 or 1, of the standard normal; data are at the other. method: in `steps` equal steps
-    euler, midpoint, heun, rk4 (the classical one) or rk4_38 (the 3/8 rule, which torchdiffeq calls rk4); or
-    dopri5 (Dormand and Prince), each row in steps of its own, at most `max_steps`, of which each may be off
-    by absolute_tolerance + relative_tolerance |z| in every feature; the error of log_det counts nothing, so
-    that a sample has the same z without its density. weight_context: of a network that sees a context c of C
-    numbers too, which Flow(params) takes; W_1 (z, e(t), c).
+    euler, midpoint, heun, rk4 (the classical one), rk4_38 (the 3/8 rule, which torchdiffeq calls rk4) or
+    dormand_prince (the fifth order of dopri5); or dopri5, each row in steps of its own, at most `max_steps`,
+    of which each may be off by absolute_tolerance + relative_tolerance |z| in every feature; the error of
+    log_det counts nothing, so that a sample has the same z without its density. weight_context: of a network
+    that sees a context c of C numbers too, which Flow(params) takes; W_1 (z, e(t), c).
     """
 
     weight_in: Array  # (H, D + E)

@@ -6,7 +6,7 @@ mean of x_1 - x_0 given x_t. Where noise is at t = 1, as in Stable Diffusion 3, 
 the mean of the noise less the data.
 
 Options of its chains: steps (50, equal ones) or times (S + 1, from the noise to the data, each once), method
-(euler, midpoint, heun, rk4: the classical one; rk4_38: the 3/8 rule), context (of the model).
+(euler, midpoint, heun, rk4, rk4_38, dormand_prince: as of `_nets.runge_kutta`), context (of the model).
 """
 
 import functools

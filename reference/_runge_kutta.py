@@ -22,5 +22,7 @@ METHODS: dict[str, tuple[Vector, Matrix, Vector]] = {
         [35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84, 0],
     ),
 }
+_NODES, _STAGES, _WEIGHTS = METHODS["dopri5"]
+METHODS["dormand_prince"] = _NODES[:6], _STAGES[:6], _WEIGHTS[:6]  # in steps of one size
 # Dormand and Prince's fifth order less their fourth, which tells the error of a step.
 ERROR = [71 / 57600, 0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40]

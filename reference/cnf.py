@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from seqgap.reference._family import Family
+from seqgap.reference._ode import Solver, solved
 from seqgap.reference._ode_gradient import Point, adjoint_step, derivatives, total
 from seqgap.reference._perceptron import Perceptron, affine, random_perceptron
-from seqgap.reference._plain import Matrix, Vector
-from seqgap.reference._runge_kutta import ERROR, METHODS
+from seqgap.reference._plain import HALF_LOG_2_PI, Matrix, Vector
+from seqgap.reference._runge_kutta import METHODS
 from seqgap.reference._stack import ACTIVATIONS, sigmoid
-
-_SAFETY, _LEAST, _MOST = 0.9, 0.2, 10.0
+from seqgap.reference.normal import standard_normal
 
 
 class Params(NamedTuple):
@@ -62,8 +62,13 @@ def _slope(activation: str, u: float) -> float:
     return slopes[activation](u)
 
 
-def field(params: Params, z: Vector, t: float) -> tuple[Vector, float]:
-    """(f, tr df/dz), by the tangents of all features through all layers."""
+def _product(weight: Matrix, units: Vector) -> Vector:
+    """W u; columns of W past those of u, which are constants, count nothing."""
+    return [sum(w * u for w, u in zip(row, units, strict=False)) for row in weight]
+
+
+def _jacobian(params: Params, z: Vector, t: float) -> tuple[Vector, Matrix]:
+    """(f, its derivative for each feature), by the tangents of all features through all layers."""
     model = params.model
     units, tangents = (
         [*z, *model.embedded(t)],
@@ -78,101 +83,22 @@ def field(params: Params, z: Vector, t: float) -> tuple[Vector, float]:
         ]
         units = [ACTIVATIONS[model.activation](u) for u in sums]
     columns = [_product(model.weight_out, tangent) for tangent in tangents]
-    return affine(model.weight_out, units, model.bias_out), sum(columns[d][d] for d in range(len(z)))
+    return affine(model.weight_out, units, model.bias_out), columns
 
 
-def _product(weight: Matrix, units: Vector) -> Vector:
-    """W u; columns of W past those of u, which are constants, count nothing."""
-    return [sum(w * u for w, u in zip(row, units, strict=False)) for row in weight]
+def _field(params: Params, z: Vector, t: float) -> tuple[Vector, float]:
+    """(f, tr df/dz)."""
+    slope, columns = _jacobian(params, z, t)
+    return slope, sum(columns[d][d] for d in range(len(z)))
 
 
-class Stages(NamedTuple):
-    """What a method evaluates in a step."""
-
-    slopes: Matrix  # f at each stage
-    traces: Vector
-
-
-def _stages(params: Params, z: Vector, t: float, h: float, first: tuple[Vector, float] | None) -> Stages:
-    """first: f and the trace at z and t where they are known."""
-    nodes, stages, _ = METHODS[params.method]
-    known = Stages([], [])
-    for node, stage in zip(nodes, stages, strict=True):
-        at = _moved(z, h, stage, known.slopes)
-        slope, trace = first if first and not stage else field(params, at, t + node * h)
-        known.slopes.append(slope)
-        known.traces.append(trace)
-    return known
-
-
-def _moved(z: Vector, h: float, weights: Vector, slopes: Matrix) -> Vector:
-    return [
-        value + h * sum(w * slope[d] for w, slope in zip(weights, slopes, strict=False))
-        for d, value in enumerate(z)
-    ]
-
-
-def _fixed(z: Vector, params: Params, start: float) -> tuple[Vector, float]:
-    """Steps of one size."""
-    h, log_det, weights = (1 - 2 * start) / params.steps, 0.0, METHODS[params.method][2]
-    for k in range(params.steps):
-        slopes, traces = _stages(params, z, start + k * h, h, None)
-        z = _moved(z, h, weights, slopes)
-        log_det += h * sum(w * trace for w, trace in zip(weights, traces, strict=True))
-    return z, log_det
-
-
-def _adaptive(z: Vector, params: Params, start: float) -> tuple[Vector, float]:
-    """Steps whose error in z is within the tolerances; the last ends at the end of the time."""
-    sense, t, log_det, weights = 1 - 2 * start, start, 0.0, METHODS[params.method][2]
-    first = field(params, z, t)
-    h = _first_step(params, z, t, first[0])
-    for _ in range(params.max_steps):
-        left = abs(1 - start - t)
-        last = h >= left
-        width = sense * (left if last else h)
-        slopes, traces = _stages(params, z, t, width, first)
-        moved = _moved(z, width, weights, slopes)
-        ratio = _ratio(params, [width * e for e in _moved([0.0] * len(z), 1.0, ERROR, slopes)], z, moved)
-        if ratio <= 1:
-            z, t, first = moved, t + width, (slopes[-1], traces[-1])
-            log_det += width * sum(w * trace for w, trace in zip(weights, traces, strict=True))
-            if last:
-                return z, log_det
-        h = abs(width) * (
-            _MOST if ratio == 0 else min(_MOST, max(_SAFETY * ratio**-0.2, 1 if ratio < 1 else _LEAST))
-        )
-    raise ValueError(f"max_steps: expected at most {params.max_steps} steps, got more")
-
-
-def _ratio(params: Params, error: Vector, z: Vector, moved: Vector) -> float:
-    """The largest error over what is allowed."""
-    allowed = [_allowed(params, max(abs(a), abs(b))) for a, b in zip(z, moved, strict=True)]
-    return max(abs(e) / a for e, a in zip(error, allowed, strict=True))
-
-
-def _allowed(params: Params, size: float) -> float:
-    return params.absolute_tolerance + params.relative_tolerance * size
-
-
-def _first_step(params: Params, z: Vector, t: float, slope: Vector) -> float:
-    """Hairer, Norsett and Wanner, "Solving ordinary differential equations I" (1993), section II.4."""
-    sense, allowed = 1 - 2 * params.base_at if t == params.base_at else 2 * params.base_at - 1, []
-    allowed = [_allowed(params, abs(v)) for v in z]
-
-    def size(values: Vector) -> float:
-        return max(abs(v) / a for v, a in zip(values, allowed, strict=True))
-
-    of_state, of_slope = size(z), size(slope)
-    guess = 1e-6 if min(of_state, of_slope) < 1e-5 else 0.01 * of_state / of_slope
-    after = field(params, _moved(z, sense * guess, [1.0], [slope]), t + sense * guess)[0]
-    bend = size([a - b for a, b in zip(after, slope, strict=True)]) / guess
-    largest = max(of_slope, bend)
-    return min(100 * guess, max(1e-6, 1e-3 * guess) if largest <= 1e-15 else (0.01 / largest) ** 0.2)
+def _solver(params: Params, start: float) -> Solver:
+    tolerances = params.relative_tolerance, params.absolute_tolerance
+    return Solver(start, params.method, params.steps, *tolerances, params.max_steps)
 
 
 def _solved(z: Vector, params: Params, start: float) -> tuple[Vector, float]:
-    return (_adaptive if params.method == "dopri5" else _fixed)(z, params, start)
+    return solved(lambda z, t: _field(params, z, t), z, _solver(params, start))[:2]
 
 
 family: Family[Params] = Family(
@@ -181,6 +107,53 @@ family: Family[Params] = Family(
     lambda params: len(params.bias_out),
 )
 forward, inverse, log_prob, sample = family.forward, family.inverse, family.log_prob, family.sample
+
+
+class Solution(NamedTuple):
+    """What `solve` returns."""
+
+    states: Matrix
+    log_det: Vector
+    evaluations: list[int]
+
+
+def solve(batch: Matrix, params: Params, *, inverse: bool = False) -> Solution:
+    """Each row with how many evaluations it took."""
+    solver = _solver(params, 1 - params.base_at if inverse else params.base_at)
+    rows = [solved(lambda z, t: _field(params, z, t), row, solver) for row in batch]
+    return Solution(*(list(column) for column in zip(*rows, strict=True))) if rows else Solution([], [], [])
+
+
+def estimated_log_prob(
+    x: Matrix, params: Params, seed: int, *, noise: str = "rademacher", probes: int = 1, first_row: int = 0,
+    dtype: str = "float64",
+) -> Vector:  # fmt: skip
+    """log_prob with the mean of e^T (df/dz) e for the trace; dtype: of the layout of the normals."""
+    dim = len(params.bias_out)
+    drawn = standard_normal(len(x), probes * dim, seed, first_row=first_row, stream=2**32 - 1, dtype=dtype)
+    return [
+        _estimated(row, params, _probes(normals, dim, noise)) for row, normals in zip(x, drawn, strict=True)
+    ]
+
+
+def _probes(normals: Vector, dim: int, noise: str) -> Matrix:
+    values = normals if noise == "gaussian" else [math.copysign(1, value) for value in normals]
+    return [values[at : at + dim] for at in range(0, len(values), dim)]
+
+
+def _estimated(x: Vector, params: Params, probes: Matrix) -> float:
+    """log N(z; 0, I) + log_det of the inverse of a row."""
+
+    def field(z: Vector, t: float) -> tuple[Vector, float]:
+        slope, columns = _jacobian(params, z, t)
+        along = [
+            sum(e[d] * sum(a * b for a, b in zip(columns[d], e, strict=True)) for d in range(len(z)))
+            for e in probes
+        ]
+        return slope, sum(along) / len(probes)
+
+    z, log_det, _ = solved(field, x, _solver(params, 1 - params.base_at))
+    return log_det - sum(0.5 * v * v + HALF_LOG_2_PI for v in z)
 
 
 class Gradient(NamedTuple):
@@ -216,8 +189,8 @@ def _by_steps(rows: list[_Row], params: Params, start: float) -> Gradient:
         return row.of_log_det * log_det + sum(a * b for a, b in zip(row.of_x, x, strict=True))
 
     def of_z(row: _Row) -> Vector:
-        found: Vector = derivatives(lambda z: loss(row._replace(z=z), params), row.z)
-        return found
+        slopes: Vector = derivatives(lambda z: loss(row._replace(z=z), params), row.z)
+        return slopes
 
     of_arrays = _of_arrays(lambda changed: sum(loss(row, changed) for row in rows), params)
     return Gradient([of_z(row) for row in rows], of_arrays)
@@ -229,12 +202,12 @@ def _by_adjoint(rows: list[_Row], params: Params, start: float) -> Gradient:
     for row in rows:
         at = Point(_solved(row.z, params, start)[0], row.of_x, row.of_log_det, 1 - start, 1.0)
         for _ in range(params.steps):
-            at, stages = adjoint_step(lambda z, t: field(params, z, t), METHODS[params.method], at, h)
+            at, stages = adjoint_step(lambda z, t: _field(params, z, t), METHODS[params.method], at, h)
             points += stages
         of_z.append(at.adjoint)
 
     def loss(changed: Params) -> float:
-        return total(lambda z, t: field(changed, z, t), points)
+        return total(lambda z, t: _field(changed, z, t), points)
 
     return Gradient(of_z, _of_arrays(loss, params))
 

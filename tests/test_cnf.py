@@ -56,6 +56,7 @@ KNOWN = {
     "heun": [0.3725290298461914, 0.1862645149230957],
     "rk4": [0.367894199407, 0.183947099703],
     "rk4_38": [0.367894199407, 0.183947099703],
+    "dormand_prince": [0.367879591495136, 0.183939795747568],
 }
 
 
@@ -70,10 +71,14 @@ def test_known_figures() -> None:
     """RK4 in 10 and in 1000 steps; log p of where it ends."""
     z = np.array([[0.5, -1.0]])
     x, log_det = cnf.forward(z, tanh_field(method="rk4", steps=10))
-    np.testing.assert_allclose([*x[0], *log_det], [1.23174601405, -0.452483882078, 0.0980953022095], rtol=1e-10)
+    np.testing.assert_allclose(
+        [*x[0], *log_det], [1.23174601405, -0.452483882078, 0.0980953022095], rtol=1e-10
+    )
     params = tanh_field(method="rk4", steps=1000)
     x, log_det = cnf.forward(z, params)
-    np.testing.assert_allclose([*x[0], *log_det], [1.23174604369, -0.452483914247, 0.0980953342839], rtol=1e-11)
+    np.testing.assert_allclose(
+        [*x[0], *log_det], [1.23174604369, -0.452483914247, 0.0980953342839], rtol=1e-11
+    )
     np.testing.assert_allclose(cnf.log_prob(x, params), -2.56097240069, rtol=1e-11)
     exact = cnf.forward(np.array([[1.0, 0.5]]), minus_z(relative_tolerance=1e-10, absolute_tolerance=1e-12))
     np.testing.assert_allclose(exact[0][0], [0.36787944117, 0.18393972059], rtol=1e-9)

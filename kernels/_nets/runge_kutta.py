@@ -7,22 +7,6 @@ import numpy as np
 
 from seqgap.kernels._nets.chain_plan import EULER, Tableau
 
-METHODS = {
-    "euler": EULER,
-    "midpoint": Tableau(np.array([0, 0.5]), np.array([[0, 0], [0.5, 0]]), np.array([0.0, 1])),
-    "heun": Tableau(np.array([0.0, 1]), np.array([[0.0, 0], [1, 0]]), np.array([0.5, 0.5])),
-    "rk4": Tableau(
-        np.array([0, 0.5, 0.5, 1]),
-        np.array([[0, 0, 0, 0], [0.5, 0, 0, 0], [0, 0.5, 0, 0], [0, 0, 1, 0]]),
-        np.array([1, 2, 2, 1]) / 6,
-    ),
-    "rk4_38": Tableau(
-        np.array([0, 1 / 3, 2 / 3, 1]),
-        np.array([[0, 0, 0, 0], [1 / 3, 0, 0, 0], [-1 / 3, 1, 0, 0], [1, -1, 1, 0]]),
-        np.array([1, 3, 3, 1]) / 8,
-    ),
-}
-
 # Dormand and Prince, "A family of embedded Runge-Kutta formulae" (1980); the last stage is the next first.
 DORMAND_PRINCE = Tableau(
     np.array([0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1, 1]),
@@ -41,3 +25,22 @@ DORMAND_PRINCE = Tableau(
 )
 # The fifth order less the fourth.
 ERROR = np.array([71 / 57600, 0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40])
+
+METHODS = {
+    "euler": EULER,
+    "midpoint": Tableau(np.array([0, 0.5]), np.array([[0, 0], [0.5, 0]]), np.array([0.0, 1])),
+    "heun": Tableau(np.array([0.0, 1]), np.array([[0.0, 0], [1, 0]]), np.array([0.5, 0.5])),
+    "rk4": Tableau(
+        np.array([0, 0.5, 0.5, 1]),
+        np.array([[0, 0, 0, 0], [0.5, 0, 0, 0], [0, 0.5, 0, 0], [0, 0, 1, 0]]),
+        np.array([1, 2, 2, 1]) / 6,
+    ),
+    "rk4_38": Tableau(
+        np.array([0, 1 / 3, 2 / 3, 1]),
+        np.array([[0, 0, 0, 0], [1 / 3, 0, 0, 0], [-1 / 3, 1, 0, 0], [1, -1, 1, 0]]),
+        np.array([1, 3, 3, 1]) / 8,
+    ),
+    "dormand_prince": Tableau(
+        DORMAND_PRINCE.nodes[:6], DORMAND_PRINCE.stages[:6, :6], DORMAND_PRINCE.weights[:6]
+    ),
+}

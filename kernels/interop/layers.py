@@ -1,7 +1,7 @@
 """Layers as libraries hold them, made the Params of the families: orders, degrees, padding, merging."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from seqgap.kernels import maf, realnvp, rq_spline
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.flow import Flow
 from seqgap.kernels._nets.made import sorted_units
-from seqgap.kernels.interop.affine import Affine, Pointwise, merged, placed
+from seqgap.kernels.interop.affine import Affine, merged, placed
 from seqgap.kernels.interop.parts import refuse
 
 
@@ -44,8 +44,21 @@ class Layer(NamedTuple):
     kind: str  # of the scale, or of the spline
     bound: float | None = None  # of the spline; None where the layer is affine
 
+    def step(self, labels: Array, dtype: np.dtype[Any]) -> Any:
+        """Its Params in a flow whose features have these labels."""
+        if self.kept:
+            return _coupling(self, labels[self.kept], labels[self.moved])
+        return _autoregressive(self, labels)
 
-def flow_of(layers: Sequence[Layer | Affine | Pointwise], dim: int, dtype: np.dtype[Any]) -> Flow:
+
+class Stepwise(Protocol):
+    """A layer that is a step of its own: a `Layer`, or what has no network, or one of another kind."""
+
+    def step(self, labels: Array, dtype: np.dtype[Any]) -> Any:
+        """Its Params in a flow whose features have these labels."""
+
+
+def flow_of(layers: Sequence[Affine | Stepwise], dim: int, dtype: np.dtype[Any]) -> Flow:
     """The flow of layers, data to latent; affine neighbours are one step, or none where they permute."""
     labels, steps, run = np.arange(dim), list[Any](), list[Affine]()
     for layer in (*layers, None):  # None: after the last one
@@ -55,20 +68,11 @@ def flow_of(layers: Sequence[Layer | Affine | Pointwise], dim: int, dtype: np.dt
         if run:
             labels, own = placed(merged(run), labels, dtype)
             steps, run = steps + own, []
-        if isinstance(layer, Pointwise):
+        if layer is not None:
             steps.append(layer.step(labels, dtype))
-        elif layer is not None:
-            steps.append(_step(layer, labels))
     if not steps:
         refuse("flow", "a layer that is no permutation", "none")
     return Flow(*_merged(steps[::-1]), permutation=labels)
-
-
-def _step(layer: Layer, labels: Array) -> Any:
-    """One layer, its features as they are numbered in the data."""
-    if layer.kept:
-        return _coupling(layer, labels[layer.kept], labels[layer.moved])
-    return _autoregressive(layer, labels)
 
 
 def _autoregressive(layer: Layer, labels: Array) -> Any:
@@ -201,7 +205,7 @@ def _merged(steps: Sequence[Any]) -> list[Any]:
 
 
 def _alike(one: Any, other: Any) -> bool:
-    if type(one) is not type(other) or not hasattr(one, "bias_hidden"):
+    if type(one) is not type(other) or "bias_context" not in one._fields:
         return False
 
     def architecture(params: Any) -> tuple[Any, ...]:

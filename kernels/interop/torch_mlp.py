@@ -14,12 +14,11 @@ from seqgap.kernels._core.check import FLOAT32, Array
 from seqgap.kernels._nets.chain import Chain
 from seqgap.kernels._nets.perceptron import EMBEDDINGS, Perceptron, embedded
 from seqgap.kernels.interop import evaluation
-from seqgap.kernels.interop.layers import to_shape
 from seqgap.kernels.interop.parts import TORCH, Parts, check_modules, dense, refuse
+from seqgap.kernels.interop.perceptrons import DEEPEST, filled_up
 from seqgap.kernels.normal import standard_normal
 
 _ROOT = "module"
-_DEEPEST = 4
 _ROWS = 64
 _RADII, _TIMES = (1.0, 3.0, 30.0), (0.0, 0.25, 3.0)
 
@@ -119,14 +118,9 @@ def _read(parts: Parts, inputs: _Inputs, module: Any) -> Perceptron:
             f"{dim + inputs.of_time + inputs.context} inputs ({known}: see embedding, frequencies, context)"
         )
         refuse(f"{path}[0]", expected, columns)
-    width = max(map(len, biases[:-1]))
-    # What is filled up has no weight in the layer behind it, so that a(0), which need not be 0, is not seen.
-    hidden = [to_shape(weight, (width, width)) for weight in weights[1:-1]]
     return Perceptron(
-        to_shape(weights[0], (width, columns)),
-        np.array(hidden, weights[0].dtype).reshape(len(hidden), width, width),
-        to_shape(weights[-1], (dim, width)), np.stack([to_shape(bias, (width,)) for bias in biases[:-1]]),
-        biases[-1], inputs.frequencies, activation, inputs.embedding,
+        **filled_up(weights, biases), frequencies=inputs.frequencies, activation=activation,
+        embedding=inputs.embedding,
     )  # fmt: skip
 
 
@@ -146,8 +140,8 @@ def _layers(parts: Parts, path: str, net: Any) -> tuple[dict[str, Any], str]:
             refuse(at, f"{activation} as the activation before", name)
     if len(net) % 2 == 0:
         refuse(path, "a Linear layer last", f"{len(net)} modules")
-    if not 1 < len(linears) <= _DEEPEST + 1:
-        refuse(path, f"1 to {_DEEPEST} hidden layers", len(linears) - 1)
+    if not 1 < len(linears) <= DEEPEST + 1:
+        refuse(path, f"1 to {DEEPEST} hidden layers", len(linears) - 1)
     return linears, activation
 
 
