@@ -84,7 +84,7 @@ def _slope(activation: str, u: float) -> float:
 
 
 def field(params: Params, z: Vector, t: float) -> tuple[Vector, float]:
-    """(f, tr df/dz), by the tangents of all features; of each the last layer gives the one number it needs."""
+    """(f, tr df/dz), by the tangents of all features; of each the last layer gives one number."""
     model = params.model
     units, tangents = [*z, *model.embedded(t)], [[row[d] for row in model.weight_in] for d in range(len(z))]
     for k, (weight, bias) in enumerate(
