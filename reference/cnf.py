@@ -83,7 +83,7 @@ def _slope(activation: str, u: float) -> float:
     return slopes[activation](u)
 
 
-def field(params: Params, z: Vector, t: float) -> tuple[Vector, float]:
+def _field(params: Params, z: Vector, t: float) -> tuple[Vector, float]:
     """(f, tr df/dz), by the tangents of all features; of each the last layer gives one number."""
     model = params.model
     units, tangents = [*z, *model.embedded(t)], [[row[d] for row in model.weight_in] for d in range(len(z))]
@@ -104,20 +104,20 @@ def _product(weight: Matrix, units: Vector) -> Vector:
     return [sum(w * u for w, u in zip(row, units, strict=True)) for row in weight]
 
 
-class Stages(NamedTuple):
+class _Stages(NamedTuple):
     """What a method evaluates in a step."""
 
     slopes: Matrix  # f at each stage
     traces: Vector
 
 
-def _stages(params: Params, z: Vector, t: float, h: float, first: tuple[Vector, float] | None) -> Stages:
+def _stages(params: Params, z: Vector, t: float, h: float, first: tuple[Vector, float] | None) -> _Stages:
     """first: f and the trace at z and t where they are known."""
     nodes, stages, _ = METHODS[params.method]
-    known = Stages([], [])
+    known = _Stages([], [])
     for node, stage in zip(nodes, stages, strict=True):
         at = _moved(z, h, stage, known.slopes)
-        slope, trace = first if first and not stage else field(params, at, t + node * h)
+        slope, trace = first if first and not stage else _field(params, at, t + node * h)
         known.slopes.append(slope)
         known.traces.append(trace)
     return known
@@ -141,9 +141,14 @@ def _fixed(z: Vector, params: Params, start: float) -> tuple[Vector, float]:
 
 
 def _adaptive(z: Vector, params: Params, start: float) -> tuple[Vector, float]:
-    """Steps whose error in z is within the tolerances; the last ends at the end of the time."""
+    """Steps whose error in z is within the tolerances; the last ends at the end of the time.
+
+    A state that is not finite becomes NaN, without a step.
+    """
+    if not all(map(math.isfinite, z)):
+        return [math.nan] * len(z), math.nan
     sense, t, log_det, weights = 1 - 2 * start, start, 0.0, METHODS[params.method][2]
-    first = field(params, z, t)
+    first = _field(params, z, t)
     h = _first_step(params, z, t, first[0])
     for _ in range(params.max_steps):
         left = abs(1 - start - t)
@@ -183,7 +188,7 @@ def _first_step(params: Params, z: Vector, t: float, slope: Vector) -> float:
 
     of_state, of_slope = size(z), size(slope)
     guess = 1e-6 if min(of_state, of_slope) < 1e-5 else 0.01 * of_state / of_slope
-    after = field(params, _moved(z, sense * guess, [1.0], [slope]), t + sense * guess)[0]
+    after = _field(params, _moved(z, sense * guess, [1.0], [slope]), t + sense * guess)[0]
     bend = size([a - b for a, b in zip(after, slope, strict=True)]) / guess
     largest = max(of_slope, bend)
     return min(100 * guess, max(1e-6, 1e-3 * guess) if largest <= 1e-15 else (0.01 / largest) ** 0.2)
