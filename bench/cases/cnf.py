@@ -99,9 +99,7 @@ def _normals(x: Any, call: Call) -> Any:
     return cnf.inverse(x, call.args[1])[0]
 
 
-_ADAPTIVE = functools.partial(
-    Operation, tolerance=solvers.ERRORS, sizes=_SIZES, largest_dim=_LARGEST, batches=(1, 256)
-)
+_ADAPTIVE = functools.partial(Operation, tolerance=solvers.ERRORS, sizes=_SIZES, largest_dim=_LARGEST)
 _FLOW = flow(
     "cnf",
     _random_params,
