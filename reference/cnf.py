@@ -70,17 +70,14 @@ def _product(weight: Matrix, units: Vector) -> Vector:
 def _jacobian(params: Params, z: Vector, t: float) -> tuple[Vector, Matrix]:
     """(f, its derivative for each feature), by the tangents of all features through all layers."""
     model = params.model
-    units, tangents = (
-        [*z, *model.embedded(t)],
-        [[float(i == d) for i in range(len(z))] for d in range(len(z))],
-    )
-    for weight, bias in zip([model.weight_in, *model.weight_hidden], model.bias_hidden, strict=True):
+    units, tangents = [*z, *model.embedded(t)], [[row[d] for row in model.weight_in] for d in range(len(z))]
+    for k, (weight, bias) in enumerate(
+        zip([model.weight_in, *model.weight_hidden], model.bias_hidden, strict=True)
+    ):
         sums = affine(weight, units, bias)
         slopes = [_slope(model.activation, u) for u in sums]
-        tangents = [
-            [slope * u for slope, u in zip(slopes, _product(weight, tangent), strict=True)]
-            for tangent in tangents
-        ]
+        moved = [_product(weight, tangent) for tangent in tangents] if k else tangents
+        tangents = [[slope * u for slope, u in zip(slopes, tangent, strict=True)] for tangent in moved]
         units = [ACTIVATIONS[model.activation](u) for u in sums]
     columns = [_product(model.weight_out, tangent) for tangent in tangents]
     return affine(model.weight_out, units, model.bias_out), columns

@@ -150,6 +150,7 @@ def flow(
     forward: Direction,
     inverse: Direction,
     *,
+    sampling: Direction | None = None,
     matched: tuple[str, str] | None = None,
     strategies: tuple[str, ...] = (),
     tolerance: Tolerance = _ROUNDING,
@@ -159,9 +160,11 @@ def flow(
 ) -> Case:
     """A case with forward, inverse, log_prob, sample and random_params.
 
-    random_params(dim, seed, dtype=...) is that of the kernels. matched: as those of `Case`. strategies: of
-    forward. Else as in `distribution`.
+    random_params(dim, seed, dtype=...) is that of the kernels. sampling: forward as samples want it, where
+    they do with less work without log_det. matched: as those of `Case`. strategies: of forward. Else as in
+    `distribution`.
     """
+    drawing = sampling or forward
     transform = functools.partial(Operation, rows=(0, None), tolerance=tolerance, sizes=sizes)
 
     def normals(dim: int, count: int, dtype: Dtype, seed: int) -> Any:
@@ -184,7 +187,7 @@ def flow(
         return cost._replace(flops=cost.flops + 2 * dim + 1, elements=dim + 1, written=1)
 
     def sample_cost(dim: int) -> Cost:
-        cost = forward.cost(dim)
+        cost = drawing.cost(dim)
         flops = cost.flops + NORMAL_FLOPS * dim
         return cost._replace(flops=flops, normals=dim, elements=dim, written=dim)
 
@@ -203,7 +206,7 @@ def flow(
         random_params,
         data,
         Verb(density_cost, _densities(inverse), compiled=held("log_prob")),
-        Verb(sample_cost, _samplers(forward), Noise(noise), held("sample")),
+        Verb(sample_cost, _samplers(drawing), Noise(noise), held("sample")),
         tolerance=tolerance,
         sizes=sizes,
         fit_steps=fit_steps,

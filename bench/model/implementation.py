@@ -82,6 +82,7 @@ _TABLE = {
         Implementation("diffusers", library="diffusers", built_on="torch", dtypes=("float32",)),
         Implementation("torchdiffeq", library="torchdiffeq", built_on="torch"),
         Implementation("blackjax", library="blackjax", built_on="jax"),
+        Implementation("diffrax", library="diffrax", built_on="jax"),
         Implementation("sklearn", library="sklearn"),
         Implementation("prdc", library="prdc"),
         Implementation("flowjax", library="flowjax", built_on="jax", full_passes="sequential"),
