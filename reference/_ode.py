@@ -1,5 +1,6 @@
 """dz/dt = f(z, t) from one end of the time to the other, with the integral of a trace beside z."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
@@ -74,7 +75,12 @@ def _fixed(field: Field, z: Vector, solver: Solver) -> Solved:
 
 
 def _adaptive(field: Field, z: Vector, solver: Solver) -> Solved:
-    """Steps whose error in z is within the tolerances; the last ends at the end of the time."""
+    """Steps whose error in z is within the tolerances; the last ends at the end of the time.
+
+    A state that is not finite becomes NaN, without a step.
+    """
+    if not all(map(math.isfinite, z)):
+        return Solved([math.nan] * len(z), math.nan, 0)
     sense, t, log_det, weights = 1 - 2 * solver.start, solver.start, 0.0, METHODS["dopri5"][2]
     first = field(z, t)
     h = _first_step(field, solver, z, first[0])

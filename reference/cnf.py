@@ -62,31 +62,30 @@ def _slope(activation: str, u: float) -> float:
     return slopes[activation](u)
 
 
-def _product(weight: Matrix, units: Vector) -> Vector:
-    """W u; columns of W past those of u, which are constants, count nothing."""
-    return [sum(w * u for w, u in zip(row, units, strict=False)) for row in weight]
-
-
-def _jacobian(params: Params, z: Vector, t: float) -> tuple[Vector, Matrix]:
-    """(f, its derivative for each feature), by the tangents of all features through all layers."""
+def _tangents(params: Params, z: Vector, t: float) -> tuple[Vector, Matrix]:
+    """(f, the derivatives of the last hidden units for each feature), through all layers."""
     model = params.model
     units, tangents = [*z, *model.embedded(t)], [[row[d] for row in model.weight_in] for d in range(len(z))]
-    for k, (weight, bias) in enumerate(
-        zip([model.weight_in, *model.weight_hidden], model.bias_hidden, strict=True)
-    ):
+    layers = zip([model.weight_in, *model.weight_hidden], model.bias_hidden, strict=True)
+    for k, (weight, bias) in enumerate(layers):
         sums = affine(weight, units, bias)
         slopes = [_slope(model.activation, u) for u in sums]
         moved = [_product(weight, tangent) for tangent in tangents] if k else tangents
         tangents = [[slope * u for slope, u in zip(slopes, tangent, strict=True)] for tangent in moved]
         units = [ACTIVATIONS[model.activation](u) for u in sums]
-    columns = [_product(model.weight_out, tangent) for tangent in tangents]
-    return affine(model.weight_out, units, model.bias_out), columns
+    return affine(model.weight_out, units, model.bias_out), tangents
+
+
+def _product(weight: Matrix, units: Vector) -> Vector:
+    """W u."""
+    return [sum(w * u for w, u in zip(row, units, strict=True)) for row in weight]
 
 
 def _field(params: Params, z: Vector, t: float) -> tuple[Vector, float]:
-    """(f, tr df/dz)."""
-    slope, columns = _jacobian(params, z, t)
-    return slope, sum(columns[d][d] for d in range(len(z)))
+    """(f, tr df/dz): of each tangent the last layer gives one number."""
+    slope, tangents = _tangents(params, z, t)
+    rows = zip(params.weight_out, tangents, strict=True)
+    return slope, sum(_product([row], tangent)[0] for row, tangent in rows)
 
 
 def _solver(params: Params, start: float) -> Solver:
@@ -104,6 +103,10 @@ family: Family[Params] = Family(
     lambda params: len(params.bias_out),
 )
 forward, inverse, log_prob, sample = family.forward, family.inverse, family.log_prob, family.sample
+
+
+def _dot(left: Vector, right: Vector) -> float:
+    return sum(a * b for a, b in zip(left, right, strict=True))
 
 
 class Solution(NamedTuple):
@@ -142,11 +145,9 @@ def _estimated(x: Vector, params: Params, probes: Matrix) -> float:
     """log N(z; 0, I) + log_det of the inverse of a row."""
 
     def field(z: Vector, t: float) -> tuple[Vector, float]:
-        slope, columns = _jacobian(params, z, t)
-        along = [
-            sum(e[d] * sum(a * b for a, b in zip(columns[d], e, strict=True)) for d in range(len(z)))
-            for e in probes
-        ]
+        slope, tangents = _tangents(params, z, t)
+        columns = [_product(params.weight_out, tangent) for tangent in tangents]
+        along = [_dot(probe, [_dot(probe, column) for column in columns]) for probe in probes]
         return slope, sum(along) / len(probes)
 
     z, log_det, _ = solved(field, x, _solver(params, 1 - params.base_at))

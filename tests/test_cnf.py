@@ -129,5 +129,7 @@ def test_a_row_depends_on_nothing_else_in_the_batch(method: str, dtype: Dtype) -
 
 def test_too_few_steps_are_an_error() -> None:
     params = random_field(2, "time", max_steps=2)
-    with pytest.raises(ValueError, match="params.max_steps: expected"):
+    with pytest.raises(
+        ValueError, match=r"params.max_steps: expected at most 2 steps for each row, got more for rows 0, 1"
+    ):
         cnf.forward(20 * standard_normal(5, 3, 1), params)

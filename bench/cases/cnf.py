@@ -2,7 +2,7 @@
 
 The trace of a density is thought to cost D evaluations of the network. Here it is one more layer, as in the
 implementations that NumPy and the engines have; PyTorch and JAX have it as their users do, from D passes.
-Neither direction has steps that grow with D, so no pair is matched: samples do without the trace.
+The matched pair has equal evaluations: log_prob with the trace against samples, which do without it.
 """
 
 import functools
@@ -11,6 +11,7 @@ from typing import Any
 
 from seqgap.bench.model.case import (
     COUNT,
+    DIFFERENCES,
     EXP_FLOPS,
     NORMAL_FLOPS,
     Call,
@@ -99,6 +100,26 @@ def _normals(x: Any, call: Call) -> Any:
     return cnf.inverse(x, call.args[1])[0]
 
 
+def _small(dim: int, seed: int, dtype: Dtype) -> cnf.Params:
+    """A network that plain Python differentiates number by number."""
+    return cnf.random_params(dim, seed, depth=1, width=4, dtype=dtype)._replace(method="rk4", steps=2)
+
+
+def _solve(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
+    return Call((standard_normal(count, dim, seed, dtype=dtype), _small(dim, seed, dtype)), {"inverse": True})
+
+
+def _estimated(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
+    x = standard_normal(count, dim, seed, stream=1, dtype=dtype)
+    return Call((x, _small(dim, seed, dtype), seed), {"probes": 3, "first_row": 0})
+
+
+def _gradient(dim: int, count: int, dtype: Dtype, seed: int) -> Call:
+    z, of_x, of_log_det = (standard_normal(count, dim, seed, stream=s, dtype=dtype) for s in (1, 2, 3))
+    return Call((z, _small(dim, seed, dtype), of_x, of_log_det[:, 0].copy()))
+
+
+_VERIFIED = functools.partial(Operation, cost=lambda dim: Cost(), sizes=(1, 2, 3), timed=False)
 _ADAPTIVE = functools.partial(Operation, tolerance=solvers.ERRORS, sizes=_SIZES, largest_dim=_LARGEST)
 _FLOW = flow(
     "cnf",
@@ -118,10 +139,14 @@ _FLOW = flow(
             implementations=solvers.samplers(), noise=Noise(_normals), compiled=held("sample"),
             function="sample",
         ),
+        _VERIFIED("solve", _solve, rows=(0, None), tolerance=rounding(lambda dim: 1000)),
+        _VERIFIED("estimated_log_prob", _estimated, rows=(0, None, None), tolerance=rounding(lambda dim: 1000)),
+        _VERIFIED("gradient", _gradient, tolerance=DIFFERENCES),
     ),
 )  # fmt: skip
 CASE = replace(
     _FLOW,
     title="continuous flow",
+    matched=(("log_prob", "sample"),),
     operations=tuple(replace(operation, largest_dim=_LARGEST) for operation in _FLOW.operations),
 )
