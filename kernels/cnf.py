@@ -116,7 +116,7 @@ def solve(batch: ArrayLike, params: Params, *, inverse: bool = False, threads: i
     In fixed steps that is steps times stages. In adaptive steps it is 2 where a row begins, then 6 for each
     step that is tried; rows that are not finite take none. Raises as `forward`.
     """
-    source, arrays = _bound(batch, params, check.flag("inverse", inverse))
+    source, arrays = _bound("batch", batch, params, check.flag("inverse", inverse))
     states, log_det = np.empty_like(source), np.empty(len(source), source.dtype)
     record = np.zeros(len(source), np.int64)
     if params.method != "dopri5":
@@ -130,9 +130,9 @@ def solve(batch: ArrayLike, params: Params, *, inverse: bool = False, threads: i
     return Solution(states, log_det, record)
 
 
-def _bound(batch: Any, params: Params, direction: int) -> tuple[Array, ode.Arrays]:
+def _bound(name: str, batch: Any, params: Params, direction: int) -> tuple[Array, ode.Arrays]:
     """A checked batch, and what the kernels take in a direction."""
-    source = check.batch("batch", batch)
+    source = check.batch(name, batch)
     check.instance("params", params, Params)
     if params.weight_context is not None:
         raise ValueError("params.weight_context: expected None, got an array")
@@ -151,7 +151,7 @@ def estimated_log_prob(
     probe has the variance 2 sum_{i != j} S_ij^2 or 2 sum_ij S_ij^2 (Hutchinson, 1990; Grathwohl et al.,
     "FFJORD", 2019, equation 7). Rows first_row, first_row + 1, ... Raises as `log_prob`.
     """
-    source, arrays = _bound(x, params, 1)
+    source, arrays = _bound("x", x, params, 1)
     check.choice("noise", noise, NOISES)
     count, key = check.integer("probes", probes, 1, 10**6), int(key_of(seed, rng))
     row = int(check.first_row(first_row, len(source)))
