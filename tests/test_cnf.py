@@ -1,5 +1,6 @@
 """Continuous flows: known figures, SciPy's solver, Jacobians by differences, and what a row depends on."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.integrate import solve_ivp
 from bits import assert_same_bits
 from seqgap.bench.model.case import Dtype
 from seqgap.kernels import cnf
+from seqgap.kernels.interop import Flow, from_torch_mlp
 from seqgap.kernels.normal import standard_normal
 
 FIXED = tuple(cnf.METHODS)
@@ -133,3 +135,177 @@ def test_too_few_steps_are_an_error() -> None:
         ValueError, match=r"params.max_steps: expected at most 2 steps for each row, got more for rows 0, 1"
     ):
         cnf.forward(20 * standard_normal(5, 3, 1), params)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("method", ["heun", "dopri5"])
+def test_samples_have_no_trace_and_the_same_bits(method: str, depth: int, dtype: Dtype) -> None:
+    """Few rows go alone, many in tiles, and samples leave the trace out."""
+    params = random_field(depth, "waves", dtype, method=method, steps=3)
+    x = cnf.forward(standard_normal(75, 3, 4, dtype=dtype), params)[0]
+    for count in (1, 2, 9, 75):
+        assert_same_bits(cnf.sample(count, params, 4), x[:count])
+
+
+ACTIVATIONS = ("relu", "tanh", "elu", "silu", "leaky_relu", "gelu", "selu", "softplus", "sigmoid")
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("method", ["rk4", "dopri5"])
+def test_activations_have_the_same_bits_with_slopes_and_without(method: str, activation: str) -> None:
+    params = random_field(2, "time", method=method, steps=2)._replace(activation=activation)
+    x, log_det = cnf.forward(standard_normal(40, 3, 4), params)
+    assert_same_bits(cnf.sample(40, params, 4), x)
+    alone, own = cnf.forward(standard_normal(1, 3, 4), params)
+    assert_same_bits(alone, x[:1])
+    assert_same_bits(own, log_det[:1])
+
+
+def test_evaluations_are_counted() -> None:
+    """Against SciPy's count of the same pair with steps of one row; fixed steps have as many each."""
+    z = standard_normal(9, 3, 2)
+    z[4] *= 30
+    tight = random_field(2, "time")._replace(relative_tolerance=1e-5, absolute_tolerance=1e-5)
+    solution = cnf.solve(z, tight)
+    assert_same_bits(solution.states, cnf.forward(z, tight)[0])
+    assert_same_bits(solution.log_det, cnf.forward(z, tight)[1])
+    alone = [int(cnf.solve(row[None], tight).evaluations[0]) for row in z]
+    assert solution.evaluations.tolist() == alone
+    assert solution.evaluations[4] == max(alone) > 2 * min(alone)
+    for row, count in zip(z, alone, strict=True):
+        theirs = solve_ivp(lambda t, y: velocity(tight, y, t), (0, 1), row, "RK45", rtol=1e-5, atol=1e-5).nfev
+        assert abs(theirs - count) <= 0.4 * theirs
+    fixed = cnf.solve(z, random_field(2, "time", method="rk4", steps=7), inverse=True)
+    assert fixed.evaluations.tolist() == [28] * 9
+
+
+def test_rows_that_need_too_many_steps_are_named() -> None:
+    """Wherever a batch is cut: in chunks, on threads, in a flow."""
+    params = random_field(2, "time", np.float32)
+    z = standard_normal(60_000, 3, 1, dtype=np.float32)
+    z *= np.float32(0.01)
+    z[[7, 31_000, 59_990]] = 40 * standard_normal(6, 3, 2, dtype=np.float32)[5]
+    z[100] = np.nan
+    needed = np.sort(cnf.solve(z, params).evaluations)
+    assert needed[-3] > needed[-4]
+    params = params._replace(max_steps=int(needed[-4] - 2) // 6)
+    flow = Flow(params)
+    for call in (cnf.forward, cnf.inverse, cnf.log_prob, lambda *a, **k: flow.log_prob(a[0], **k)):
+        for threads in (1, 2):
+            with pytest.raises(ValueError, match=r"params.max_steps: expected at most \d+ steps") as caught:
+                call(z, params, threads=threads)
+            named = [int(number) for number in str(caught.value).rpartition("rows ")[2].split(", ")]
+            assert named
+            assert set(named) <= {7, 31_000, 59_990}
+
+
+@pytest.mark.parametrize("noise", cnf.NOISES)
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("method", ["rk4", "dopri5"])
+def test_estimates_of_the_trace(method: str, depth: int, noise: str) -> None:
+    """Their mean is exact within its error; a row's probes depend on the seed and its number alone."""
+    params = random_field(depth, "waves", method=method, steps=8)
+    x = standard_normal(40, 3, 3)
+    exact = cnf.log_prob(x, params)
+    values = np.array([cnf.estimated_log_prob(x, params, seed, noise=noise) for seed in range(200)])
+    error = values.std(0) / np.sqrt(200)
+    assert (np.abs(values.mean(0) - exact) < 5 * error + 1e-12).all()
+    assert error.min() > 0
+    many = cnf.estimated_log_prob(x, params, 5, noise=noise, probes=4)
+    part = cnf.estimated_log_prob(x[30:31], params, 5, noise=noise, probes=4, first_row=30)
+    assert_same_bits(part, many[30:31])
+    assert_same_bits(cnf.estimated_log_prob(x, params, 5, noise=noise, probes=4, threads=2), many)
+    averaged = np.array(
+        [cnf.estimated_log_prob(x, params, seed, noise=noise, probes=16) for seed in range(200)]
+    )
+    assert averaged.std(0).mean() == pytest.approx(values.std(0).mean() / 4, rel=0.15)
+
+
+def test_the_variance_of_probes_is_that_of_the_literature() -> None:
+    """One Euler step: 2 sum of S_ij^2 over i != j of signs, over all of normals, and none of signs in 1-D."""
+    params = random_field(2, "none", method="euler", steps=1)
+    x = standard_normal(1, 3, 3)
+    jacobian = np.array(
+        [(velocity(params, x[0] + h, 1.0) - velocity(params, x[0] - h, 1.0)) / 2e-6 for h in 1e-6 * np.eye(3)]
+    )
+    squares = ((jacobian + jacobian.T) / 2) ** 2
+    laws = {"rademacher": 2 * (squares.sum() - np.trace(squares)), "gaussian": 2 * squares.sum()}
+    for noise, law in laws.items():
+        drawn = cnf.estimated_log_prob(np.repeat(x, 40_000, 0), params, 1, noise=noise)
+        assert drawn.var() == pytest.approx(law, rel=0.05)
+    single = cnf.random_params(1, 2)._replace(method="euler", steps=3)
+    x = standard_normal(9, 1, 1)
+    np.testing.assert_allclose(cnf.estimated_log_prob(x, single, 4), cnf.log_prob(x, single), rtol=1e-12)
+
+
+def test_contexts_are_biases_of_the_first_layer() -> None:
+    for method in ("rk4", "dopri5"):
+        params = random_field(2, "waves", method=method, steps=3)
+        weight, contexts = standard_normal(9, 2, 8), standard_normal(70, 2, 9)
+        flow, x = Flow(params._replace(weight_context=weight)), standard_normal(70, 3, 1)
+        assert flow.context_dim == 2
+        density = flow.log_prob(x, context=contexts)
+        for row in (0, 33, 69):
+            biases = params.bias_hidden.copy()
+            biases[0] += weight @ contexts[row]
+            own = params._replace(bias_hidden=biases)
+            np.testing.assert_allclose(cnf.log_prob(x[row : row + 1], own), density[row], rtol=1e-11)
+            assert_same_bits(flow.condition(contexts[row]).log_prob(x[row : row + 1]), density[row : row + 1])
+        order = np.arange(70)[::-1].copy()
+        assert_same_bits(flow.log_prob(x, context=contexts[::-1].copy(), index=order), density)
+        assert_same_bits(flow.log_prob(x, context=contexts, threads=2), density)
+    with pytest.raises(
+        ValueError, match=r"params.weight_context: expected None, got .*; Flow\(params\) takes"
+    ):
+        cnf.log_prob(x, params._replace(weight_context=weight))
+    with pytest.raises(ValueError, match=r"params.weight_context: expected None"):
+        cnf.solve(x, params._replace(weight_context=weight))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("base_at", [0, 1])
+def test_sweeps_have_what_steps_have(base_at: int, depth: int, dtype: Dtype) -> None:
+    params = random_field(depth, "time", dtype, method="euler", steps=90, base_at=base_at)
+    z = standard_normal(5, 3, 1, dtype=dtype)
+    close = {"rtol": 2e-5, "atol": 2e-5} if dtype == np.float32 else {"rtol": 1e-12, "atol": 1e-12}
+    for swept, stepped in zip(cnf.forward(z, params, strategy="picard"), cnf.forward(z, params), strict=True):
+        np.testing.assert_allclose(swept, stepped, **close)
+    alone = cnf.forward(z[3:4], params, strategy="picard")[0]
+    assert_same_bits(alone, cnf.forward(z, params, strategy="picard")[0][3:4])
+    with pytest.raises(
+        ValueError, match=r"params.method: expected 'euler' with the strategy picard, got 'rk4'"
+    ):
+        cnf.forward(z, params._replace(method="rk4"), strategy="picard")
+    conditional = Flow(params._replace(weight_context=np.ones((9, 1), dtype)))
+    with pytest.raises(ValueError, match="strategy: expected steps for a flow with contexts, got picard"):
+        conditional.forward(z, context=np.ones(1), strategy="picard")
+
+
+def test_files_keep_the_solver(tmp_path: Path) -> None:
+    params = random_field(2, "waves", base_at=1, relative_tolerance=1e-4, max_steps=77)
+    flow = Flow(params._replace(weight_context=np.ones((9, 1))))
+    flow.save(tmp_path / "flow.npz")
+    loaded = Flow.load(tmp_path / "flow.npz")
+    x = standard_normal(9, 3, 1)
+    assert_same_bits(loaded.log_prob(x, context=np.ones(1)), flow.log_prob(x, context=np.ones(1)))
+    kept = loaded.params[0]._asdict()
+    assert {name: kept[name] for name in ("base_at", "method", "max_steps", "relative_tolerance")} == {
+        "base_at": 1, "method": "dopri5", "max_steps": 77, "relative_tolerance": 1e-4,
+    }  # fmt: skip
+
+
+def test_a_torchcfm_network_is_a_velocity() -> None:
+    models = pytest.importorskip("torchcfm.models.models")
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(1)
+    network = models.MLP(dim=2, w=16, time_varying=True).double()
+    params = cnf.Params(*from_torch_mlp(network), relative_tolerance=1e-9, absolute_tolerance=1e-10)
+
+    def theirs(t: float, y: Any) -> Any:
+        with torch.no_grad():
+            return network(torch.tensor([[*y, t]])).numpy()[0]
+
+    z = standard_normal(3, 2, 1)
+    for row, x in zip(z, cnf.forward(z, params)[0], strict=True):
+        expected = solve_ivp(theirs, (0, 1), row, "DOP853", rtol=1e-11, atol=1e-12).y[:, -1]
+        np.testing.assert_allclose(x, expected, rtol=1e-7, atol=1e-8)
