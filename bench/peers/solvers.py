@@ -105,8 +105,8 @@ def _torchdiffeq_sample(torch: Any, z: Any, net: fields.Tables) -> Any:
     return odeint(lambda t, z: velocity(z, t), z, times, method="dopri5", **_OPTIONS)[-1]
 
 
-def _diffrax(field: Callable[..., Any], start: Any, span: tuple[int, int]) -> Any:
-    """The last state of a row."""
+def _diffrax(field: Callable[..., Any], start: Any, span: Any) -> Any:
+    """The last state of a row; span: two times of its dtype, which the solver would widen it to."""
     import diffrax
 
     term, control = diffrax.ODETerm(field), diffrax.PIDController(**_OPTIONS)
@@ -119,8 +119,8 @@ def _diffrax(field: Callable[..., Any], start: Any, span: tuple[int, int]) -> An
 
 def _diffrax_density(jax: Any, x: Any, net: fields.Tables) -> Any:
     def row(x: Any) -> Any:
-        start = x, jax.numpy.zeros((), x.dtype)
-        solved = _diffrax(lambda t, state, _: fields.jax_row(jax, net, state[0], t), start, (1, 0))
+        start, span = (x, jax.numpy.zeros((), x.dtype)), jax.numpy.array([1, 0], x.dtype)
+        solved = _diffrax(lambda t, state, _: fields.jax_row(jax, net, state[0], t), start, span)
         return _with_density(*(last[-1] for last in solved))
 
     return jax.vmap(row)(x)
@@ -128,7 +128,8 @@ def _diffrax_density(jax: Any, x: Any, net: fields.Tables) -> Any:
 
 def _diffrax_sample(jax: Any, z: Any, net: fields.Tables) -> Any:
     def row(z: Any) -> Any:
-        return _diffrax(lambda t, z, _: fields.jax_velocity(jax, net, z, t), z, (0, 1))[-1]
+        span = jax.numpy.array([0, 1], z.dtype)
+        return _diffrax(lambda t, z, _: fields.jax_velocity(jax, net, z, t), z, span)[-1]
 
     return jax.vmap(row)(z)
 
