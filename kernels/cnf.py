@@ -136,7 +136,9 @@ def _bound(name: str, batch: Any, params: Params, direction: int) -> tuple[Array
     check.instance("params", params, Params)
     if params.weight_context is not None:
         raise ValueError("params.weight_context: expected None, got an array")
-    return source, _arrays(params, source.dtype, source.shape[1])[direction]
+    came = f"{name} has {{}} columns"
+    step = _family._step(direction, params, source.dtype, source.shape[1], came=came)
+    return source, step.arrays[direction]
 
 
 def estimated_log_prob(

@@ -189,8 +189,9 @@ class Family:
             arrays = self._arrays(params, dtype, dim, *options)
         except ValueError as error:
             raise self._explained(error, came.format(dim), params, dtype, options) from None
-        unscored = None if direction else self._unscored
-        return Step(self._kernel(direction, *options), arrays, self._worth, unscored=unscored)
+        rows = self._kernel(direction, *options)
+        unscored = self._unscored if rows is self._rows[0] else None  # other strategies have no such kernel
+        return Step(rows, arrays, self._worth, unscored=unscored)
 
     def _refuse_contexts(self, params: Any) -> None:
         if self._tables is None or type(params) is not self.params:

@@ -350,6 +350,8 @@ def _copied(name: str, params: Any) -> Any:
 def _read_only(name: str, value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, np.integer):  # a count: an array of no dimensions is none
+        return int(value)
     array = np.array(check.asarray(name, value))
     array.flags.writeable = False
     return array

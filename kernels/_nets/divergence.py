@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
+from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.compiler import generated
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.llvm import VECTOR_BYTES
@@ -56,15 +57,20 @@ class Field(NamedTuple):
 
 def exact(model: Perceptron, dtype: np.dtype[Any]) -> Exact:
     """That of a checked model, computed in float64."""
-    weight_in, weight_out = (np.asarray(w, float) for w in (model.weight_in, model.weight_out))
-    inner = weight_in[:, : len(weight_out)] @ weight_out
+    with np.errstate(invalid="ignore", over="ignore"):  # of weights that are not finite, or are not then
+        matrix = np.ascontiguousarray(_matrix(model), dtype)
+    columns = padded(matrix.T, VECTOR_BYTES // dtype.itemsize)
+    return Exact(matrix, np.ascontiguousarray(columns), _zeros(model, dtype))
+
+
+def _matrix(model: Perceptron) -> Array:
+    """That of `Exact`, float64."""
     hidden = np.asarray(model.weight_hidden, float)
     if len(hidden) > 1:
-        matrix = np.empty((1, 0))
-    else:
-        matrix = hidden[0] * inner.T if len(hidden) else np.diag(inner)[None]
-    columns = padded(matrix.T, VECTOR_BYTES // dtype.itemsize)
-    return Exact(*(np.ascontiguousarray(m, dtype) for m in (matrix, columns)), _zeros(model, dtype))
+        return np.empty((1, 0))
+    weight_in, weight_out = (np.asarray(w, float) for w in (model.weight_in, model.weight_out))
+    inner = weight_in[:, : len(weight_out)] @ weight_out
+    return np.asarray(hidden[0] * inner.T if len(hidden) else np.diag(inner)[None])
 
 
 def probes(model: Perceptron, dtype: np.dtype[Any], count: int) -> Probes:

@@ -32,6 +32,13 @@ class Bound(NamedTuple):
 
 def bound(params: Any, dtype: np.dtype[Any], dim: int) -> Bound:
     """Checked. Raises TypeError or ValueError that names the field that is wrong."""
+    try:
+        return _bound(params, dtype, dim)
+    except (TypeError, ValueError) as error:  # the network is no field, its arrays are
+        raise type(error)(str(error).replace("model.", "params.", 1)) from None
+
+
+def _bound(params: Any, dtype: np.dtype[Any], dim: int) -> Bound:
     start = check.integer("params.base_at", params.base_at, 0, 1)
     check.choice("params.method", params.method, (*METHODS, "dopri5"))
     bind = _adaptive if params.method == "dopri5" else _fixed
@@ -58,7 +65,7 @@ def _adaptive(params: Any, start: int, dtype: np.dtype[Any], dim: int) -> tuple[
     inputs = model._replace(embedding="none", frequencies=np.empty(0))
     net = evaluations(inputs, dim + of_time, np.zeros(1), None, dtype, dim)
     relative, absolute = (
-        check.positive(f"params.{name}", getattr(params, name))
+        _in_range(check.positive(f"params.{name}", getattr(params, name)), dtype)
         for name in ("relative_tolerance", "absolute_tolerance")
     )
     most = check.integer("params.max_steps", params.max_steps, 1, 10**9)
@@ -66,6 +73,11 @@ def _adaptive(params: Any, start: int, dtype: np.dtype[Any], dim: int) -> tuple[
     turns = np.asarray(model.frequencies, float) / (2 * np.pi)
     numbers = of_time, float(start), float(1 - start), relative, absolute, most
     return Solver(*tables, turns.astype(dtype), *numbers), net
+
+
+def _in_range(tolerance: float, dtype: np.dtype[Any]) -> float:
+    """The nearest normal number of the dtype: with 0 or inf no step of a row at 0 would be within it."""
+    return float(np.clip(tolerance, np.finfo(dtype).tiny, np.finfo(dtype).max))
 
 
 class ContextTable(NamedTuple):
