@@ -64,14 +64,14 @@ def times(dim: int) -> Iterator[Cell]:
     calls: dict[str, Callable[[], Any]] = {
         "sample, no density": partial(flow.sample, ROWS, 2),
         "exact, one more layer": partial(flow.log_prob, x),
-        "exact, D tangents (3 hidden layers)": partial(deep.log_prob, x),
+        "exact, D tangents\n(3 hidden layers)": partial(deep.log_prob, x),
     }
     for probes in PROBES:
         calls[f"estimate, {counted(probes)}"] = partial(cnf.estimated_log_prob, x, params, 1, probes=probes)
     factors = dict.fromkeys(calls, 1e3)
     if importlib.util.find_spec("zuko"):
-        calls["zuko, D backward passes"], evaluations = zuko_density(params, x)
-        factors["zuko, D backward passes"] = 1e3 * EVALUATIONS / evaluations
+        calls["zuko,\nD backward passes"], evaluations = zuko_density(params, x)
+        factors["zuko,\nD backward passes"] = 1e3 * EVALUATIONS / evaluations
     for name, seconds in in_turns(calls, ROUNDS, SECONDS).items():
         yield Cell("time", name, dim, *quartiles(np.array(seconds) * factors[name]), np.nan)
 
@@ -142,26 +142,28 @@ def quartiles(values: Any) -> Any:
 
 def drawn(cells: list[Cell]) -> Picture:
     """Time on the left, scatter on the right."""
-    figure = new_figure(12, 5.4)
+    figure = new_figure(10, 5)
     left, right = figure.subplots(1, 2)
-    panel(left, [cell for cell in cells if cell.panel == "time"], 0.36)
-    left.set_ylabel(f"milliseconds for {ROWS} rows: median and quartiles of rounds")
+    panel(left, [cell for cell in cells if cell.panel == "time"], 0.5)
+    left.set_ylabel(f"ms for {ROWS} rows: median and quartiles of rounds")
     left.set_title("what a density costs")
     panel(right, [cell for cell in cells if cell.panel == "scatter"], 0.2)
-    right.set_ylabel(f"standard deviation of log p, nats: median and quartiles of {POINTS} points")
-    right.set_title("how far an estimate scatters; dashed: its law; the exact trace has none")
+    right.set_ylabel(f"standard deviation, nats: median and quartiles of {POINTS} points")
+    right.set_title("how far an estimate scatters (dashed: its law)")
+    right.set_yticks([0.1, 0.2, 0.5, 1, 2, 5])
     figure.suptitle(
         f"Two hidden layers of 64 units, random weights, {EVALUATIONS} evaluations (RK4)\n"
         f"float32, one thread of {processor_name()}",
         fontsize=10,
     )
-    return Picture(figure, Table("exact_densities.csv", list(Cell._fields), [tuple(cell) for cell in cells]))
+    rows = [tuple(cell._replace(name=cell.name.replace("\n", " "))) for cell in cells]
+    return Picture(figure, Table("exact_densities.csv", list(Cell._fields), rows))
 
 
 def panel(axes: Any, cells: list[Cell], gap: float) -> None:
     """A line for each name, which stands beside its end."""
     lines = {name: [c for c in cells if c.name == name] for name in dict.fromkeys(c.name for c in cells)}
-    axes.set(xscale="log", yscale="log", xlim=(1.7, 9000), xlabel="dimension D")
+    axes.set(xscale="log", yscale="log", xlim=(1.7, 2500), xlabel="dimension D")
     for line, colour, marker in zip(lines.values(), COLOURS, MARKERS, strict=False):
         x, middle = [c.dim for c in line], np.array([c.median for c in line])
         bars = [middle - [c.low for c in line], [c.high for c in line] - middle]
