@@ -38,10 +38,10 @@ def tables(params: Any, dim: int) -> Tables:
     return Tables(*map(np.ascontiguousarray, own))
 
 
-def solved(field: Field, z: Any, start: float) -> tuple[Any, Any]:
+def solved(field: Field, z: Any, start: float, steps: int = STEPS) -> tuple[Any, Any]:
     """(z, log_det) at the other end of the time, by the classical Runge-Kutta method."""
-    width, grown = (1 - 2 * start) / STEPS, []
-    for k in range(STEPS):
+    width, grown = (1 - 2 * start) / steps, []
+    for k in range(steps):
         t = start + k * width
         f_1, trace_1 = field(z, t)
         f_2, trace_2 = field(z + width / 2 * f_1, t + width / 2)
@@ -79,6 +79,17 @@ def numpy_field(net: Tables, *, traced: bool = True) -> Field:
         return f, np.einsum("nh,nh->n", first @ net.trace, second)
 
     return field if traced else without_trace(lambda z, t: _numpy_layers(net, z, t)[0])
+
+
+def numpy_jacobian(net: Tables) -> Field:
+    """The whole df/dz, (N, D, D), in place of the trace."""
+
+    def field(z: Any, t: float) -> tuple[Any, Any]:
+        f, first, second = _numpy_layers(net, z, t)
+        tangents = (net.weight_in * first[:, None]) @ net.weight_hidden * second[:, None]
+        return f, (tangents @ net.weight_out).swapaxes(1, 2)
+
+    return field
 
 
 def numpy_tangents(net: Tables) -> Field:
