@@ -18,6 +18,7 @@ from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets import ode
 from seqgap.kernels._nets.divergence import probes as probes_of
 from seqgap.kernels._nets.ode_gradient import WAYS, Solve
+from seqgap.kernels._nets.ode_rows import Arrays
 from seqgap.kernels._nets.perceptron import Perceptron, random_perceptron
 from seqgap.kernels._nets.reverse import arrays_of, in_float64
 from seqgap.kernels._nets.runge_kutta import METHODS as METHODS
@@ -57,7 +58,7 @@ class Params(NamedTuple):
     @property
     def model(self) -> Perceptron:
         """The network."""
-        return Perceptron(*self[: len(Perceptron._fields)])
+        return Perceptron._make(self[: len(Perceptron._fields)])
 
     @property
     def dim(self) -> int:
@@ -130,7 +131,7 @@ def solve(batch: ArrayLike, params: Params, *, inverse: bool = False, threads: i
     return Solution(states, log_det, record)
 
 
-def _bound(name: str, batch: Any, params: Params, direction: int) -> tuple[Array, ode.Arrays]:
+def _bound(name: str, batch: Any, params: Params, direction: int) -> tuple[Array, Arrays]:
     """A checked batch, and what the kernels take in a direction."""
     source = check.batch(name, batch)
     check.instance("params", params, Params)
@@ -175,7 +176,7 @@ def estimated_log_prob(
     return density
 
 
-def _score(wide: Array, dim: int, count: int, density: Array, arrays: ode.Arrays) -> None:
+def _score(wide: Array, dim: int, count: int, density: Array, arrays: Arrays) -> None:
     """wide: (N, D (1 + P)), rows and the probes of each."""
     target = np.empty_like(wide)
     ode.solve(0, len(wide), (wide, target, density), arrays)

@@ -36,7 +36,7 @@ class Params(NamedTuple):
     @property
     def model(self) -> Perceptron:
         """The network."""
-        return Perceptron(*self[: len(Perceptron._fields)])
+        return Perceptron._make(self[: len(Perceptron._fields)])
 
 
 def random_params(dim: int, seed: int, *, depth: int = 2, width: int = 64, dtype: str = "float64") -> Params:

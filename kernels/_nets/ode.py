@@ -72,7 +72,7 @@ def _adaptive(params: Any, start: int, dtype: np.dtype[Any], dim: int) -> tuple[
     tables = (np.ascontiguousarray(table, dtype) for table in (*DORMAND_PRINCE, ERROR))
     turns = np.asarray(model.frequencies, float) / (2 * np.pi)
     numbers = of_time, float(start), float(1 - start), relative, absolute, most
-    return Solver(*tables, turns.astype(dtype), *numbers), net
+    return Solver._make([*tables, turns.astype(dtype), *numbers]), net
 
 
 def _in_range(tolerance: float, dtype: np.dtype[Any]) -> float:
