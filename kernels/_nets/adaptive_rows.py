@@ -11,17 +11,29 @@ import numpy as np
 
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.simd import lanes, number, scratch
-from seqgap.kernels._nets import adaptive_steps as steps
-from seqgap.kernels._nets.adaptive_steps import BUSY, ENTERS, FRESH, LOG_DET, OWN, STAGES, STEP, TIME
+from seqgap.kernels._nets.adaptive_stages import (
+    BUSY,
+    ENTERS,
+    FRESH,
+    LOG_DET,
+    OWN,
+    STAGES,
+    STEP,
+    TIME,
+    in_addresses,
+    lanes_of,
+    stage_1,
+    stage_2,
+    stage_3,
+    stage_4,
+    stage_5,
+    stage_6,
+)
 from seqgap.kernels._nets.blocks import piece
 from seqgap.kernels._nets.dense import entry, moved, put
 from seqgap.kernels._nets.divergence_rows import Tiles, evaluate, space_of
 from seqgap.kernels._nets.ode_rows import field_of, look_up, width_of_biases
-
-_stage_1, _stage_2, _stage_3 = steps.stage_1, steps.stage_2, steps.stage_3
-_stage_4, _stage_5, _stage_6 = steps.stage_4, steps.stage_5, steps.stage_6
-_enter, _accept = steps.enter, steps.accept
-_lanes_of, _in_addresses = steps.lanes_of, steps.in_addresses
+from seqgap.kernels._nets.step_control import accept, enter
 
 
 class Batch(NamedTuple):
@@ -134,30 +146,30 @@ def _exchange(batch: Any, queue: Any, arrays: Any, work: Any) -> Any:
 @jit_inline
 def _prepare(i: Any, dim: Any, pitch: Any, solver: Any, work: Any) -> None:
     if i == 1:
-        _stage_1(dim, pitch, solver, work)
+        stage_1(dim, pitch, solver, work)
     elif i == 2:
-        _stage_2(dim, pitch, solver, work)
+        stage_2(dim, pitch, solver, work)
     elif i == 3:
-        _stage_3(dim, pitch, solver, work)
+        stage_3(dim, pitch, solver, work)
     elif i == 4:
-        _stage_4(dim, pitch, solver, work)
+        stage_4(dim, pitch, solver, work)
     elif i == 5:
-        _stage_5(dim, pitch, solver, work)
+        stage_5(dim, pitch, solver, work)
     else:
-        _stage_6(dim, pitch, solver, work)
+        stage_6(dim, pitch, solver, work)
 
 
 @jit_inline
 def _round(dim: Any, pitch: Any, arrays: Any, work: Any, rows: Any) -> None:
     """Six evaluations of f in all lanes."""
-    solver, field = _in_addresses(arrays.method), field_of(arrays, work.biases, work.noise)
+    solver, field = in_addresses(arrays.method), field_of(arrays, work.biases, work.noise)
     for i in range(1, STAGES):
         _prepare(i, dim, pitch, solver, work)
         slopes, trace = moved(work.slopes, i * dim * pitch), moved(work.traces, i * pitch)
         evaluate(field, 0, Tiles(work.inputs, slopes, trace), work.space, rows)
         if i == 1:
-            _enter(dim, pitch, solver, work)
-    _accept(dim, pitch, solver, work)
+            enter(dim, pitch, solver, work)
+    accept(dim, pitch, solver, work)
 
 
 @jit_exact
@@ -172,7 +184,7 @@ def _solve(start: Any, pitch: Any, batch: Any, arrays: Any) -> None:
     queue = Queue(np.full(pitch, -1), np.zeros(pitch, np.int64), np.array([start]))
     room[:] = 0
     while True:
-        work = _lanes_of(room, dim, solver, pitch, rest)  # each time: addresses keep no array alive
+        work = lanes_of(room, dim, solver, pitch, rest)  # each time: addresses keep no array alive
         if not _exchange(batch, queue, arrays, work):
             return
         _round(dim, pitch, arrays, work, queue.rows)

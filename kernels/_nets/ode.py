@@ -11,7 +11,7 @@ from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.rows import RowsError
 from seqgap.kernels._nets.adaptive_rows import adaptive_rows
-from seqgap.kernels._nets.adaptive_steps import Solver
+from seqgap.kernels._nets.adaptive_stages import Solver
 from seqgap.kernels._nets.divergence import exact, unscored
 from seqgap.kernels._nets.ode_picard import picard_rows
 from seqgap.kernels._nets.ode_rows import Arrays, Context, Grid, fixed_rows
