@@ -13,19 +13,17 @@ from numpy.typing import ArrayLike, DTypeLike
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels._core.family import StrategicFamily
-from seqgap.kernels._core.rows import WORTH_HEAVY, add_base, chunk_rows, in_parts, part_from
+from seqgap.kernels._core.rows import WORTH_HEAVY, in_parts
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets import ode
-from seqgap.kernels._nets.divergence import probes as probes_of
+from seqgap.kernels._nets.hutchinson import NOISES as NOISES
+from seqgap.kernels._nets.hutchinson import Draw, estimate
 from seqgap.kernels._nets.ode_gradient import WAYS, Solve
 from seqgap.kernels._nets.ode_rows import Arrays
 from seqgap.kernels._nets.perceptron import Perceptron, random_perceptron
 from seqgap.kernels._nets.reverse import arrays_of, in_float64
 from seqgap.kernels._nets.runge_kutta import METHODS as METHODS
-from seqgap.kernels.normal import standard_normal
-
-NOISES = ("rademacher", "gaussian")
-_STREAM = 2**32 - 1  # of probes: far from those of samples
+from seqgap.kernels._nets.trace_forms import probes as probes_of
 
 
 class Params(NamedTuple):
@@ -156,32 +154,20 @@ def estimated_log_prob(
     """
     source, arrays = _bound("x", x, params, 1)
     check.choice("noise", noise, NOISES)
-    count, key = check.integer("probes", probes, 1, 10**6), int(key_of(seed, rng))
-    row = int(check.first_row(first_row, len(source)))
-    arrays = arrays._replace(form=probes_of(params.model, source.dtype, count))
-    density, dim = np.empty(len(source), source.dtype), source.shape[1]
+    draw = Draw(
+        noise,
+        check.integer("probes", probes, 1, 10**6),
+        int(key_of(seed, rng)),
+        int(check.first_row(first_row, len(source))),
+    )
+    arrays = arrays._replace(form=probes_of(params.model, source.dtype, draw.probes))
+    density = np.empty(len(source), source.dtype)
 
     def part(lo: int, hi: int) -> None:
-        size = max(1, chunk_rows(source) // (1 + count))
-        for start in range(lo, hi, size):
-            stop = min(start + size, hi)
-            drawn = standard_normal(
-                stop - start, count * dim, key, first_row=row + start, stream=_STREAM, dtype=source.dtype
-            )
-            wide = np.hstack([source[start:stop], drawn if noise == "gaussian" else np.copysign(1, drawn)])
-            with part_from(start):
-                _score(wide, dim, count, density[start:stop], arrays)
+        estimate(lo, hi, source, density, draw, arrays)
 
     in_parts(part, check.threads(threads), source.shape, WORTH_HEAVY)
     return density
-
-
-def _score(wide: Array, dim: int, count: int, density: Array, arrays: Arrays) -> None:
-    """wide: (N, D (1 + P)), rows and the probes of each."""
-    target = np.empty_like(wide)
-    ode.solve(0, len(wide), (wide, target, density), arrays)
-    density /= count
-    add_base(np.ascontiguousarray(target[:, :dim]), density)
 
 
 class Gradient(NamedTuple):

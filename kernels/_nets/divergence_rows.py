@@ -13,7 +13,8 @@ from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.simd import fma, lanes, number
 from seqgap.kernels._nets.columns import add_all_columns
 from seqgap.kernels._nets.dense import address, entry, moved, put, read, write
-from seqgap.kernels._nets.divergence import Exact, Probes, Unscored, bend, multiply, on_tile, tile_space
+from seqgap.kernels._nets.divergence import bend, multiply, on_tile, tile_space
+from seqgap.kernels._nets.trace_forms import Exact, Probes, Unscored
 
 
 class Tiles(NamedTuple):

@@ -12,11 +12,11 @@ from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.rows import RowsError
 from seqgap.kernels._nets.adaptive_rows import adaptive_rows
 from seqgap.kernels._nets.adaptive_stages import Solver
-from seqgap.kernels._nets.divergence import exact, unscored
 from seqgap.kernels._nets.ode_picard import picard_rows
 from seqgap.kernels._nets.ode_rows import Arrays, Context, Grid, fixed_rows
 from seqgap.kernels._nets.perceptron import Evaluations, embedded, evaluations
 from seqgap.kernels._nets.runge_kutta import DORMAND_PRINCE, ERROR, METHODS
+from seqgap.kernels._nets.trace_forms import exact, unscored
 
 FORWARD, INVERSE, DRAWING = range(3)
 _NO_RECORD = np.empty(0, np.int64)

@@ -12,8 +12,9 @@ from seqgap.kernels._core.jit import jit_inline
 from seqgap.kernels._nets import picard
 from seqgap.kernels._nets.chain_plan import EULER
 from seqgap.kernels._nets.dense import moved, put
-from seqgap.kernels._nets.divergence import Field, on_tile, tile_space
+from seqgap.kernels._nets.divergence import on_tile, tile_space
 from seqgap.kernels._nets.ode_rows import Arrays
+from seqgap.kernels._nets.trace_forms import Field
 
 _ROUNDINGS = 64  # of the dtype: a change that counts as none, as in `Chain.picard`
 

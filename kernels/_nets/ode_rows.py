@@ -12,8 +12,8 @@ from seqgap.kernels._core.tiles import from_tile
 from seqgap.kernels._nets.blocks import load_block, piece
 from seqgap.kernels._nets.chain_rows import add
 from seqgap.kernels._nets.dense import address, entry, moved, put, write
-from seqgap.kernels._nets.divergence import Field
 from seqgap.kernels._nets.divergence_rows import Tiles, evaluate, space_of
+from seqgap.kernels._nets.trace_forms import Field
 
 
 class Grid(NamedTuple):
