@@ -8,6 +8,7 @@ import pytest
 from bits import assert_same_bits
 from seqgap import Flow
 from seqgap.kernels import cnf
+from seqgap.kernels._nets.ode import ContextTable
 from seqgap.kernels.normal import standard_normal
 
 
@@ -64,3 +65,10 @@ def test_tolerances_out_of_the_range_of_float32(name: str, value: float) -> None
     x, log_det = cnf.forward(np.zeros((2, 3), np.float32), params)
     assert not x.any()
     assert not log_det.any()
+
+
+def test_contexts_out_of_the_range_of_float32_warn_of_nothing() -> None:
+    """Their part of the first layer is inf."""
+    (added,) = ContextTable(np.full((2, 1), 10, np.float32))(np.full((3, 1), 3e38, np.float32))
+    assert np.isinf(added).all()
+    assert added.dtype == np.float32

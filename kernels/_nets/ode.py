@@ -90,7 +90,8 @@ class ContextTable(NamedTuple):
         added = np.einsum(
             "bc,hc->bh", contexts.astype(float), self.weight.astype(float)
         )  # no BLAS: same bits
-        return (added.astype(self.weight.dtype),)  # whatever else is in the table
+        with np.errstate(over="ignore"):  # inf as IEEE says
+            return (added.astype(self.weight.dtype),)  # whatever else is in the table
 
 
 def context_table(params: Any, *own: Arrays) -> ContextTable | None:
