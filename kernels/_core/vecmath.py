@@ -40,7 +40,17 @@ from seqgap.kernels._core.compiler import generated, intrinsic
 from seqgap.kernels._core.formats import FORMATS
 from seqgap.kernels._core.jit import jit_exact
 from seqgap.kernels._core.llvm import Vector
-from seqgap.kernels._core.simd import bits_of, fma, from_bits, magnitude, number, select, to_float, with_sign
+from seqgap.kernels._core.simd import (
+    bits_of,
+    fma,
+    from_bits,
+    magnitude,
+    nearest,
+    number,
+    select,
+    to_float,
+    with_sign,
+)
 
 
 def _elementary(function: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -239,6 +249,26 @@ def sincos_one_turn(x: Any) -> Any:
 def sincos_turns(x: Any) -> Any:
     """(sin, cos) of x turns, that is of 2 pi x; all inputs, NaN of inf and NaN."""
     return sincos_one_turn(x - np.rint(x))
+
+
+@jit_exact
+def sincos_lanes(x: Any) -> Any:
+    """`sincos_turns` of each lane of a vector, with its bits: vectors have no integers to mask."""
+    x = x - nearest(x)
+    f, four, quarter = _format(x), number(x, 4), number(x, 0.25)
+    rounded = fma(x, four, f.magic)
+    r, quadrant = fma(x, four, f.magic - rounded), rounded - f.magic
+    square, half = r * r, number(x, 0.5) * quadrant
+    sine, cosine = r * _polynomial(square, f.sin), _polynomial(square, f.cos)
+    odd = magnitude(half - nearest(half)) > quarter
+    first, second = select(odd, cosine, sine), select(odd, sine, cosine)
+    turn = quarter * quadrant
+    turn = turn - nearest(turn)  # 0, 1/4, 1/2 or -1/2, -1/4 of a turn
+    low, high = number(x, -0.3), number(x, 0.3)
+    eighth = number(x, 0.125)
+    first = select(turn > high, -first, select(turn < -eighth, -first, first))
+    second = select(turn > eighth, -second, select(turn < low, -second, second))
+    return first, second
 
 
 @jit_exact

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
 from seqgap.kernels._core.simd import filled, fma, lanes, number, select
-from seqgap.kernels._core.vecmath import sincos_turns
-from seqgap.kernels._nets.dense import address, entry, moved, put, read, spread, write
+from seqgap.kernels._core.vecmath import sincos_lanes
+from seqgap.kernels._nets.dense import address, entry, moved, read, spread, write
 
 STAGES = 7
 OWN = 9  # numbers of each lane; BUSY and FRESH are of a vector of lanes, in its first
@@ -85,10 +85,9 @@ def _embed(dim: Any, pitch: Any, at: Any, solver: Any, work: Any) -> None:
     if solver.of_time == 1:
         write(work.inputs, dim * pitch + at, read(times, at))
     for j in range(count):
-        for lane in range(at, at + lanes(work.state)):
-            sine, cosine = sincos_turns(entry(times, lane) * entry(solver.turns, j))
-            put(work.inputs, (dim + j) * pitch + lane, sine)
-            put(work.inputs, (dim + count + j) * pitch + lane, cosine)
+        sine, cosine = sincos_lanes(read(times, at) * spread(solver.turns, j))
+        write(work.inputs, (dim + j) * pitch + at, sine)
+        write(work.inputs, (dim + count + j) * pitch + at, cosine)
 
 
 def sums_of(count: int) -> Any:

@@ -98,7 +98,8 @@ def _first_tangent(
 
 
 @jit_exact
-def _clear(count: Any, target: Any) -> None:
+def clear(count: Any, target: Any) -> None:
+    """target <- 0, so many numbers."""
     isolate()
     for at in range(0, count, lanes(target)):
         write(target, at, filled(target, number(target, 0)))
@@ -132,7 +133,7 @@ def _by_tangents(field: Any, slopes: Any, space: Any, result: Any, pitch: Any) -
     net = field.net
     (width, inputs), weight = net.weight_in.shape, address(net.weight_in, 0)
     seen, lines = address(net.seen, net.seen.shape[1]), address(net.weight_out, 0)
-    _clear(pitch, result)
+    clear(pitch, result)
     for d in range(net.weight_out.shape[0]):
         _first_tangent(weight, inputs, d, width, slopes, pitch, space)
         tangent = _onwards(field, slopes, space, moved(space, width * pitch), pitch)
@@ -157,7 +158,7 @@ def _by_probes(field: Any, slopes: Any, space: Any, result: Any, pitch: Any) -> 
     (width, inputs), dim = net.weight_in.shape, net.weight_out.shape[0]
     size, zeros, ends = width * pitch, address(form.zeros, 0), address(form.ends, 0)
     weight, lines = address(net.weight_in, 0), address(net.weight_out, 0)
-    _clear(pitch, result)
+    clear(pitch, result)
     for p in range(form.count):
         noise, line = moved(field.noise, p * dim * pitch), moved(space, 2 * size)
         product(weight, inputs, zeros, ends, noise, space, pitch, width)
