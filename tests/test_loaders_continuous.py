@@ -348,3 +348,12 @@ def test_loading_leaves_the_flow_as_it_is() -> None:
 def test_a_flow_in_training_is_loaded() -> None:
     flow = tightened(continuous(2, hidden_features=(6,))).train()
     assert_equal(from_zuko(flow), flow, standard_normal(5, 2, 1), allowed=1e-8)
+
+
+def test_flows_are_loaded_in_inference_mode() -> None:
+    """zuko takes the trace from gradients, which that mode forbids."""
+    flow = zuko.flows.CNF(2).eval()
+    x = standard_normal(5, 2, 1)
+    with torch.inference_mode():
+        loaded = from_zuko(flow)
+    np.testing.assert_array_equal(loaded.log_prob(x), from_zuko(flow).log_prob(x))

@@ -53,7 +53,8 @@ def load(flow: Any, library: Library, check: bool, dtype: DTypeLike | None) -> F
     geometric mean over the points: an error is chance times how steep the flow is at a point, so that the
     steepest point alone would decide an arithmetic mean. dtype: that the parameters are first converted to.
     """
-    with sys.modules["torch"].no_grad():
+    torch = sys.modules["torch"]
+    with torch.inference_mode(mode=False), torch.no_grad():  # zuko has traces from gradients
         check_modules(flow)
         own = copied(flow)
         if dtype is not None:
