@@ -3,6 +3,9 @@
 Chen et al., "Neural ordinary differential equations" (2018), equation 8; Grathwohl et al., "FFJORD" (2019).
 d log p / dt = -tr df/dz along a path; the trace is exact, and for one and two hidden layers costs one more
 layer (`_nets.divergence`). log_det of `forward` = the integral of tr df/dz from the base to the data.
+
+Strategies of `forward`: steps; picard, for the method euler alone, sweeps that evaluate f and its trace at
+all steps of a window at once (`_nets.picard`), the same to some roundings.
 """
 
 from typing import Any, NamedTuple

@@ -87,11 +87,10 @@ class ContextTable(NamedTuple):
 
     def __call__(self, contexts: Array) -> tuple[Array]:
         """(W_c c of each context,), the first (B, H), in the dtype of the weights."""
-        added = np.einsum(
-            "bc,hc->bh", contexts.astype(float), self.weight.astype(float)
-        )  # no BLAS: same bits
+        # Without BLAS, whose bits depend on how many contexts there are.
+        added = np.einsum("bc,hc->bh", contexts.astype(float), self.weight.astype(float))
         with np.errstate(over="ignore"):  # inf as IEEE says
-            return (added.astype(self.weight.dtype),)  # whatever else is in the table
+            return (added.astype(self.weight.dtype),)
 
 
 def context_table(params: Any, *own: Arrays) -> ContextTable | None:
