@@ -22,10 +22,16 @@ def draw(case: Case, n: int, dim: int, seed: int) -> tuple[Any, Any]:
     return case.kernel("sample")(*call.args, **call.kwargs), call.args[1]
 
 
+def finely(params: Any) -> Any:
+    """What solves an equation is a flow up to the error of its steps: in float64 many, of high order."""
+    solves = {"method", "steps"} <= set(params._fields) and params.dtype == np.float64
+    return params._replace(method="dormand_prince", steps=200) if solves else params
+
+
 @pytest.mark.dims(1, 2, 5, 12, 33)
 def test_round_trips(flow: Case, dtype: Dtype, dim: int) -> None:
     params, z = params_and_batch(flow, dim, 50, dtype)
-    forward, inverse = flow.kernel("forward"), flow.kernel("inverse")
+    params, forward, inverse = finely(params), flow.kernel("forward"), flow.kernel("inverse")
     both = sum(flow.operation(verb).tolerance.of(dim, dtype) for verb in ("forward", "inverse"))
     allowed = both * max(1, np.abs(z).max())
     x, log_det = forward(z, params)
@@ -42,7 +48,7 @@ def test_round_trips(flow: Case, dtype: Dtype, dim: int) -> None:
 @pytest.mark.parametrize("verb", ["forward", "inverse"])
 def test_log_det_is_that_of_the_numerical_jacobian(flow: Case, dim: int, verb: str) -> None:
     params, z = params_and_batch(flow, dim, 4, np.dtype(np.float64), verb)
-    transform, h = flow.kernel(verb), 1e-5
+    params, transform, h = finely(params), flow.kernel(verb), 1e-5
     allowed = max(1e-7, flow.operation(verb).tolerance.of(dim, z.dtype))
     _, log_det = transform(z, params)
     for row, expected in zip(z, log_det, strict=True):
