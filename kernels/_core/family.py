@@ -56,6 +56,7 @@ class Family:
         worth: int = WORTH_LIGHT,
         few: FewRows | None = None,
         tables: Callable[..., Any] | None = None,
+        *,
         unscored: Callable[..., Any] | None = None,
     ) -> None:
         self.params = params
