@@ -1,0 +1,108 @@
+"""Convolutional conditioners of couplings: their masks and shapes, checked, and the layers that kernels take."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqgap.kernels._core import check
+from seqgap.kernels._core.check import FLOAT64, Array
+from seqgap.kernels._core.normals import standard_normal
+from seqgap.kernels._nets.image_shapes import Shape
+
+MASKS = ("channel", "channel_reversed", "checkerboard", "checkerboard_reversed")
+SCALES = ("sigmoid", "exp", "exp_shift")
+
+
+class Layer(NamedTuple):
+    """A convolution."""
+
+    weight: Array  # (outputs, inputs, K, K), K odd
+    bias: Array  # (outputs,)
+    rectified: bool = True  # whether ReLU follows
+
+
+def transformed(mask: str, shape: Shape, name: str) -> int:
+    """How many channels a coupling transforms; ValueError, naming the argument, for halves of an odd number."""
+    return shape.channels if mask.startswith("checkerboard") else shape.halved(name).channels
+
+
+class Conditioner(NamedTuple):
+    """Its layers; of the outputs first all shifts, then all scales."""
+
+    layers: tuple[Layer, ...]
+
+    @classmethod
+    def of(cls, name: str, params: Any, dtype: np.dtype[Any], shape: Shape, mask: str) -> "Conditioner":
+        """That of a coupling, from fields called weight_in and so on; name: how messages call them."""
+        check.choice(named(name, "mask"), mask, MASKS)
+        width = transformed(mask, shape, named(name, "image_shape"))
+        hidden = check.shape(named(name, "bias_in"), params.bias_in, 1)[0]
+        sizes = {"in": (hidden, width), "hidden": (hidden, hidden), "out": (2 * width, hidden)}
+        layers = [
+            _layer(name, end, getattr(params, f"weight_{end}"), getattr(params, f"bias_{end}"), dtype, size)
+            for end, size in sizes.items()
+        ]
+        return cls((*layers[:2], _blocked(layers[2])))
+
+
+def prior(
+    name: str, weight: Any, bias: Any, dtype: np.dtype[Any], shape: Shape, prefix: str = ""
+) -> Conditioner | None:
+    """The one convolution that makes the prior of a split; None without one."""
+    half = shape.halved(named(name, "image_shape")).channels
+    if weight is None and bias is None:
+        return None
+    kernel = check.floats(named(name, f"{prefix}weight"), weight, 4)
+    _odd(named(name, f"{prefix}weight"), kernel)
+    size = (shape.channels, half, *kernel.shape[2:])
+    return Conditioner(
+        (
+            _blocked(
+                Layer(
+                    check.shaped(named(name, f"{prefix}weight"), weight, dtype, size),
+                    check.shaped(named(name, f"{prefix}bias"), bias, dtype, size[:1]),
+                )
+            ),
+        )
+    )
+
+
+def named(name: str, field: str) -> str:
+    """How messages call a field."""
+    return name.format(field) if "{}" in name else f"{name}.{field}"
+
+
+def _layer(
+    name: str, end: str, weight: Any, bias: Any, dtype: np.dtype[Any], size: tuple[int, int]
+) -> Layer:
+    kernel = check.shape(named(name, f"weight_{end}"), weight, 4)[2:]
+    _odd(named(name, f"weight_{end}"), np.empty(kernel))
+    own = check.shaped(named(name, f"weight_{end}"), weight, dtype, (*size, *kernel))
+    return Layer(own, check.shaped(named(name, f"bias_{end}"), bias, dtype, size[:1]))
+
+
+def _odd(name: str, kernel: Array) -> None:
+    height, width = kernel.shape[-2:]
+    if height != width or height % 2 == 0:
+        raise ValueError(f"{name}: expected square filters of odd size, got {height} x {width}")
+
+
+def _blocked(layer: Layer) -> Layer:
+    """The outputs 2 k first, then those 2 k + 1; no ReLU."""
+    return Layer(*(np.concatenate([field[0::2], field[1::2]]) for field in layer[:2]), rectified=False)
+
+
+def random_network(count: int, sizes: tuple[int, int, int], key: np.uint64, stream: int) -> tuple[Array, ...]:
+    """`count` conditioners of (inputs, hidden, outputs) channels, filters 3 x 3, 1 x 1, 3 x 3: six fields.
+
+    Normals of three streams; outputs of size 0.3 where hidden units have size 1.
+    """
+    inputs, hidden, outputs = sizes
+    fields = []
+    for index, (fan, width, size, gain) in enumerate(
+        ((inputs, hidden, 3, 1.0), (hidden, hidden, 1, 1.4), (hidden, outputs, 3, 0.3))
+    ):
+        values = standard_normal(count * width, fan * size * size + 1, key, stream=stream + index)
+        weight = gain / np.sqrt(fan * size * size) * values[:, 1:]
+        fields += [weight.reshape(count, width, fan, size, size), 0.1 * values[:, 0].reshape(count, width)]
+    return tuple(fields)
