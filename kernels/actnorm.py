@@ -15,7 +15,8 @@ from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets.image_family import ImageFamily
 from seqgap.kernels._nets.image_shapes import dim_of, fitting, shape_of, square
-from seqgap.kernels._nets.images import Mixing, Program
+from seqgap.kernels._nets.images import Program
+from seqgap.kernels._nets.mixing import Mixing
 
 _LEAST = 1e-6  # is added to standard deviations, as in the code of Glow
 
@@ -66,12 +67,8 @@ def from_data(x: ArrayLike, image_shape: ArrayLike) -> Params:
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
     shape = fitting(params, dim)
-    shift, log_scale = (
-        check.shaped(f"params.{name}", getattr(params, name), dtype, (shape.channels,))
-        for name in ("shift", "log_scale")
-    )
     program = Program(shape, dtype)
-    program.mix(Mixing.of_channels(shift, log_scale))
+    program.mix(Mixing.of_norm("params", params, shape.channels, dtype))
     return program.arrays()
 
 

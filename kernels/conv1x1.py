@@ -16,7 +16,8 @@ from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets.image_family import ImageFamily
 from seqgap.kernels._nets.image_shapes import dim_of, fitting, square
-from seqgap.kernels._nets.images import Mixing, Program, factors
+from seqgap.kernels._nets.images import Program
+from seqgap.kernels._nets.mixing import Mixing, factors
 
 
 class Params(NamedTuple):
@@ -46,14 +47,14 @@ def random_params(
 ) -> Params:
     """Well-conditioned factors from normals of `seed`, for square images: D = channels S^2."""
     shape, real, key = square(dim, channels), check.dtype(dtype), key_of(seed, rng)
-    permutation, *values = factors(shape.channels, 1, key)
+    permutation, *values = factors(shape.channels, 1, key, 1)
     return Params(permutation[0], *(value[0].astype(real) for value in values), np.array(shape))
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
     shape = fitting(params, dim)
     program = Program(shape, dtype)
-    program.mix(Mixing.of_factors("params", params, shape.channels))
+    program.mix(Mixing.of_factors("params", params, shape.channels, dtype))
     return program.arrays()
 
 

@@ -20,7 +20,11 @@ from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets.conditioners import SCALES, Conditioner, prior, random_network
 from seqgap.kernels._nets.image_family import ImageFamily
 from seqgap.kernels._nets.image_shapes import ORDERS, Shape, shape_of, square
-from seqgap.kernels._nets.images import Mixing, Program, factors
+from seqgap.kernels._nets.images import Program
+from seqgap.kernels._nets.mixing import Mixing, factors
+
+
+_FIELDS = 13  # of a level that have a leading axis of steps
 
 
 class Level(NamedTuple):
@@ -44,7 +48,7 @@ class Level(NamedTuple):
 
     def step(self, index: int) -> "Level":
         """The arrays of one step."""
-        return Level(*(field[index] for field in self[:13]))
+        return Level(*(field[index] for field in self[:_FIELDS]))
 
 
 class Params(NamedTuple):
@@ -93,9 +97,9 @@ def _random_level(
     permutation, *mixing = factors(channels, steps, key, stream + 1)
     network = random_network(steps, (channels // 2, hidden, channels), key, stream + 4)
     weights = standard_normal(channels, 9 * channels // 2 + 1, key, stream=stream + 7)
-    weight = (0.3 / np.sqrt(weights.shape[1]) * weights[:, 1:]).reshape(channels, -1, 3, 3)
+    weight = (0.1 / np.sqrt(weights.shape[1]) * weights[:, 1:]).reshape(channels, -1, 3, 3)
     own = () if last else (weight, 0.3 * weights[:, 0])
-    values = (norms[:steps], 0.3 * norms[steps:], permutation, *mixing, *network, *own)
+    values = (0.3 * norms[:steps], 0.1 * norms[steps:], permutation, *mixing, *network, *own)
     return Level(*(v if v.dtype.kind == "i" else v.astype(real) for v in values))
 
 
@@ -121,12 +125,12 @@ def _add_steps(program: Program, name: str, level: Level, scale: str) -> None:
     """The K steps of a level."""
     shape = program.shape
     steps = check.shape(f"{name}.shift", level.shift, 2)[0]
-    check.leading(name, level, 13, steps)
+    check.leading(f"{name}.{{}}", dict(list(level._asdict().items())[:_FIELDS]), steps)
     for k in range(steps):
         step = level.step(k)
         own = f"{name}.{{}}[{k}]"
-        norm = Mixing.of_norm(own, step, shape.channels)
-        program.mix(norm.then(Mixing.of_factors(own, step, shape.channels)))
+        known = own, step, shape.channels, program.dtype
+        program.mix(Mixing.of_norm(*known).then(Mixing.of_factors(*known)))
         program.couple(Conditioner.of(own, step, program.dtype, shape, "channel"), "channel", scale)
 
 

@@ -111,10 +111,11 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
 def _couple(program: Program, name: str, fields: tuple[Any, ...], masks: tuple[str, ...]) -> None:
     """Couplings whose masks alternate."""
     count = check.shape(name.format("weight_in"), fields[0], 5)[0]
-    check.leading(name, Network(*fields), 6, count)
+    check.leading(name, Network(*fields)._asdict(), count)
     for k in range(count):
         network, mask = Network(*(field[k] for field in fields)), masks[k % 2]
-        conditioner = Conditioner.of(f"{name}[{k}]", network, program.dtype, program.shape, mask)
+        own = f"{name}[{k}]", network
+        conditioner = Conditioner.of(*own, program.dtype, program.shape, mask)
         program.couple(conditioner, mask, "exp_shift")
 
 

@@ -50,7 +50,7 @@ def random_params(
     shape, real, key = square(dim, channels), check.dtype(dtype), key_of(seed, rng)
     half = shape.halved("channels").channels
     normals = standard_normal(2 * half, 9 * half + 1, key, stream=1)
-    weight = (0.3 / np.sqrt(9 * half) * normals[:, 1:]).reshape(2 * half, half, 3, 3)
+    weight = (0.1 / np.sqrt(9 * half) * normals[:, 1:]).reshape(2 * half, half, 3, 3)
     return Params(weight.astype(real), (0.3 * normals[:, 0]).astype(real), np.array(shape))
 
 

@@ -4,7 +4,7 @@ Each raises TypeError (wrong kind) or ValueError (wrong value), naming the argum
 expected and what came.
 """
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 from seqgap.kernels._core.jit import threads_available
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+P = TypeVar("P")
 FLOAT64 = np.dtype(np.float64)
 FLOAT32 = np.dtype(np.float32)
 INT64 = np.dtype(np.int64)
@@ -231,6 +232,25 @@ def between(name: str, values: Array, low: Any, high: float) -> None:
     if wrong.any():
         least = np.broadcast_to(low, wrong.shape)[wrong][0]
         raise ValueError(f"{name}: expected {least:.3g} to {high:.3g}, got {float(values[wrong][0])!r}")
+
+
+def levels(value: Any, cls: type[P]) -> tuple[P, ...]:
+    """`params.levels` as a tuple of at least one level of a class."""
+    if not isinstance(value, tuple | list) or hasattr(value, "_fields"):
+        raise TypeError(f"params.levels: expected a tuple of {cls.__name__}, got {described(value)}")
+    if not value:
+        raise ValueError("params.levels: expected at least 1, got none")
+    for index, level in enumerate(value):
+        instance(f"params.levels.{index}", level, cls)
+    return tuple(value)
+
+
+def leading(name: str, fields: dict[str, Any], count: int) -> None:
+    """Refuse fields whose first axis is not `count` long."""
+    for field, value in fields.items():
+        came = shape(name.format(field), value, np.ndim(value) or 1)
+        if came[0] != count:
+            raise ValueError(f"{name.format(field)}: expected {count} steps, got shape {came}")
 
 
 def instance(name: str, value: Any, cls: type) -> None:

@@ -155,14 +155,15 @@ class Family:
         return self._sample(n, params.dim, params, key_of(seed, rng), first_row, out, threads)
 
     def _sample(
-        self, n: int, dim: int, params: Any, key: np.uint64, first_row: int, out: Any, threads: int
-    ) -> Array:
-        n, dtype = check.count("n", n), params.dtype
+        self, n: int, dim: int, params: Any, key: np.uint64, first_row: int, out: Any, threads: int,
+        temperature: float = 1.0,
+    ) -> Array:  # fmt: skip
+        n, dtype = check.count("n", n), params.dtype or check.FLOAT64
         self._refuse_contexts(params)
         step = self._step(0, params, dtype, dim)
         row, threads = check.first_row(first_row, n), check.threads(threads)
         x = check.output(out, dtype, (n, dim), params=params)
-        draw((step.drawing(),), x, key, row, threads)
+        draw((step.drawing(),), x, key, row, threads, temperature)
         return x
 
     def directions(

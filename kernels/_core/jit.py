@@ -1,10 +1,12 @@
 """Every Numba flag of the project."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numba
 from numba import njit, types
+from numba.core.registry import cpu_target
 
 from seqgap.kernels._core import cache
 from seqgap.kernels._core.compiler import Compiler, intrinsic
@@ -65,6 +67,12 @@ def _is_array_data(argument: Any, function: Any) -> bool:
     """Whether an argument is the data pointer of an array: its fifth field, before the shape."""
     stem, _, field = argument.name.rpartition(".")
     return field == "4" and f"{stem}.5.0" in {argument.name for argument in function.args}
+
+
+@functools.cache
+def has_wide_vectors() -> bool:
+    """Whether kernels are compiled for 32 registers of 64 bytes (AVX-512): the target, not the machine."""
+    return "+avx512f" in str(cpu_target.target_context.codegen().magic_tuple()[2])
 
 
 def threads_available() -> int:

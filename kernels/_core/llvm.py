@@ -99,7 +99,7 @@ def load_vector(builder: Any, address: Any, vector: Any, align: int, count: Any)
     """A vector from memory, only its first `count` lanes where that is not None; 0 in the others."""
     if count is None:
         return builder.load(address, align=align, typ=vector)
-    mask, zeros = _first_lanes(builder, count, vector.count), ir.Constant(vector, [0.0] * vector.count)
+    mask, zeros = first_lanes(builder, count, vector.count), ir.Constant(vector, [0.0] * vector.count)
     name = f"llvm.masked.load.{float_name(vector)}.p0"
     return call(builder, name, vector, (address, _LANE(align), mask, zeros))
 
@@ -122,11 +122,12 @@ def store_vector(builder: Any, value: Any, address: Any, align: int, count: Any)
     if count is None:
         builder.store(value, address, align=align)
         return
-    mask = _first_lanes(builder, count, value.type.count)
+    mask = first_lanes(builder, count, value.type.count)
     name = f"llvm.masked.store.{float_name(value.type)}.p0"
     call(builder, name, ir.VoidType(), (value, address, _LANE(align), mask))
 
 
-def _first_lanes(builder: Any, count: Any, lanes: int) -> Any:
+def first_lanes(builder: Any, count: Any, lanes: int) -> Any:
+    """A mask of the first `count` lanes."""
     numbers = ir.Constant(ir.VectorType(count.type, lanes), list(range(lanes)))
     return builder.icmp_signed("<", numbers, splat(builder, count, lanes))

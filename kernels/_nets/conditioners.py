@@ -95,12 +95,12 @@ def _blocked(layer: Layer) -> Layer:
 def random_network(count: int, sizes: tuple[int, int, int], key: np.uint64, stream: int) -> tuple[Array, ...]:
     """`count` conditioners of (inputs, hidden, outputs) channels, filters 3 x 3, 1 x 1, 3 x 3: six fields.
 
-    Normals of three streams; outputs of size 0.3 where hidden units have size 1.
+    Normals of three streams; outputs of size 0.1 where hidden units have size 1.
     """
     inputs, hidden, outputs = sizes
     fields = []
     for index, (fan, width, size, gain) in enumerate(
-        ((inputs, hidden, 3, 1.0), (hidden, hidden, 1, 1.4), (hidden, outputs, 3, 0.3))
+        ((inputs, hidden, 3, 1.0), (hidden, hidden, 1, 1.4), (hidden, outputs, 3, 0.1))
     ):
         values = standard_normal(count * width, fan * size * size + 1, key, stream=stream + index)
         weight = gain / np.sqrt(fan * size * size) * values[:, 1:]

@@ -13,11 +13,21 @@ from numba.core import cgutils
 
 from seqgap.kernels._core.compiler import intrinsic, literal_intrinsic
 from seqgap.kernels._core.jit import isolate, jit_exact
-from seqgap.kernels._core.llvm import INDEX, VECTOR_BYTES, call_fma, splat, store_vector, vector_of
+from seqgap.kernels._core.llvm import INDEX, VECTOR_BYTES, call_fma, first_lanes, splat, store_vector, vector_of
 from seqgap.kernels._core.simd import lanes
 from seqgap.kernels._nets.dense import moved
 
-NARROW = 6  # pixels of a block where a processor has 16 registers of 32 bytes: 6 x 2 sums, 2 weights, 1 input
+
+@intrinsic
+def keep_first(typing_context: Any, value: Any, count: Any) -> Any:
+    """The first `count` lanes of a vector, and 0 in the others."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vector, number = arguments
+        nothing = splat(builder, vector.type.element(0.0), vector.type.count)
+        return builder.select(first_lanes(builder, number, vector.type.count), vector, nothing)
+
+    return value(value, types.intp), codegen
 
 
 @intrinsic
@@ -91,3 +101,51 @@ def _add_taps(
     filters_of = types.Tuple((index, types.intp, types.intp, types.intp))
     buffer = types.Tuple((weight, types.intp))
     return types.void(weight, weight, filters_of, buffer, index, buffer, vectors, pixels), codegen
+
+
+@jit_exact
+def convolve(
+    weight: Any, bias: Any, filters: Any, origin: Any, places: Any, result: Any, vectors: Any, wide: Any
+) -> None:
+    """result[p] = bias + sum over taps t, channels c of weight[t, c] source[p + t, c], so many vectors of outputs.
+
+    weight: in blocks of 4, 2 or 1 vectors of outputs, those of 1 alone unless `wide`: (taps, channels, block). filters:
+    as those of `_add_taps`. origin, result: (address, entries of a pixel). places: (numbers of pixels, how many).
+    """
+    isolate()
+    numbers, count = places
+    size, at = filters[1] * filters[2] * lanes(bias), 0
+    while at < vectors:
+        left = vectors - at
+        across = 1 if wide == 0 or left == 1 else (2 if left < 4 else 4)
+        lines, shifts = moved(weight, at * size), moved(bias, at * lanes(bias))
+        target = moved(result[0], at * lanes(bias)), result[1]
+        p = 0
+        if across == 4:
+            while p + 4 <= count:
+                _add_taps(lines, shifts, filters, origin, moved(numbers, p), target, 4, 4)
+                p += 4
+            while p < count:
+                _add_taps(lines, shifts, filters, origin, moved(numbers, p), target, 4, 1)
+                p += 1
+        elif across == 2:
+            while p + 8 <= count:
+                _add_taps(lines, shifts, filters, origin, moved(numbers, p), target, 2, 8)
+                p += 8
+            while p + 4 <= count:
+                _add_taps(lines, shifts, filters, origin, moved(numbers, p), target, 2, 4)
+                p += 4
+            while p < count:
+                _add_taps(lines, shifts, filters, origin, moved(numbers, p), target, 2, 1)
+                p += 1
+        else:
+            while wide != 0 and p + 8 <= count:
+                _add_taps(lines, shifts, filters, origin, moved(numbers, p), target, 1, 8)
+                p += 8
+            while p + 4 <= count:
+                _add_taps(lines, shifts, filters, origin, moved(numbers, p), target, 1, 4)
+                p += 4
+            while p < count:
+                _add_taps(lines, shifts, filters, origin, moved(numbers, p), target, 1, 1)
+                p += 1
+        at += across
