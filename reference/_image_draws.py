@@ -23,7 +23,7 @@ def random_factors(channels: int, count: int, seed: int, stream: int) -> tuple[A
 
 
 def random_network(count: int, sizes: tuple[int, int, int], seed: int, stream: int) -> tuple[Any, ...]:
-    """Weights and biases in turn of `count` conditioners of (inputs, hidden, outputs) channels; three streams."""
+    """Weights and biases in turn of `count` conditioners, sizes: inputs, hidden, outputs; three streams."""
     inputs, hidden, outputs = sizes
     layers = ((inputs, hidden, 3, 1.0), (hidden, hidden, 1, 1.4), (hidden, outputs, 3, 0.1))
     fields: list[Any] = []

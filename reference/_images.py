@@ -44,7 +44,7 @@ def entries_of(shape: list[int]) -> Entries:
 def squeezed(entries: Entries, order: str) -> Entries:
     """(4 C, H / 2, W / 2): the pixels of each square of four become channels.
 
-    Pixel (i, j) of channel c becomes channel 4 c + 2 i + j (channel_major) or (2 i + j) C + c (position_major).
+    Pixel (i, j) of channel c becomes 4 c + 2 i + j (channel_major) or (2 i + j) C + c (position_major).
     """
     channels, square = range(len(entries)), [(i, j) for i in range(2) for j in range(2)]
     pairs = [(c, pixel) for c in channels for pixel in square]

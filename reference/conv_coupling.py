@@ -35,8 +35,8 @@ def random_params(
 ) -> Params:
     """Filters 3 x 3, 1 x 1, 3 x 3; in float64 whatever the dtype."""
     width = channels if mask.startswith("checkerboard") else channels // 2
-    network = random_network(1, (width, hidden, 2 * width), seed, 1)
-    return Params(*(field[0] for field in network), square(dim, channels), mask, scale)
+    network = [field[0] for field in random_network(1, (width, hidden, 2 * width), seed, 1)]
+    return Params(*network, image_shape=square(dim, channels), mask=mask, scale=scale)
 
 
 def _stages(params: Params) -> list[Stage]:

@@ -1,4 +1,4 @@
-"""Split of a multi-scale flow over images: half of the channels leave, their prior conditioned on the others."""
+"""Split of a flow over images: half of the channels leave, their prior conditioned on the others."""
 
 from typing import NamedTuple
 
