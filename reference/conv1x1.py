@@ -22,8 +22,8 @@ class Params(NamedTuple):
 
 def random_params(dim: int, seed: int, *, channels: int = 3, dtype: str = "float64") -> Params:
     """Entries of size 1 / (2 sqrt(C)), diagonals of any sign; in float64 whatever the dtype."""
-    permutation, *values = (field[0] for field in random_factors(channels, 1, seed, 1))
-    return Params(permutation, *values, image_shape=square(dim, channels))
+    factors = [field[0] for field in random_factors(channels, 1, seed, 1)]
+    return Params(*(*factors, square(dim, channels)))
 
 
 def _stages(params: Params) -> list[Stage]:

@@ -36,7 +36,7 @@ def random_params(
     """Filters 3 x 3, 1 x 1, 3 x 3; in float64 whatever the dtype."""
     width = channels if mask.startswith("checkerboard") else channels // 2
     network = [field[0] for field in random_network(1, (width, hidden, 2 * width), seed, 1)]
-    return Params(*network, image_shape=square(dim, channels), mask=mask, scale=scale)
+    return Params(*(*network, square(dim, channels), mask, scale))
 
 
 def _stages(params: Params) -> list[Stage]:
