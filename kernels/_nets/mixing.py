@@ -47,7 +47,7 @@ class Mixing(NamedTuple):
             raise ValueError(f"{named(name, 'sign')}: expected 1 or -1 for each channel, got others")
         unit = np.tril(lower, -1) + np.eye(channels)
         scaled = np.triu(upper, 1) + np.diag(sign * np.exp(log_diagonal))
-        inverse = (np.linalg.inv(scaled) @ np.linalg.inv(unit))[:, np.argsort(order)]
+        inverse = (np.linalg.inv(scaled) @ np.linalg.inv(unit))[:, order]
         zero = np.zeros(channels)
         return cls((unit @ scaled)[order], zero, inverse, zero, float(log_diagonal.sum()))
 
