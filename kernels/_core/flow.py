@@ -185,8 +185,8 @@ class Flow:
 
         Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. context: (C,), or (B, C)
         for n rows of each, (B, n, D); context b has the normals of stream first_context + b, and a flow that
-        `condition` made those of stream 0. temperature: at least 0, the deviation of the normals. seed, rng: as
-        in the `sample` of a family. Errors as `forward`.
+        `condition` made those of stream 0. temperature: of the normals, at least 0. seed, rng: as in
+        the `sample` of a family. Errors as `forward`.
         """
         n, key = check.count("n", n), key_of(seed, rng)
         row, threads = check.first_row(first_row, n), check.threads(threads)
@@ -350,7 +350,7 @@ def _copied(name: str, params: Any) -> Any:
 
 
 def _read_only(name: str, value: Any) -> Any:
-    if isinstance(value, tuple | list) and any(hasattr(item, "_fields") for item in value):
+    if isinstance(value, tuple | list) and all(hasattr(item, "_fields") for item in value):
         return tuple(_copied(f"{name}.{i}", item) for i, item in enumerate(value))
     if value is None or isinstance(value, bool | int | float | str):
         return value

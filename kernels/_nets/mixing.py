@@ -1,4 +1,4 @@
-"""Affine maps of the channels of a pixel, in float64 with their inverses: actnorm, 1 x 1 convolutions, both."""
+"""Affine maps of the channels of a pixel, in float64 with their inverses: actnorm and 1 x 1 convolutions."""
 
 from typing import Any, NamedTuple
 
@@ -69,9 +69,10 @@ def factors(channels: int, count: int, key: np.uint64, stream: int) -> tuple[Arr
     """
     size = 0.5 / np.sqrt(channels)
     lower, upper = (
-        size * standard_normal(count * channels, channels, key, stream=stream + i).reshape(count, channels, channels)
+        size
+        * standard_normal(count * channels, channels, key, stream=stream + i).reshape(count, channels, -1)
         for i in (0, 1)
-    )  # fmt: skip
+    )
     keys, signs, log_diagonal = standard_normal(3 * count, channels, key, stream=stream + 2).reshape(
         3, count, channels
     )
