@@ -12,7 +12,6 @@ from numpy.typing import DTypeLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
-from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets.image_family import ImageFamily
 from seqgap.kernels._nets.image_shapes import dim_of, fitting, square
@@ -47,8 +46,9 @@ def random_params(
 ) -> Params:
     """Well-conditioned factors from normals of `seed`, for square images: D = channels S^2."""
     shape, real, key = square(dim, channels), check.dtype(dtype), key_of(seed, rng)
-    permutation, *values = factors(shape.channels, 1, key, 1)
-    return Params(permutation[0], *(value[0].astype(real) for value in values), np.array(shape))
+    order, *values = (field[0] for field in factors(shape.channels, 1, key, 1))
+    lower, upper, sign, log_diagonal = (value.astype(real) for value in values)
+    return Params(order, lower, upper, sign, log_diagonal, np.array(shape))
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:

@@ -62,7 +62,8 @@ def random_params(
     check.choice("scale", scale, SCALES)
     width = transformed(mask, shape, "channels")
     network = random_network(1, (width, check.count("hidden", hidden, 1), 2 * width), key, 1)
-    return Params(*(field[0].astype(real) for field in network), np.array(shape), mask, scale)
+    fields: list[Any] = [field[0].astype(real) for field in network]
+    return Params(*fields, np.array(shape))._replace(mask=mask, scale=scale)
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:

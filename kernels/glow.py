@@ -23,7 +23,6 @@ from seqgap.kernels._nets.image_shapes import ORDERS, Shape, shape_of, square
 from seqgap.kernels._nets.images import Program
 from seqgap.kernels._nets.mixing import Mixing, factors
 
-
 _FIELDS = 13  # of a level that have a leading axis of steps
 
 
@@ -48,7 +47,8 @@ class Level(NamedTuple):
 
     def step(self, index: int) -> "Level":
         """The arrays of one step."""
-        return Level(*(field[index] for field in self[:_FIELDS]))
+        fields: Any = self[:_FIELDS]
+        return Level(*(field[index] for field in fields))
 
 
 class Params(NamedTuple):
@@ -79,7 +79,10 @@ def random_params(
     steps: K of each level. hidden: channels of the conditioners. S is a multiple of 2^levels.
     """
     shape, real, key = square(dim, channels), check.dtype(dtype), key_of(seed, rng)
-    count, sizes = check.count("levels", levels, 1), (check.count("steps", steps, 1), check.count("hidden", hidden, 1))
+    count, sizes = (
+        check.count("levels", levels, 1),
+        (check.count("steps", steps, 1), check.count("hidden", hidden, 1)),
+    )
     image, drawn = shape, []
     for index in range(count):
         image = image.squeezed("dim")

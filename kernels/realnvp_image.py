@@ -1,12 +1,12 @@
 """RealNVP over images: couplings with checkerboard and channel masks, at several scales.
 
-Data to latent, at each level: couplings with alternating checkerboard masks, a squeeze, couplings with alternating
-channel masks, and half of the channels leave; the last level has checkerboard couplings alone. The paper has
-3, 3 and, at the last level, 4 of them; here their numbers are those of the arrays. A coupling is z = x s + t,
-s = exp(u), with the conditioner of `conv_coupling` (the paper: residual networks with batch normalisation). What
-leaves stays in its place in the row, and so do the pixels of a squeeze: entry j of z and entry j of x are of one
-pixel. Dinh, Sohl-Dickstein and Bengio, "Density estimation using Real NVP" (2017), equations 7 and 8, 13 to 16,
-and sections 3.4 and 3.6.
+Data to latent, at each level: couplings with alternating checkerboard masks, a squeeze, couplings with
+alternating channel masks, and half of the channels leave; the last level has checkerboard couplings alone.
+The paper has 3, 3 and, at the last level, 4 of them; here their numbers are those of the arrays. A coupling is
+z = x s + t, s = exp(u), with the conditioner of `conv_coupling` (the paper: residual networks with batch
+normalisation). What leaves stays in its place in the row, and so do the pixels of a squeeze: entry j of z and
+entry j of x are of one pixel. Dinh, Sohl-Dickstein and Bengio, "Density estimation using Real NVP" (2017),
+equations 7 and 8, 13 to 16, and sections 3.4 and 3.6.
 """
 
 from typing import Any, NamedTuple
@@ -104,7 +104,9 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
             _couple(program, f"params.levels.{index}.channel_{{}}", level[6:], MASKS[:2])
             program.split(None, "params.image_shape")
         elif any(field is not None for field in level[6:]):
-            raise ValueError(f"params.levels.{index}.channel_weight_in: expected None at the last level, got others")
+            raise ValueError(
+                f"params.levels.{index}.channel_weight_in: expected None at the last level, got others"
+            )
     return program.arrays()
 
 

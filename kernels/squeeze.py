@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from seqgap.kernels._core import check
-from seqgap.kernels._core.check import FLOAT64, Array
+from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.family import Family
 from seqgap.kernels._core.flow import permuted_rows
 from seqgap.kernels._core.jit import isolate, jit_exact

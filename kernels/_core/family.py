@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
-from seqgap.kernels._core.rows import WORTH_LIGHT, FewRows, Step, draw, score, transform
+from seqgap.kernels._core.rows import WORTH_LIGHT, FewRows, Step, draw, score, tempered, transform
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._core.summary import summary
 
@@ -163,7 +163,7 @@ class Family:
         step = self._step(0, params, dtype, dim)
         row, threads = check.first_row(first_row, n), check.threads(threads)
         x = check.output(out, dtype, (n, dim), params=params)
-        draw((step.drawing(),), x, key, row, threads, temperature)
+        draw(tempered((step.drawing(),), temperature), x, key, row, threads)
         return x
 
     def directions(

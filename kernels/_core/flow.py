@@ -13,7 +13,7 @@ from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.contexts import Contexts, Noise
 from seqgap.kernels._core.family import Directions, family_of
 from seqgap.kernels._core.jit import isolate, jit_exact
-from seqgap.kernels._core.rows import SharedRows, Step, draw, score, transform
+from seqgap.kernels._core.rows import SharedRows, Step, draw, score, tempered, transform
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._core.tensors import as_passed
 from seqgap.kernels._core.within import Within, acceptance, draw_within
@@ -178,18 +178,20 @@ class Flow:
 
     def sample(
         self, n: int, seed: Seed = None, *, context: ArrayLike | None = None, first_context: int = 0,
-        rng: RNG = None, first_row: int = 0, strategy: str | None = None, out: Array | None = None,
-        threads: int = 1,
+        temperature: float = 1.0, rng: RNG = None, first_row: int = 0, strategy: str | None = None,
+        out: Array | None = None, threads: int = 1,
     ) -> Any:  # fmt: skip
-        """`forward` of the normals of `seed`: (n, D), dtype of the flow.
+        """`forward` of temperature times the normals of `seed`: (n, D), dtype of the flow.
 
         Rows first_row to first_row + n - 1, so that a sample can be drawn in parts. context: (C,), or (B, C)
         for n rows of each, (B, n, D); context b has the normals of stream first_context + b, and a flow that
-        `condition` made those of stream 0. seed, rng: as in the `sample` of a family. Errors as `forward`.
+        `condition` made those of stream 0. temperature: of the normals, at least 0. seed, rng: as in
+        the `sample` of a family. Errors as `forward`.
         """
         n, key = check.count("n", n), key_of(seed, rng)
         row, threads = check.first_row(first_row, n), check.threads(threads)
-        steps = self._directions(self.dtype, strategy).drawing
+        heat = check.nonnegative("temperature", temperature)
+        steps = tempered(self._directions(self.dtype, strategy).drawing, heat)
         if not self.context_dim and context is None:
             x = check.output(out, self.dtype, (n, self.dim))
             draw(steps, x, key, row, threads)
@@ -348,6 +350,8 @@ def _copied(name: str, params: Any) -> Any:
 
 
 def _read_only(name: str, value: Any) -> Any:
+    if isinstance(value, tuple | list) and all(hasattr(item, "_fields") for item in value):
+        return tuple(_copied(f"{name}.{i}", item) for i, item in enumerate(value))
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.integer):  # a count: an array of no dimensions is none

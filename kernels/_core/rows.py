@@ -211,6 +211,22 @@ class Step(NamedTuple):
             self.few(0, count, source, target, density, True, *self.few_arrays)
 
 
+@jit_exact
+def _scaled_rows(lo: Any, hi: Any, source: Any, target: Any, log_det: Any, factor: Any) -> None:
+    """target = factor source; log_det = 0, since nobody reads it."""
+    isolate()
+    scale = source.dtype.type(factor)
+    for n in range(lo, hi):
+        log_det[n] = 0
+        for j in range(source.shape[1]):
+            target[n, j] = scale * source[n, j]
+
+
+def tempered(steps: Sequence[Step], temperature: float) -> Sequence[Step]:
+    """The steps for samples, with noise of this deviation."""
+    return steps if temperature == 1 else (Step(_scaled_rows, (temperature,)), *steps)
+
+
 def transform(steps: Sequence[Step], source: Array, target: Array, log_det: Array, threads: int) -> None:
     """The steps one after another, from source to target; log_det is the sum of theirs."""
     if threads == 1:
@@ -252,42 +268,31 @@ def _score(steps: Sequence[Step], x: Array, density: Array) -> None:
         add_base(latent, total)
 
 
-def draw(
-    steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64, threads: int, temperature: float = 1.0
-) -> None:
-    """x = what the steps make of temperature times the normals of a key, from row first_row on."""
+def draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64, threads: int) -> None:
+    """x = what the steps make of the normals of a key, from row first_row on."""
     if threads == 1:
-        _draw(steps, x, key, first_row, temperature)
+        _draw(steps, x, key, first_row)
         return
 
     def part(lo: int, hi: int) -> None:
         with part_from(lo):
-            _draw(steps, x[lo:hi], key, first_row + lo, temperature)
+            _draw(steps, x[lo:hi], key, first_row + lo)
 
     in_parts(part, threads, x.shape, WORTH_HEAVY)
 
 
-def _draw(
-    steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64, temperature: float
-) -> None:
+def _draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64) -> None:
     size = chunk_rows(x)
     z = np.empty((size, x.shape[1]), x.dtype)
     log_det = np.empty(size, x.dtype)
     if size == len(x):
         normal_rows(0, size, z, first_row, key, _STREAM)
-        _heat(z, temperature)
         _run(steps, z, x, log_det)
         return
     for lo, hi, latent in _chunks(len(x), z):
         normal_rows(0, hi - lo, latent, first_row + lo, key, _STREAM)
-        _heat(latent, temperature)
         with part_from(lo):
             _run(steps, latent, x[lo:hi], log_det[: hi - lo])
-
-
-def _heat(z: Array, temperature: float) -> None:
-    if temperature != 1:
-        z *= z.dtype.type(temperature)
 
 
 def _run(steps: Sequence[Step], source: Array, target: Array, log_det: Array) -> None:

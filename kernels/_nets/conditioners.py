@@ -1,11 +1,11 @@
-"""Convolutional conditioners of couplings: their masks and shapes, checked, and the layers that kernels take."""
+"""Convolutional conditioners of couplings: their masks and shapes, checked, and their layers."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from seqgap.kernels._core import check
-from seqgap.kernels._core.check import FLOAT64, Array
+from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._nets.image_shapes import Shape
 
@@ -22,7 +22,7 @@ class Layer(NamedTuple):
 
 
 def transformed(mask: str, shape: Shape, name: str) -> int:
-    """How many channels a coupling transforms; ValueError, naming the argument, for halves of an odd number."""
+    """How many channels a coupling transforms; ValueError, naming the argument, for half of an odd number."""
     return shape.channels if mask.startswith("checkerboard") else shape.halved(name).channels
 
 
@@ -37,10 +37,14 @@ class Conditioner(NamedTuple):
         check.choice(named(name, "mask"), mask, MASKS)
         width = transformed(mask, shape, named(name, "image_shape"))
         hidden = check.shape(named(name, "bias_in"), params.bias_in, 1)[0]
-        sizes = {"in": (hidden, width), "hidden": (hidden, hidden), "out": (2 * width, hidden)}
+        sizes = {
+            ("weight_in", "bias_in"): (hidden, width),
+            ("weight_hidden", "bias_hidden"): (hidden, hidden),
+            ("weight_out", "bias_out"): (2 * width, hidden),
+        }
         layers = [
-            _layer(name, end, getattr(params, f"weight_{end}"), getattr(params, f"bias_{end}"), dtype, size)
-            for end, size in sizes.items()
+            _layer(name, fields, (getattr(params, fields[0]), getattr(params, fields[1])), dtype, size)
+            for fields, size in sizes.items()
         ]
         return cls((*layers[:2], _blocked(layers[2])))
 
@@ -52,15 +56,11 @@ def prior(
     half = shape.halved(named(name, "image_shape")).channels
     if weight is None and bias is None:
         return None
-    kernel = check.floats(named(name, f"{prefix}weight"), weight, 4)
-    _odd(named(name, f"{prefix}weight"), kernel)
-    size = (shape.channels, half, *kernel.shape[2:])
     return Conditioner(
         (
             _blocked(
-                Layer(
-                    check.shaped(named(name, f"{prefix}weight"), weight, dtype, size),
-                    check.shaped(named(name, f"{prefix}bias"), bias, dtype, size[:1]),
+                _layer(
+                    name, (f"{prefix}weight", f"{prefix}bias"), (weight, bias), dtype, (shape.channels, half)
                 )
             ),
         )
@@ -73,23 +73,21 @@ def named(name: str, field: str) -> str:
 
 
 def _layer(
-    name: str, end: str, weight: Any, bias: Any, dtype: np.dtype[Any], size: tuple[int, int]
+    name: str, fields: tuple[str, str], values: tuple[Any, Any], dtype: np.dtype[Any], size: tuple[int, int]
 ) -> Layer:
-    kernel = check.shape(named(name, f"weight_{end}"), weight, 4)[2:]
-    _odd(named(name, f"weight_{end}"), np.empty(kernel))
-    own = check.shaped(named(name, f"weight_{end}"), weight, dtype, (*size, *kernel))
-    return Layer(own, check.shaped(named(name, f"bias_{end}"), bias, dtype, size[:1]))
-
-
-def _odd(name: str, kernel: Array) -> None:
-    height, width = kernel.shape[-2:]
+    """One convolution: (outputs, inputs) and its filters, square and of odd size."""
+    own, bias = (named(name, field) for field in fields)
+    height, width = check.shape(own, values[0], 4)[2:]
     if height != width or height % 2 == 0:
-        raise ValueError(f"{name}: expected square filters of odd size, got {height} x {width}")
+        raise ValueError(f"{own}: expected square filters of odd size, got {height} x {width}")
+    weight = check.shaped(own, values[0], dtype, (*size, height, width))
+    return Layer(weight, check.shaped(bias, values[1], dtype, size[:1]))
 
 
 def _blocked(layer: Layer) -> Layer:
     """The outputs 2 k first, then those 2 k + 1; no ReLU."""
-    return Layer(*(np.concatenate([field[0::2], field[1::2]]) for field in layer[:2]), rectified=False)
+    weight, bias = (np.concatenate([field[0::2], field[1::2]]) for field in (layer.weight, layer.bias))
+    return Layer(weight, bias, rectified=False)
 
 
 def random_network(count: int, sizes: tuple[int, int, int], key: np.uint64, stream: int) -> tuple[Array, ...]:

@@ -8,12 +8,20 @@ bias on. So a number has the same bits whatever the blocks are.
 
 from typing import Any
 
-from numba import types
+from numba import literally, types
 from numba.core import cgutils
 
 from seqgap.kernels._core.compiler import intrinsic, literal_intrinsic
-from seqgap.kernels._core.jit import isolate, jit_exact
-from seqgap.kernels._core.llvm import INDEX, VECTOR_BYTES, call_fma, first_lanes, splat, store_vector, vector_of
+from seqgap.kernels._core.jit import isolate, jit_exact, jit_inline
+from seqgap.kernels._core.llvm import (
+    INDEX,
+    VECTOR_BYTES,
+    call_fma,
+    first_lanes,
+    splat,
+    store_vector,
+    vector_of,
+)
 from seqgap.kernels._core.simd import lanes
 from seqgap.kernels._nets.dense import moved
 
@@ -45,22 +53,22 @@ def write_first(typing_context: Any, base: Any, index: Any, value: Any, count: A
 
 @literal_intrinsic
 def _add_taps(
-    typing_context: Any, weight: Any, bias: Any, taps: Any, source: Any, places: Any, result: Any,
+    typing_context: Any, weight: Any, bias: Any, filters: Any, origin: Any, places: Any, result: Any,
     vectors: Any, pixels: Any,
 ) -> Any:  # fmt: skip
     """Sums of a block: so many vectors of channels at each of so many pixels, both literals.
 
-    taps: (addresses of their distances, how many, input channels, 1 for ReLU). source, result: (address, entries of
-    a pixel). places: numbers of the pixels.
+    filters: (address of the taps' distances, how many, input channels, 1 for ReLU). origin, result: (address,
+    entries of a pixel). places: numbers of the pixels.
     """
     if not all(isinstance(literal, types.IntegerLiteral) for literal in (vectors, pixels)):
         return None
     across, count = vectors.literal_value, pixels.literal_value
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        factors, shifts, filters, origin, numbers, sums = arguments[:6]
-        distances, tap_count, channels, rectified = cgutils.unpack_tuple(builder, filters)
-        (start, pitch), (end, line) = (cgutils.unpack_tuple(builder, pair) for pair in (origin, sums))
+        factors, shifts, layer, source, numbers, sums = arguments[:6]
+        distances, tap_count, channels, rectified = cgutils.unpack_tuple(builder, layer)
+        (start, pitch), (end, line) = (cgutils.unpack_tuple(builder, pair) for pair in (source, sums))
         vector = context.get_value_type(vector_of(weight.dtype))
         align = weight.dtype.bitwidth // 8
 
@@ -97,55 +105,61 @@ def _add_taps(
         return context.get_dummy_value()
 
     index = types.CPointer(types.int64)
-    places_of = types.UniTuple(types.intp, 2)
     filters_of = types.Tuple((index, types.intp, types.intp, types.intp))
     buffer = types.Tuple((weight, types.intp))
     return types.void(weight, weight, filters_of, buffer, index, buffer, vectors, pixels), codegen
+
+
+def _blocks(vectors: int, pixels: int) -> Any:
+    """Sums of blocks of so many vectors of outputs and pixels, as far as whole ones go."""
+
+    @jit_inline
+    def blocks(layer: Any, filters: Any, origin: Any, places: Any, result: Any, first: Any) -> Any:
+        """From pixel `first` on; the pixel after the last."""
+        (weight, bias), (numbers, count) = layer, places
+        p = first
+        while p + pixels <= count:
+            _add_taps(
+                weight, bias, filters, origin, moved(numbers, p), result, literally(vectors),
+                literally(pixels),
+            )  # fmt: skip
+            p += pixels
+        return p
+
+    return blocks
+
+
+_four_by_four, _four_by_one = _blocks(4, 4), _blocks(4, 1)
+_two_by_eight, _two_by_four, _two_by_one = (_blocks(2, pixels) for pixels in (8, 4, 1))
+_one_by_eight, _one_by_four, _one_by_one = (_blocks(1, pixels) for pixels in (8, 4, 1))
 
 
 @jit_exact
 def convolve(
     weight: Any, bias: Any, filters: Any, origin: Any, places: Any, result: Any, vectors: Any, wide: Any
 ) -> None:
-    """result[p] = bias + sum over taps t, channels c of weight[t, c] source[p + t, c], so many vectors of outputs.
+    """result[p] = bias + sum over taps t, channels c of weight[t, c] source[p + t, c], for so many vectors.
 
-    weight: in blocks of 4, 2 or 1 vectors of outputs, those of 1 alone unless `wide`: (taps, channels, block). filters:
-    as those of `_add_taps`. origin, result: (address, entries of a pixel). places: (numbers of pixels, how many).
+    weight: (taps, channels, outputs) for each block of 4, 2 or 1 vectors of outputs, those of 1 alone unless
+    `wide`. filters, origin, result: as those of `_add_taps`. places: (numbers of pixels, how many).
     """
     isolate()
-    numbers, count = places
     size, at = filters[1] * filters[2] * lanes(bias), 0
     while at < vectors:
         left = vectors - at
-        across = 1 if wide == 0 or left == 1 else (2 if left < 4 else 4)
-        lines, shifts = moved(weight, at * size), moved(bias, at * lanes(bias))
+        layer = moved(weight, at * size), moved(bias, at * lanes(bias))
         target = moved(result[0], at * lanes(bias)), result[1]
-        p = 0
-        if across == 4:
-            while p + 4 <= count:
-                _add_taps(lines, shifts, filters, origin, moved(numbers, p), target, 4, 4)
-                p += 4
-            while p < count:
-                _add_taps(lines, shifts, filters, origin, moved(numbers, p), target, 4, 1)
-                p += 1
-        elif across == 2:
-            while p + 8 <= count:
-                _add_taps(lines, shifts, filters, origin, moved(numbers, p), target, 2, 8)
-                p += 8
-            while p + 4 <= count:
-                _add_taps(lines, shifts, filters, origin, moved(numbers, p), target, 2, 4)
-                p += 4
-            while p < count:
-                _add_taps(lines, shifts, filters, origin, moved(numbers, p), target, 2, 1)
-                p += 1
+        if wide == 0 or left == 1:
+            p = _one_by_eight(layer, filters, origin, places, target, 0) if wide else 0
+            p = _one_by_four(layer, filters, origin, places, target, p)
+            _one_by_one(layer, filters, origin, places, target, p)
+            at += 1
+        elif left < 4:
+            p = _two_by_eight(layer, filters, origin, places, target, 0)
+            p = _two_by_four(layer, filters, origin, places, target, p)
+            _two_by_one(layer, filters, origin, places, target, p)
+            at += 2
         else:
-            while wide != 0 and p + 8 <= count:
-                _add_taps(lines, shifts, filters, origin, moved(numbers, p), target, 1, 8)
-                p += 8
-            while p + 4 <= count:
-                _add_taps(lines, shifts, filters, origin, moved(numbers, p), target, 1, 4)
-                p += 4
-            while p < count:
-                _add_taps(lines, shifts, filters, origin, moved(numbers, p), target, 1, 1)
-                p += 1
-        at += across
+            p = _four_by_four(layer, filters, origin, places, target, 0)
+            _four_by_one(layer, filters, origin, places, target, p)
+            at += 4

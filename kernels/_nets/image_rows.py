@@ -1,8 +1,8 @@
 """Row kernels of flows over images: each row is an image that a list of operations takes through scratch.
 
-An operation is a row of integers: its code, and numbers of entries in scratch, weights and tables. In scratch an
-image lies pixel by pixel, its channels side by side in whole vectors, with a border of zeros that nothing
-writes. So all work of a row is done in a first- or second-level cache, and its bits depend on that row alone.
+An operation is a row of integers: its code, and numbers of entries in scratch, weights and tables. In scratch
+an image lies pixel by pixel, its channels side by side in whole vectors, with a border of zeros that nothing
+writes. So the work of a row is done in a first- or second-level cache, and its bits depend on that row alone.
 """
 
 from typing import Any
@@ -22,7 +22,11 @@ _SIGMOID, _EXP, _EXP_SHIFT, _PRIOR = range(4)
 def _transfer(record: Any, tables: Any, row: Any, room: Any, into: Any) -> None:
     """The image from entries of a row to scratch, or back."""
     isolate()
-    channels, count, entries = moved(tables, entry(record, 1)), entry(record, 2), moved(tables, entry(record, 3))
+    channels, count, entries = (
+        moved(tables, entry(record, 1)),
+        entry(record, 2),
+        moved(tables, entry(record, 3)),
+    )
     places, pixels = moved(tables, entry(record, 4)), entry(record, 5)
     image, line = moved(room, entry(record, 6)), entry(record, 7)
     for p in range(pixels):
@@ -89,7 +93,12 @@ def _couple(record: Any, tables: Any, room: Any) -> Any:
     isolate()
     numbers, pitch = moved(room, entry(record, 1)), entry(record, 2)
     image, line, channels = moved(room, entry(record, 3)), entry(record, 4), entry(record, 5)
-    places, pixels, form, back = moved(tables, entry(record, 6)), entry(record, 7), entry(record, 8), entry(record, 9)
+    places, pixels, form, back = (
+        moved(tables, entry(record, 6)),
+        entry(record, 7),
+        entry(record, 8),
+        entry(record, 9),
+    )
     total = filled(room, number(room, 0))
     for p in range(pixels):
         place = entry(places, p)

@@ -8,8 +8,8 @@ import numpy as np
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
 
-# How a squeeze numbers the four pixels (i, j) of channel c: channel-major is 4 c + 2 i + j (Glow's code, nflows,
-# normflows), position-major (2 i + j) C + c (TensorFlow's space_to_depth).
+# How a squeeze numbers the four pixels (i, j) of channel c: channel-major is 4 c + 2 i + j (Glow's code,
+# nflows, normflows), position-major (2 i + j) C + c (TensorFlow's space_to_depth).
 ORDERS = ("channel_major", "position_major")
 
 

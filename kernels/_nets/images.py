@@ -1,7 +1,7 @@
 """Flows over images as programs: lists of operations on one image that lies pixel by pixel in scratch.
 
-A squeeze, and what stays in the row at a split, change the numbers of entries alone: they are in the tables by
-which an image is read from a row and written to it, once for each level.
+A squeeze, and what stays in the row at a split, change the numbers of entries alone: they are in the tables
+by which an image is read from a row and written to it, once for each level.
 """
 
 from typing import Any, NamedTuple
@@ -156,7 +156,7 @@ class _Packer:
         return self._entries - self._tables[-1].size
 
     def convolution(self, weight: Array, bias: Array) -> tuple[int, int]:
-        """Where a weight (outputs, inputs, K, K) and a bias lie, in blocks of as many outputs as kernels take."""
+        """Where a weight (outputs, inputs, K, K), in blocks as kernels take them, and a bias lie."""
         outputs = self.vectors(len(bias))
         spare = [(0, outputs - len(bias))]
         columns = np.pad(weight, [*spare, (0, 0), (0, 0), (0, 0)]).transpose(2, 3, 1, 0).reshape(-1, outputs)
@@ -182,7 +182,8 @@ class _Packer:
         ]
         tables = np.concatenate(self._tables) if self._tables else np.empty(0, np.int64)
         room = self._room + self.lanes
-        return Packed(aligned(numbers), tables, *programs, room, int(self._wide), log_det)
+        known = room, int(self._wide), log_det
+        return Packed(aligned(numbers), tables, programs[0], programs[1], *known)
 
 
 class _PackedLevel:

@@ -1,4 +1,4 @@
-"""Affine maps of the channels of a pixel, in float64 with their inverses: actnorm, 1 x 1 convolutions, both."""
+"""Affine maps of the channels of a pixel, in float64 with their inverses: actnorm and 1 x 1 convolutions."""
 
 from typing import Any, NamedTuple
 
@@ -47,7 +47,7 @@ class Mixing(NamedTuple):
             raise ValueError(f"{named(name, 'sign')}: expected 1 or -1 for each channel, got others")
         unit = np.tril(lower, -1) + np.eye(channels)
         scaled = np.triu(upper, 1) + np.diag(sign * np.exp(log_diagonal))
-        inverse = (np.linalg.inv(scaled) @ np.linalg.inv(unit))[:, np.argsort(order)]
+        inverse = (np.linalg.inv(scaled) @ np.linalg.inv(unit))[:, order]
         zero = np.zeros(channels)
         return cls((unit @ scaled)[order], zero, inverse, zero, float(log_diagonal.sum()))
 
@@ -69,9 +69,10 @@ def factors(channels: int, count: int, key: np.uint64, stream: int) -> tuple[Arr
     """
     size = 0.5 / np.sqrt(channels)
     lower, upper = (
-        size * standard_normal(count * channels, channels, key, stream=stream + i).reshape(count, channels, channels)
+        size
+        * standard_normal(count * channels, channels, key, stream=stream + i).reshape(count, channels, -1)
         for i in (0, 1)
-    )  # fmt: skip
+    )
     keys, signs, log_diagonal = standard_normal(3 * count, channels, key, stream=stream + 2).reshape(
         3, count, channels
     )
