@@ -52,6 +52,7 @@ CASE = flow(
     conv_coupling.random_params,
     Direction(_cost, numpy_forward),
     Direction(_cost, numpy_inverse),
+    largest=10,
     tolerance=rounding(lambda dim: dim + 9 * (_CHANNELS // 2 + _HIDDEN) + _HIDDEN + 48),
     sizes=(16, 64, 256, 1024),
 )

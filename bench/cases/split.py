@@ -1,4 +1,4 @@
-"""Split of a flow over images: half of the channels by the mean and the deviation that a convolution makes."""
+"""Split of a flow over images: half of the channels by means and deviations that a convolution makes."""
 
 from typing import Any
 
@@ -47,6 +47,7 @@ CASE = flow(
     split.random_params,
     Direction(_cost, numpy_forward),
     Direction(_cost, numpy_inverse),
+    largest=10,
     tolerance=rounding(lambda dim: dim + 9 * _CHANNELS // 2 + 32),
     sizes=(16, 64, 256, 1024),
 )

@@ -168,7 +168,8 @@ class Case:
     sampler: the operation that stands for the family in family comparisons, if any. matched: pairs
     (sequential, parallel) of operations with the same weights and the same arithmetic; the parallel one
     may be another case's, as stem.operation. title: what a reader calls the family, by default the stem.
-    quick: whether the quick profile measures its matched pairs.
+    quick: whether the quick profile measures its matched pairs. largest: values up to which results hang on
+    more than their rounding; less where nothing holds an exponent.
     """
 
     stem: str
@@ -177,6 +178,7 @@ class Case:
     matched: tuple[tuple[str, str], ...] = ()
     title: str = ""
     quick: bool = False
+    largest: float = 1e6
 
     def operation(self, name: str) -> Operation:
         """The operation of that name; KeyError where there is none."""

@@ -60,12 +60,13 @@ def distribution(
     more: tuple[Operation, ...] = (),
     sampler: str | None = None,
     matched: tuple[tuple[str, str], ...] = (),
+    largest: float = 1e6,
 ) -> Case:
     """A case with log_prob, sample and random_params, between the operations `before` and `more`.
 
     random_params(dim, seed, dtype=...) is that of the kernels. data(dim, count, dtype, seed): a batch for
     log_prob. sizes, dtypes: as in `Operation`. fit_steps: of a family that has `nll` and `fit`, too. sampler,
-    matched: as in `Case`.
+    matched, largest: as in `Case`.
     """
     operation = functools.partial(Operation, tolerance=tolerance, sizes=sizes, dtypes=dtypes)
 
@@ -91,7 +92,7 @@ def distribution(
         ),
     )
     fits = _likelihood(sampled, log_prob.cost, fit_steps) if fit_steps else ()
-    case = Case(stem, (*before, *operations, *fits, *more), sampler, matched)
+    case = Case(stem, (*before, *operations, *fits, *more), sampler, matched, largest=largest)
     return case
 
 
@@ -157,6 +158,7 @@ def flow(
     sizes: tuple[int, ...] = (),
     fit_steps: int = 0,
     more: tuple[Operation, ...] = (),
+    largest: float = 1e6,
 ) -> Case:
     """A case with forward, inverse, log_prob, sample and random_params.
 
@@ -214,6 +216,7 @@ def flow(
         more=more,
         sampler="forward",
         matched=(matched,) if matched else (),
+        largest=largest,
     )
     return case
 
