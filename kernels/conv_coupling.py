@@ -69,6 +69,7 @@ def random_params(
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
     shape = fitting(params, dim)
     program = Program(shape, dtype)
+    check.choice("params.scale", params.scale, SCALES)
     program.couple(Conditioner.of("params", params, dtype, shape, params.mask), params.mask, params.scale)
     return program.arrays()
 

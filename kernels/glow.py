@@ -112,6 +112,7 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
         raise ValueError(f"params.image_shape: expected a shape of {dim} numbers, got {tuple(shape)}")
     levels = check.levels(params.levels, Level)
     program = Program(shape, dtype)
+    check.choice("params.scale", params.scale, SCALES)
     for index, level in enumerate(levels):
         name = f"params.levels.{index}"
         program.squeeze(params.order, "params.image_shape")

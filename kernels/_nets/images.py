@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.jit import has_wide_vectors
 from seqgap.kernels._core.llvm import VECTOR_BYTES
 from seqgap.kernels._nets.conditioners import SCALES, Conditioner, Layer
 from seqgap.kernels._nets.image_rows import CONVOLVE, COPY, COUPLE, FIELDS, READ, WRITE
-from seqgap.kernels._nets.image_shapes import Places, Shape
+from seqgap.kernels._nets.image_shapes import ORDERS, Places, Shape
 from seqgap.kernels._nets.mixing import Mixing
 from seqgap.kernels._nets.packed import aligned
 
@@ -83,6 +84,7 @@ class Program:
 
     def squeeze(self, order: str, name: str) -> None:
         """Squares of four pixels become channels; errors name the argument."""
+        check.choice("params.order", order, ORDERS)
         self.shape, self._places = self.shape.squeezed(name), self._places.squeezed(order)
         self._inside = False
 
