@@ -30,9 +30,17 @@ def replaced(array: Any, index: Any, value: Any) -> Any:
 
 # (family, its parameters, how the message begins)
 WRONG: list[tuple[Any, Any, str]] = [
-    (squeeze, squeeze.Params(np.array([2, 3, 4])), "params.image_shape: expected even H and W"),
-    (squeeze, squeeze.Params(np.array([2, 4, 3])), "params.image_shape: expected even H and W"),
-    (squeeze, squeeze.Params(np.array([2, 4, 4]), "row_major"), "params.order"),
+    (
+        squeeze,
+        squeeze.Params(np.array([2, 3, 4]), precision="float32"),
+        "params.image_shape: expected even H and W",
+    ),
+    (
+        squeeze,
+        squeeze.Params(np.array([2, 4, 3]), precision="float32"),
+        "params.image_shape: expected even H and W",
+    ),
+    (squeeze, squeeze.Params(np.array([2, 4, 4]), "row_major", precision="float64"), "params.order"),
     (squeeze, squeeze.Params(np.array([2, 4])), "params.image_shape: expected (C, H, W)"),
     (squeeze, squeeze.Params(np.array([2, 0, 4])), "params.image_shape: expected (C, H, W)"),
     (squeeze, squeeze.Params(np.array([2, 4, 4]), factored_out=-1), "params.factored_out"),
@@ -56,9 +64,10 @@ WRONG: list[tuple[Any, Any, str]] = [
     ),
     (conv_coupling, COUPLING._replace(mask="odd"), "params.mask"),
     (conv_coupling, COUPLING._replace(scale="softplus"), "params.scale"),
+    (conv_coupling, COUPLING._replace(scale="prior"), "params.scale"),
     (conv_coupling, COUPLING._replace(weight_in=np.zeros((4, 2, 2, 2))), "params.weight_in: expected square"),
     (conv_coupling, COUPLING._replace(weight_in=np.zeros((4, 2, 3, 1))), "params.weight_in: expected square"),
-    (conv_coupling, COUPLING._replace(weight_in=np.zeros((4, 2, 0, 0))), "params.weight_in: expected square"),
+    (conv_coupling, COUPLING._replace(weight_in=np.zeros((4, 2, 0, 0))), "params.weight_in"),
     (conv_coupling, COUPLING._replace(weight_in=np.zeros((4, 3, 3, 3))), "params.weight_in"),
     (conv_coupling, COUPLING._replace(weight_in=np.zeros((4, 2, 3))), "params.weight_in"),
     (conv_coupling, COUPLING._replace(weight_hidden=np.zeros((4, 5, 1, 1))), "params.weight_hidden"),
@@ -161,7 +170,7 @@ def test_wrong_arguments(draw: Callable[[], Any], message: str) -> None:
 )
 def test_another_number_of_columns(family: Any, params: Any) -> None:
     wrong = params.dim + 1
-    with pytest.raises(ValueError, match=rf"^params\.image_shape: expected a shape of {wrong} numbers"):
+    with pytest.raises(ValueError, match=rf"^z has {wrong} columns, params are for D = {params.dim}"):
         family.forward(np.zeros((2, wrong)), params)
 
 
