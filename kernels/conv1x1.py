@@ -58,5 +58,5 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
     return program.arrays()
 
 
-_family = ImageFamily(Params, _arrays)
+_family = ImageFamily(Params, _arrays, WORTH_HEAVY)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

@@ -1,4 +1,4 @@
-"""Levels as the row kernels of `image_rows` take them: one array of numbers, tables, and two lists of operations."""
+"""Levels as the row kernels of `image_rows` take them: numbers, tables, and operations either way."""
 
 from typing import Any, NamedTuple
 
