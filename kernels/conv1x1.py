@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
+from seqgap.kernels._core.rows import WORTH_HEAVY
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets.image_family import ImageFamily
 from seqgap.kernels._nets.image_shapes import dim_of, fitting, square
