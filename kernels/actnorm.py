@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import FLOAT64, Array
 from seqgap.kernels._core.normals import standard_normal
+from seqgap.kernels._core.rows import WORTH_HEAVY
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets.image_family import ImageFamily
 from seqgap.kernels._nets.image_shapes import dim_of, fitting, shape_of, square
@@ -72,5 +73,5 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
     return program.arrays()
 
 
-_family = ImageFamily(Params, _arrays)
+_family = ImageFamily(Params, _arrays, WORTH_HEAVY)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

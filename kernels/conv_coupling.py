@@ -62,8 +62,8 @@ def random_params(
     check.choice("scale", scale, SCALES)
     width = transformed(mask, shape, "channels")
     network = random_network(1, (width, check.count("hidden", hidden, 1), 2 * width), key, 1)
-    fields: list[Any] = [field[0].astype(real) for field in network]
-    return Params(*fields, np.array(shape))._replace(mask=mask, scale=scale)
+    w_in, b_in, w_hidden, b_hidden, w_out, b_out = (field[0].astype(real) for field in network)
+    return Params(w_in, b_in, w_hidden, b_hidden, w_out, b_out, np.array(shape), mask, scale)
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:

@@ -1,8 +1,8 @@
 """RealNVP over images: couplings with checkerboard and channel masks, at several scales.
 
 Data to latent, at each level: couplings with alternating checkerboard masks, a squeeze, couplings with
-alternating channel masks, and half of the channels leave; the last level has checkerboard couplings alone.
-The paper has 3, 3 and, at the last level, 4 of them; here their numbers are those of the arrays. A coupling is
+alternating channel masks, and half of the channels leave; the last level has checkerboards alone.
+The paper has 3, 3 and, at the last level, 4; here their numbers are those of the arrays. A coupling is
 z = x s + t, s = exp(u), with the conditioner of `conv_coupling` (the paper: residual networks with batch
 normalisation). What leaves stays in its place in the row, and so do the pixels of a squeeze: entry j of z and
 entry j of x are of one pixel. Dinh, Sohl-Dickstein and Bengio, "Density estimation using Real NVP" (2017),

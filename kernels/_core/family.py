@@ -13,7 +13,16 @@ from numpy.typing import ArrayLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
-from seqgap.kernels._core.rows import WORTH_LIGHT, FewRows, Step, draw, score, tempered, transform
+from seqgap.kernels._core.rows import (
+    TOGETHER,
+    WORTH_LIGHT,
+    FewRows,
+    Step,
+    draw,
+    score,
+    tempered,
+    transform,
+)
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._core.summary import summary
 
@@ -46,6 +55,7 @@ class Family:
 
     strategies: tuple[str, ...] = ()  # of `forward`; the first is what it does unless told
     fixes_dim = True  # whether a Params goes with one D only
+    together = TOGETHER  # rows, as in `rows.Step`
 
     def __init__(
         self,
@@ -118,7 +128,7 @@ class Family:
         if threads == 1:  # the shortest way: for one row most of the time is the call
             rows(0, len(source), source, target, log_det, *arrays)
         else:
-            step = Step(rows, arrays, self._worth)
+            step = Step(rows, arrays, self._worth, self.together)
             transform((step,), source, target, log_det, check.threads(threads))
         return target, log_det
 
@@ -193,7 +203,7 @@ class Family:
             raise self._explained(error, came.format(dim), params, dtype, options) from None
         rows = self._kernel(direction, *options)
         unscored = self._unscored if rows is self._rows[0] else None  # other strategies have no such kernel
-        return Step(rows, arrays, self._worth, unscored=unscored)
+        return Step(rows, arrays, self._worth, self.together, unscored=unscored)
 
     def _refuse_contexts(self, params: Any) -> None:
         if self._tables is None or type(params) is not self.params:

@@ -169,6 +169,7 @@ class Step(NamedTuple):
     rows: Callable[..., Any]
     arrays: tuple[Any, ...]
     worth: int = WORTH_LIGHT
+    together: int = TOGETHER  # rows: parts of a batch are multiples of so many
     most: int = -1  # rows that `few` takes
     few: Callable[..., Any] | None = None  # as the rows of a `FewRowKernel`
     few_arrays: tuple[Any, ...] = ()
@@ -240,7 +241,7 @@ def transform(steps: Sequence[Step], source: Array, target: Array, log_det: Arra
         with part_from(lo):
             _run(steps, source[lo:hi], target[lo:hi], log_det[lo:hi])
 
-    in_parts(part, threads, source.shape, _worth(steps))
+    in_parts(part, threads, source.shape, *_cut(steps))
 
 
 def score(steps: Sequence[Step], x: Array, density: Array, threads: int) -> None:
@@ -253,7 +254,7 @@ def score(steps: Sequence[Step], x: Array, density: Array, threads: int) -> None
         with part_from(lo):
             _score(steps, x[lo:hi], density[lo:hi])
 
-    in_parts(part, threads, x.shape, _worth(steps))
+    in_parts(part, threads, x.shape, *_cut(steps))
 
 
 def _score(steps: Sequence[Step], x: Array, density: Array) -> None:
@@ -278,7 +279,8 @@ def draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64, t
         with part_from(lo):
             _draw(steps, x[lo:hi], key, first_row + lo)
 
-    in_parts(part, threads, x.shape, WORTH_HEAVY)
+    worth, together = _cut(steps)
+    in_parts(part, threads, x.shape, min(worth, WORTH_HEAVY), together)
 
 
 def _draw(steps: Sequence[Step], x: Array, key: np.uint64, first_row: np.int64) -> None:
@@ -325,8 +327,9 @@ def _run_chunk(
         source = result
 
 
-def _worth(steps: Sequence[Step]) -> int:
-    return min(step.worth for step in steps)
+def _cut(steps: Sequence[Step]) -> tuple[int, int]:
+    """What a thread is worth, and of how many rows parts are multiples."""
+    return min(step.worth for step in steps), max(step.together for step in steps)
 
 
 def chunk_rows(batch: Array) -> int:
