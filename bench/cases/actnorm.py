@@ -17,7 +17,8 @@ _SIZES = (12, 48, 192, 768)
 def _numbers(params: actnorm.Params, batch: Any) -> tuple[Any, Any, Any]:
     """Shifts and log scales beside images, and log_det of inverse."""
     log_det = params.log_scale.sum() * np.prod(params.image_shape[1:])
-    return params.shift[:, None, None], params.log_scale[:, None, None], np.full(len(batch), log_det)
+    shift, log_scale = (field[:, None, None] for field in (params.shift, params.log_scale))
+    return shift, log_scale, np.full(len(batch), log_det, batch.dtype)
 
 
 def numpy_forward(z: Any, params: actnorm.Params) -> tuple[Any, Any]:

@@ -25,7 +25,7 @@ def _mixed(matrix: Any, batch: Any, params: conv1x1.Params) -> Any:
 
 def _log_det(params: conv1x1.Params, batch: Any) -> Any:
     """That of inverse."""
-    return np.full(len(batch), params.log_diagonal.sum() * np.prod(params.image_shape[1:]))
+    return np.full(len(batch), params.log_diagonal.sum() * np.prod(params.image_shape[1:]), batch.dtype)
 
 
 def numpy_forward(z: Any, params: conv1x1.Params) -> tuple[Any, Any]:
