@@ -1,7 +1,8 @@
 """Glow on images against normflows, PyTorch and JAX: one thread, float32, in turns.
 
-`python -m pip install ".[peers]" && python docs/performance_images.py` prints the rows, about 4 minutes. 3 x 16
-x 16 images, two levels of four steps, conditioners of 64 hidden channels; peers are compared by value first.
+`python -m pip install ".[peers]" && python docs/performance_images.py` prints the rows, about 4 minutes.
+Images are 3 x 16 x 16, with two levels of four steps and conditioners of 64 hidden channels. Peers are
+compared by value first.
 """
 
 from collections.abc import Iterator
@@ -42,7 +43,8 @@ def directions() -> Iterator[Work]:
     for rows in LIMITS:
         z = standard_normal(rows, DIM, 1, dtype=FLOAT32)
         thunks: Thunks = {"forward": partial(flow.forward, z), "inverse": partial(flow.inverse, z)}
-        yield f"glow, directions ({rows}, {DIM})", thunks, ["forward / inverse <= 1.15", "inverse / forward <= 1.15"]
+        limits = ["forward / inverse <= 1.15", "inverse / forward <= 1.15"]
+        yield f"glow, directions ({rows}, {DIM})", thunks, limits
 
 
 def multiply_adds(report: Report) -> None:
@@ -51,9 +53,9 @@ def multiply_adds(report: Report) -> None:
     flow = Flow(glow.random_params(DIM, 1, dtype=FLOAT32))
     for rows in LIMITS:
         z, bound = standard_normal(rows, DIM, 1, dtype=FLOAT32), rows * flops() / rate
-        times = {**medians({"forward": partial(flow.forward, z)}), f"{flops() / 2e6:.2f} M multiply-adds each": bound}
-        name = f"glow.forward ({rows}, {DIM})"
-        report.row(name, FLOAT32, times, "numba / multiply-adds", times["forward"] / bound, "<=", "2")
+        times = {**medians({"forward": partial(flow.forward, z)}), "arithmetic": bound}
+        name = f"glow.forward ({rows}, {DIM}), {flops() / 2e6:.2f} M multiply-adds an image"
+        report.row(name, FLOAT32, times, "forward / arithmetic", times["forward"] / bound, "<=", "2")
 
 
 def flops() -> float:

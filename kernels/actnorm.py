@@ -11,12 +11,11 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import FLOAT64, Array
+from seqgap.kernels._core.family import Family
 from seqgap.kernels._core.normals import standard_normal
-from seqgap.kernels._core.rows import WORTH_HEAVY
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
-from seqgap.kernels._nets.image_family import ImageFamily
+from seqgap.kernels._nets.diagonal import IDENTITY, diagonal, to_data, to_latent
 from seqgap.kernels._nets.image_shapes import dim_of, fitting, shape_of, square
-from seqgap.kernels._nets.images import Program
 from seqgap.kernels._nets.mixing import Mixing
 
 _LEAST = 1e-6  # is added to standard deviations, as in the code of Glow
@@ -68,10 +67,12 @@ def from_data(x: ArrayLike, image_shape: ArrayLike) -> Params:
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
     shape = fitting(params, dim)
-    program = Program(shape, dtype)
-    program.mix(Mixing.of_norm("params", params, shape.channels, dtype))
-    return program.arrays()
+    norm = Mixing.of_norm("params", params, shape.channels, dtype)
+    scale, shift = np.ones(dim, dtype), np.zeros(dim, dtype)
+    scale[: shape.dim] = np.repeat(np.diag(norm.inverse), shape.pixels)
+    shift[: shape.dim] = np.repeat(norm.inverse_shift, shape.pixels)
+    return diagonal(scale, shift, IDENTITY)
 
 
-_family = ImageFamily(Params, _arrays, WORTH_HEAVY)
+_family = Family(Params, _arrays, to_data, to_latent)
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

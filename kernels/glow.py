@@ -17,7 +17,7 @@ from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
-from seqgap.kernels._nets.conditioners import SCALES, Conditioner, prior, random_network
+from seqgap.kernels._nets.conditioners import SCALES, Conditioner, prior, random_network, random_prior
 from seqgap.kernels._nets.image_family import ImageFamily
 from seqgap.kernels._nets.image_shapes import ORDERS, Shape, shape_of, square
 from seqgap.kernels._nets.images import Program
@@ -99,9 +99,7 @@ def _random_level(
     norms = standard_normal(2 * steps, channels, key, stream=stream)
     permutation, *mixing = factors(channels, steps, key, stream + 1)
     network = random_network(steps, (channels // 2, hidden, channels), key, stream + 4)
-    weights = standard_normal(channels, 9 * channels // 2 + 1, key, stream=stream + 7)
-    weight = (0.1 / np.sqrt(weights.shape[1]) * weights[:, 1:]).reshape(channels, -1, 3, 3)
-    own = () if last else (weight, 0.3 * weights[:, 0])
+    own = () if last else random_prior(channels, key, stream + 7)
     values = (0.3 * norms[:steps], 0.1 * norms[steps:], permutation, *mixing, *network, *own)
     return Level(*(v if v.dtype.kind == "i" else v.astype(real) for v in values))
 

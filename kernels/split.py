@@ -16,9 +16,8 @@ from numpy.typing import DTypeLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import Array
-from seqgap.kernels._core.normals import standard_normal
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
-from seqgap.kernels._nets.conditioners import prior
+from seqgap.kernels._nets.conditioners import prior, random_prior
 from seqgap.kernels._nets.image_family import ImageFamily
 from seqgap.kernels._nets.image_shapes import dim_of, fitting, square
 from seqgap.kernels._nets.images import Program
@@ -48,10 +47,9 @@ def random_params(
 ) -> Params:
     """A well-conditioned 3 x 3 convolution from normals of `seed`, for square images: D = channels S^2."""
     shape, real, key = square(dim, channels), check.dtype(dtype), key_of(seed, rng)
-    half = shape.halved("channels").channels
-    normals = standard_normal(2 * half, 9 * half + 1, key, stream=1)
-    weight = (0.1 / np.sqrt(9 * half) * normals[:, 1:]).reshape(2 * half, half, 3, 3)
-    return Params(weight.astype(real), (0.3 * normals[:, 0]).astype(real), np.array(shape))
+    shape.halved("channels")
+    weight, bias = (field.astype(real) for field in random_prior(shape.channels, key, 1))
+    return Params(weight, bias, np.array(shape))
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:

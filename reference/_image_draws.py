@@ -35,9 +35,10 @@ def random_network(count: int, sizes: tuple[int, int, int], seed: int, stream: i
     return tuple(fields)
 
 
-def random_prior(channels: int, fan: int, seed: int, stream: int) -> tuple[Any, ...]:
-    """Weight and bias of the split of so many channels, the weight 0.1 / sqrt(fan)."""
-    rows = standard_normal(channels, 9 * (channels // 2) + 1, seed, stream=stream)
+def random_prior(channels: int, seed: int, stream: int) -> tuple[Any, ...]:
+    """Weight and bias of the split of so many channels."""
+    fan = 9 * (channels // 2)
+    rows = standard_normal(channels, fan + 1, seed, stream=stream)
     return [_filters(0.1 / math.sqrt(fan), row[1:], 3) for row in rows], [0.3 * row[0] for row in rows]
 
 

@@ -63,7 +63,7 @@ def _random_level(sizes: tuple[int, int, int], last: bool, seed: int, stream: in
     norms = standard_normal(2 * steps, channels, seed, stream=stream)
     factors = random_factors(channels, steps, seed, stream + 1)
     network = random_network(steps, (channels // 2, hidden, channels), seed, stream + 4)
-    own = () if last else random_prior(channels, 9 * channels // 2 + 1, seed, stream + 7)
+    own = () if last else random_prior(channels, seed, stream + 7)
     return Level(scaled(0.3, norms[:steps]), scaled(0.1, norms[steps:]), *factors, *network, *own)
 
 

@@ -19,7 +19,7 @@ class Params(NamedTuple):
 
 def random_params(dim: int, seed: int, *, channels: int = 4, dtype: str = "float64") -> Params:
     """A 3 x 3 convolution; in float64 whatever the dtype."""
-    weight, bias = random_prior(channels, 9 * (channels // 2), seed, 1)
+    weight, bias = random_prior(channels, seed, 1)
     return Params(weight, bias, square(dim, channels))
 
 

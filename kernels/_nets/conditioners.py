@@ -90,6 +90,14 @@ def _blocked(layer: Layer) -> Layer:
     return Layer(weight, bias, rectified=False)
 
 
+def random_prior(channels: int, key: np.uint64, stream: int) -> tuple[Array, Array]:
+    """Weight (C, C / 2, 3, 3) and bias (C,) of the prior of a split, from normals of a stream."""
+    fan = 9 * channels // 2
+    normals = standard_normal(channels, fan + 1, key, stream=stream)
+    weight = (0.1 / np.sqrt(fan) * normals[:, 1:]).reshape(channels, channels // 2, 3, 3)
+    return weight, 0.3 * normals[:, 0]
+
+
 def random_network(count: int, sizes: tuple[int, int, int], key: np.uint64, stream: int) -> tuple[Array, ...]:
     """`count` conditioners of (inputs, hidden, outputs) channels, filters 3 x 3, 1 x 1, 3 x 3: six fields.
 
