@@ -239,7 +239,7 @@ def test_what_left_passes(family: Any, shape: Any) -> None:
         np.testing.assert_array_equal(log_det, alone)
 
 
-@pytest.mark.parametrize("family", [actnorm, conv1x1, conv_coupling, split, glow, realnvp_image])
+@pytest.mark.parametrize("family", [conv1x1, conv_coupling, split, glow, realnvp_image])
 @pytest.mark.parametrize("temperature", [0, 0.7, 1.0])
 def test_a_temperature_scales_the_normals(family: Any, temperature: float, dtype: Dtype) -> None:
     channels = 4 if family in (conv_coupling, split) else 3
