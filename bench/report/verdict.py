@@ -33,8 +33,8 @@ def verdict_lines(run: Run) -> list[str]:
     """The screen. `Run` without matched pairs: what there is instead."""
     known = pairs(run)
     shown = known[:MOST_PAIRS]
-    above = [*_title(run, shown), *(_answers(shown) if shown else _no_pair())]
-    below = [*_controls(run), "", *_sure(run), *_rest(known)]
+    above = [*_title(run, shown), *(_answers(shown) if shown else _no_pair()), *_controls(run)]
+    below = ["", *_sure(run), *_rest(known)]
     causes = _causes(run, shown, LINES - len(above) - len(below) - 1)
     return [*above, "", *causes, *below]
 
