@@ -51,6 +51,9 @@ WRONG = {  # what a file holds -> the line that is named, and what is said of it
     f"{FULL}CASE = Case('mine', (Operation('a', None, Cost, None, {SETUP}),), matched=(('a', 'b'),))": (
         5, "expected some of a, got 'b'",
     ),
+    f"{FULL}CASE = Case('mine', (Operation('a', None, Cost, None, {SETUP}),), control=('a', 'c'))": (
+        5, "expected some of a, got 'c'",
+    ),
 }  # fmt: skip
 
 

@@ -133,7 +133,8 @@ def test_comparisons_are_of_sequential_and_parallel_operations() -> None:
     assert len(families) == len(set(families)) > len(cases()) / 2
     for comparison in comparisons():
         one, other = operation_of(comparison.sequential), operation_of(comparison.parallel)
-        assert (one.sequential, other.sequential, one.axis) == (True, False, other.axis)
+        sequential = comparison.kind != "control"
+        assert (one.sequential, other.sequential, one.axis) == (sequential, False, other.axis)
 
 
 def test_costs_are_positive_and_grow() -> None:
@@ -147,6 +148,17 @@ def test_costs_are_positive_and_grow() -> None:
                 assert 0 <= small.flops <= large.flops
                 assert 0 < small.elements <= large.elements
                 assert small.flops + small.elements < large.flops + large.elements
+
+
+def test_controls_have_equally_many_steps_and_the_same_arithmetic() -> None:
+    controls = [c for c in comparisons() if c.kind == "control"]
+    assert ("glow.forward", "glow.inverse") in [(c.sequential, c.parallel) for c in controls]
+    for control in controls:
+        first, second = operation_of(control.sequential), operation_of(control.parallel)
+        assert first is not second
+        assert first.sizes == second.sizes
+        for dim in first.sizes or (1, 2, 64):
+            assert first.cost(dim) == second.cost(dim)
 
 
 def test_matched_pairs_count_the_same_arithmetic() -> None:

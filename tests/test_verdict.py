@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic import any_environment, write_run
+from synthetic import any_environment, edit_json, write_run
 
+from seqgap.bench.analysis import gap as gaps_of
 from seqgap.bench.analysis.run import read_run
+from seqgap.bench.analysis.scaling import crossings
 from seqgap.bench.analysis.tables import tables
+from seqgap.bench.analysis.verdict import certainty, pairs
 from seqgap.bench.plan.options import Options
 from seqgap.bench.report.verdict import verdict_lines
 from seqgap.bench.results.rows import ROWS
@@ -189,3 +192,71 @@ def test_more_pairs_than_there_is_room_for(tmp_path: Path) -> None:
     screen = lines_of(path)
     assert len(screen) <= 23
     assert screen[-1] == "1 more pair and all tables: seqgap show --tables"
+
+
+CONTROLLED = replace(OPTIONS, case=("linear_ar", "glow"), dim=(48, 192), batch=(1, 64), longest=100.0)
+
+
+def sentence(screen: list[str]) -> str:
+    """What the screen says of its control, on one line; empty where it says nothing."""
+    start = next((i for i, line in enumerate(screen) if line.startswith("Control: ")), len(screen))
+    stop = screen.index("", start) if start < len(screen) else start
+    return " ".join(line.strip() for line in screen[start:stop])
+
+
+@pytest.mark.parametrize("slower", [0.4, 1.0, 3.0])
+def test_a_control_is_said_as_it_was_measured(tmp_path: Path, slower: float) -> None:
+    """Whatever its ratio is: of the compiled code, at the largest N D."""
+
+    def seconds(cell: Any) -> float:
+        first = cell.name == "glow.forward"
+        return (
+            1e-6 * cell.batch * cell.dim * (slower if first else 1) * (2 if first and cell.dim == 48 else 1)
+        )
+
+    folder = write_run(tmp_path / "run", CONTROLLED, seconds=seconds, noise=0.02, processes=5)
+    for of_run in tables(read_run(folder)).values():
+        write_table(of_run, folder)
+    screen = lines_of(folder)
+    size = {"kind": "control", "impl": "numba", "threads": "1", "batch": "64", "dim": "192"}
+    (line,) = [line for line in table(folder, "gap.csv") if size.items() <= line.items()]
+    middle, low, high = (digits(float(line[f"ratio{end}"])) for end in ("", "_low", "_high"))
+    assert float(line["ratio"]) == pytest.approx(slower, rel=0.1)
+    assert sentence(screen) == (
+        "Control: glow.forward and glow.inverse have equally many steps; the first takes"
+        f" {middle} times as long ({low} to {high}), compiled (Numba), D = 192, N = 64."
+    )
+    assert len(screen) <= 23
+    assert max(map(len, screen)) <= 80
+
+
+def test_a_control_is_no_pair(tmp_path: Path) -> None:
+    """It has no place among the answers, the ratios of question 3 and the crossovers."""
+    run = read_run(write_run(tmp_path / "run", CONTROLLED))
+    alone = read_run(write_run(tmp_path / "alone", replace(CONTROLLED, case=("linear_ar",))))
+    assert len(certainty(run).half_widths) == len(certainty(alone).half_widths) > 0
+    assert [pair.names for pair in pairs(run)] == [("linear_ar.forward", "linear_ar.inverse")]
+    assert "control" not in {crossing.kind for crossing in crossings(run)}
+    assert "control" in {gap.kind for gap in gaps_of.gaps(run)}
+    assert {gap.kind for gap in gaps_of.mapped(run)} == {"matched"}
+
+
+def test_a_control_of_one_process_has_no_interval(tmp_path: Path) -> None:
+    said = sentence(lines_of(write_run(tmp_path / "run", CONTROLLED, processes=1)))
+    assert " times as long (no interval), compiled (Numba), D = 192, N = 64." in said
+    assert "nan" not in said
+
+
+def test_runs_without_a_control_say_nothing_of_one(folder: Path, tmp_path: Path) -> None:
+    """Among them folders of before there were any."""
+    assert sentence(lines_of(folder)) == ""
+    one = write_run(tmp_path / "one", replace(CONTROLLED, case=("linear_ar", "glow.forward")))
+    assert sentence(lines_of(one)) == ""
+    old = write_run(tmp_path / "old", CONTROLLED)
+    assert sentence(lines_of(old))
+
+    def forget(stored: dict[str, Any]) -> None:
+        stored["comparisons"] = [c for c in stored["comparisons"] if c["kind"] != "control"]
+
+    edit_json(old / "operations.json", forget)
+    assert sentence(lines_of(old)) == ""

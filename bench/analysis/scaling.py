@@ -81,9 +81,11 @@ def _slope(before: Measured, after: Measured) -> Slope | None:
 
 @once
 def crossings(run: Run) -> list[Crossing]:
-    """Every comparison that was timed at two D or more."""
+    """Every comparison that was timed at two D or more; but for controls, whose curves cross by chance."""
     crossed = []
     for comparison in run.operations.comparisons:
+        if comparison.kind == "control":
+            continue
         for curve, points in curves(run).items():
             if curve.name != comparison.sequential:
                 continue

@@ -10,6 +10,7 @@ from seqgap.bench.analysis.gap import Gap, gaps
 from seqgap.bench.analysis.ladder import Ladder, ladders
 from seqgap.bench.analysis.run import Run, once
 from seqgap.bench.analysis.statistics import Interval
+from seqgap.bench.model.implementation import MAIN
 
 MOST_PAIRS = 5
 _NARROW, _WIDE = 0.03, 0.10  # half the width of the interval in the middle: below is good, above is poor
@@ -93,6 +94,24 @@ def pairs(run: Run) -> list[PairVerdict]:
             groups.setdefault(gap.names, []).append(gap)
     verdicts = [_pair(run, names, _main(of_pair)) for names, of_pair in groups.items()]
     return sorted(verdicts, key=lambda pair: (not pair.own, -pair.largest))
+
+
+@once
+def controls(run: Run) -> list[Gap]:
+    """Each control at one size, whatever its ratio: the largest N D of its main dtype, on its fewest threads.
+
+    In the compiled code if that was timed, else in what comes next to it.
+    """
+    groups: dict[tuple[str, str], list[Gap]] = {}
+    for gap in gaps(run):
+        if gap.kind == "control":
+            groups.setdefault(gap.names, []).append(gap)
+    return [max(_main(of_control), key=_weight) for of_control in groups.values()]
+
+
+def _weight(gap: Gap) -> tuple[int, int, int]:
+    cell = gap.cell
+    return MAIN.index(cell.impl) if cell.impl in MAIN else -1, cell.batch * cell.dim, cell.dim
 
 
 def _main(of_pair: Iterable[Gap]) -> list[Gap]:

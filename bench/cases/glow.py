@@ -170,6 +170,7 @@ CASE = flow(
     tolerance=_TOLERANCE,
     sizes=(48, 192, 768, 3072),
     largest=10,
+    control=True,
     more=(
         Operation("bits_per_dim", _images, _cost, _TOLERANCE, rows=(0, None), timed=False, sizes=(48, 192)),
     ),

@@ -65,6 +65,7 @@ def _refuse_unknown_pairs(case: Case) -> None:
     for name in (
         *(name for pair in case.matched for name in pair),
         *([case.sampler] if case.sampler else []),
+        *(case.control or ()),
     ):
         if name not in names:
-            raise ValueError(f"matched, sampler: expected some of {', '.join(names)}, got {name!r}")
+            raise ValueError(f"matched, sampler, control: expected some of {', '.join(names)}, got {name!r}")

@@ -169,7 +169,8 @@ class Case:
     (sequential, parallel) of operations with the same weights and the same arithmetic; the parallel one
     may be another case's, as stem.operation. title: what a reader calls the family, by default the stem.
     quick: whether the quick profile measures its matched pairs. largest: values up to which results hang on
-    more than their rounding; less where nothing holds an exponent.
+    more than their rounding; less where nothing holds an exponent. control: two operations that have equally
+    many steps and the same arithmetic, at every size, so that their ratio shows what else there is.
     """
 
     stem: str
@@ -179,6 +180,7 @@ class Case:
     title: str = ""
     quick: bool = False
     largest: float = 1e6
+    control: tuple[str, str] | None = None
 
     def operation(self, name: str) -> Operation:
         """The operation of that name; KeyError where there is none."""

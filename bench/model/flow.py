@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -159,12 +160,13 @@ def flow(
     fit_steps: int = 0,
     more: tuple[Operation, ...] = (),
     largest: float = 1e6,
+    control: bool = False,
 ) -> Case:
     """A case with forward, inverse, log_prob, sample and random_params.
 
     random_params(dim, seed, dtype=...) is that of the kernels. sampling: forward as samples want it, where
-    they do with less work without log_det. matched: as those of `Case`. strategies: of forward. Else as in
-    `distribution`.
+    they do with less work without log_det. matched: as those of `Case`. strategies: of forward. control:
+    whether forward and inverse are that of `Case`. Else as in `distribution`.
     """
     drawing = sampling or forward
     transform = functools.partial(Operation, rows=(0, None), tolerance=tolerance, sizes=sizes)
@@ -218,7 +220,7 @@ def flow(
         matched=(matched,) if matched else (),
         largest=largest,
     )
-    return case
+    return replace(case, control=("forward", "inverse")) if control else case
 
 
 def held(verb: str) -> Callable[..., Setup]:

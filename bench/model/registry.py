@@ -23,10 +23,12 @@ class Comparison:
     """A sequential and a parallel operation, as `stem.operation`.
 
     matched: the same weights and the same arithmetic, run in either direction; of a case from outside what
-    its author compares. family: different models, at equal D or what else their sizes count.
+    its author compares. family: different models, at equal D or what else their sizes count. control: two
+    operations with equally many steps and the same arithmetic; the first stands in the place of the
+    sequential one.
     """
 
-    kind: Literal["matched", "family"]
+    kind: Literal["matched", "family", "control"]
     sequential: str
     parallel: str
 
@@ -79,7 +81,7 @@ def implementation_names() -> tuple[str, ...]:
 
 @of_cases
 def comparisons() -> tuple[Comparison, ...]:
-    """Matched pairs as the cases declare; families: sequential and parallel samplers over the same axis."""
+    """Matched pairs and controls as the cases declare; families: sequential and parallel samplers."""
     matched = [
         Comparison(
             "matched", f"{case.stem}.{sequential}", parallel if "." in parallel else f"{case.stem}.{parallel}"
@@ -97,7 +99,12 @@ def comparisons() -> tuple[Comparison, ...]:
         for (a, first), (b, second) in itertools.product(samplers.items(), repeat=2)
         if first.sequential and not second.sequential and first.axis == second.axis
     ]
-    return (*matched, *families)
+    controls = [
+        Comparison("control", *(f"{case.stem}.{name}" for name in case.control))
+        for case in cases().values()
+        if case.control
+    ]
+    return (*matched, *families, *controls)
 
 
 @of_cases

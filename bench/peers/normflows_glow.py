@@ -4,6 +4,7 @@ normflows puts W of a 1 x 1 convolution together, and inverts it, in every call.
 that are conditioned, so its `Merge` gets one: a convolution more, as the others have it.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -81,7 +82,9 @@ def _block(level: Any, k: int) -> Any:
     import torch
 
     hidden, channels = level.bias_in.shape[1], level.shift.shape[1]
-    block = normflows.flows.GlowBlock(channels, hidden).to(torch.tensor(level.shift).dtype)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "torch.lu is deprecated")  # which normflows starts from
+        block = normflows.flows.GlowBlock(channels, hidden).to(torch.tensor(level.shift).dtype)
     coupling, mixing, norm = block.flows
     weight_out, bias_out = level.weight_out[k].copy(), level.bias_out[k].copy()
     weight_out[0::2] *= -1

@@ -44,6 +44,7 @@ def print_gaps(console: Console, gaps: Sequence[Gap]) -> None:
             shown = [gap for gap in group if gap.cell.impl == impl]
             _print_matched(console, text, [gap for gap in shown if gap.kind == "matched"], impl)
             _print_families(console, [gap for gap in shown if gap.kind == "family"], impl)
+            _print_controls(console, [gap for gap in shown if gap.kind == "control"], impl)
             others |= {*impls} - {impl}
     if others:
         console.print(f"The same for {' and '.join(sorted(others))}, and for families at every D: gap.csv.")
@@ -81,6 +82,22 @@ def _print_families(console: Console, gaps: Sequence[Gap], impl: str) -> None:
         for gap in group:
             table.add_row(gap.names[1], *map(str, gap.cell.columns("batch", "dim")), *_figures(gap))
         show(console, table, title)
+
+
+def _print_controls(console: Console, gaps: Sequence[Gap], impl: str) -> None:
+    """Each control at every size."""
+    if not gaps:
+        return
+    console.print(
+        f"[bold]Controls: equally many steps and the same arithmetic[/bold] ({impl}, seconds for one sample)"
+    )
+    for ((first, second), dtype, threads), group in in_groups(
+        gaps, lambda gap: (gap.names, *_setting(gap.cell))
+    ):
+        table = grid(">N", ">D", ">first", ">second", ">ratio", ">95%", "first is")
+        for gap in group:
+            table.add_row(*map(str, gap.cell.columns("batch", "dim")), *_figures(gap), gap.verdict)
+        show(console, table, f"first {first}, second {second} ({dtype}, {threads_text(threads)})")
 
 
 def _setting(cell: Cell) -> tuple[str, int]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from seqgap.bench.analysis.ladder import Ladder, Rung
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.statistics import PROCESSES, Interval
-from seqgap.bench.analysis.verdict import MOST_PAIRS, Answer, PairVerdict, certainty, pairs
+from seqgap.bench.analysis.verdict import MOST_PAIRS, Answer, PairVerdict, certainty, controls, pairs
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.implementation import MAIN
 from seqgap.bench.report.text import si, threads_text
@@ -33,7 +33,7 @@ def verdict_lines(run: Run) -> list[str]:
     """The screen. `Run` without matched pairs: what there is instead."""
     known = pairs(run)
     shown = known[:MOST_PAIRS]
-    above = [*_title(run, shown), *(_answers(shown) if shown else _no_pair())]
+    above = [*_title(run, shown), *(_answers(shown) if shown else _no_pair()), *_controls(run)]
     below = ["", *_sure(run), *_rest(known)]
     causes = _causes(run, shown, LINES - len(above) - len(below) - 1)
     return [*above, "", *causes, *below]
@@ -168,6 +168,21 @@ def _product(rung: Rung, last: bool) -> str:
     causes = " and ".join(_SHORT.get(cause, cause) for cause in rung.cause.split(" + "))
     ends = f" {span(rung.factor)}" if last and rung.factor.known else ""
     return f"{factor(rung.factor.middle)} {causes}{ends}".replace(" ", _FIXED)
+
+
+def _controls(run: Run) -> Iterator[str]:
+    """What is left where neither side has more steps: a sentence for each control."""
+    for gap in controls(run):
+        first, second = gap.names
+        impl = _NAMES.get(gap.cell.impl, gap.cell.impl)
+        size = f"{_axis(run, [gap.cell])} {gap.cell.dim}, N = {gap.cell.batch}".replace(" ", _FIXED)
+        ends = span(gap.ratio) if gap.ratio.known else "(no interval)"
+        times = f"{factor(gap.ratio.middle)} times as long {ends}".replace(" ", _FIXED)
+        sentence = (
+            f"Control: {first} and {second} have equally many steps; the first takes {times}, {impl}, {size}."
+        )
+        for line in textwrap.wrap(sentence, WIDTH, subsequent_indent=_INDENT, break_on_hyphens=False):
+            yield line.replace(_FIXED, " ")
 
 
 def _sure(run: Run) -> Iterator[str]:
