@@ -1,7 +1,7 @@
 """What was trained elsewhere, to be sampled and scored compiled.
 
-`from_zuko`, `from_nflows` and `from_normflows` (images) make a `Flow`, `from_sbi` the `Posterior` of flows within
-a prior, and `from_torch_mlp` the `Perceptron` of samplers with steps in time.
+`from_zuko`, `from_nflows` and `from_normflows` (images) make a `Flow`, `from_sbi` the `Posterior` of flows
+within a prior, and `from_torch_mlp` the `Perceptron` of samplers with steps in time.
 """
 
 from seqgap.kernels._core.flow import Flow
