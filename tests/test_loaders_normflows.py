@@ -46,7 +46,7 @@ def built(channels: int = 3, levels: int = 2, base: str = "DiagGaussian", **opti
     return nf.MultiscaleFlow(q0, flows, merges, class_cond=False)
 
 
-def moved(model: Any, size: float = 0.1) -> Any:
+def moved(model: Any, size: float = 0.05) -> Any:
     """All parameters away from where they start, in float64."""
     torch, nf = libraries()
     with torch.no_grad():

@@ -7,19 +7,18 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from seqgap.kernels import actnorm, conv1x1, conv_coupling, elementwise, glow, squeeze
-from seqgap.kernels._core.check import FLOAT32, FLOAT64, Array
 from seqgap.kernels._core.flow import Flow
 from seqgap.kernels._nets.image_shapes import Shape
 from seqgap.kernels.interop import evaluation
 from seqgap.kernels.interop.affine import dtype_of
-from seqgap.kernels.interop.normflows_blocks import known, split, step
+from seqgap.kernels.interop.normflows_blocks import known, step
+from seqgap.kernels.interop.normflows_latents import BASES, evaluate, moments, placed, samples
 from seqgap.kernels.interop.parts import TORCH, Parts, refuse
 
 _MODELS = ("MultiscaleFlow", "NormalizingFlow")
-_BASES = ("DiagGaussian", "GlowBase")
 _PARTS = {
     "core": _MODELS,
-    "distributions.base": _BASES,
+    "distributions.base": BASES,
     "flows.affine.glow": ("GlowBlock",),
     "flows.affine.coupling": ("AffineCouplingBlock", "AffineCoupling"),
     "flows.mixing": ("Invertible1x1Conv",),
@@ -27,8 +26,6 @@ _PARTS = {
     "flows.reshape": ("Split", "Merge", "Squeeze"),
     "nets.cnn": ("ConvNet2d",),
 }
-_ROWS = 8  # at each temperature: an image takes as long as hundreds of vectors
-_TEMPERATURES = (0.5, 1.0)
 
 
 def from_normflows(flow: Any, *, dtype: DTypeLike | None = None, check: bool = True) -> Flow:
@@ -43,9 +40,9 @@ def from_normflows(flow: Any, *, dtype: DTypeLike | None = None, check: bool = T
     pixel j of the image does, of a NormalizingFlow latents are row-major as its base has them.
     log_prob and forward equal normflows' log_prob and forward_and_log_det to rounding.
 
-    dtype and check as in `from_nflows`, at 16 samples: far from them a Glow overflows. Raises TypeError for what is no such model or another
-    dtype, and ValueError naming the part that is not supported; nothing is approximated. `flow` and the
-    generator of PyTorch are left as they are.
+    dtype and check as in `from_nflows`, but at 16 samples of the flow: elsewhere a Glow overflows. Raises
+    TypeError for what is no such model or another dtype, and ValueError naming the part that is not
+    supported; nothing is approximated. `flow` and the generator of PyTorch are left as they are.
     """
     names = [f"normflows.{module}.{name}" for module, names in _PARTS.items() for name in names]
     parts = Parts(*names, "torch.nn.modules.conv.Conv2d", *TORCH)
@@ -53,64 +50,18 @@ def from_normflows(flow: Any, *, dtype: DTypeLike | None = None, check: bool = T
         expected = "a normflows MultiscaleFlow or NormalizingFlow"
         raise TypeError(f"flow: expected {expected}, got {type(flow).__name__}")
     read = functools.partial(_read, parts)
-    evaluate = functools.partial(_evaluate, parts)
-    library = evaluation.Library("normflows", read, evaluate, points=_samples)
+    library = evaluation.Library("normflows", read, functools.partial(evaluate, parts), points=samples)
     return evaluation.load(flow, library, check, dtype)
-
-
-def _samples(flow: Flow) -> Array:
-    """Images that the flow makes."""
-    rows = [flow.sample(_ROWS, 0, temperature=temperature) for temperature in _TEMPERATURES]
-    return np.concatenate(rows).astype(FLOAT32)
 
 
 def _read(parts: Parts, flow: Any) -> Flow:
     several = parts.name("flow", flow, *_MODELS) == "MultiscaleFlow"
-    bases = _bases(parts, flow) if several else [_base(parts, "flow.q0", flow.q0)]
-    params = [_glow(parts, flow, bases)] if several else _one_after_another(parts, flow, bases[0])
-    means, deviations = (_placed(flow, values, several) for values in zip(*bases, strict=True))
-    dtype = dtype_of(flow)
+    own, dtype = moments(parts, flow), dtype_of(flow)
+    params = [_glow(parts, flow, own)] if several else _one_after_another(parts, flow, own[0])
+    means, deviations = (placed(parts, flow, values).numpy()[0] for values in zip(*own, strict=True))
     if means.any() or (deviations != 1).any():
         params.insert(0, elementwise.Params(deviations.astype(dtype), means.astype(dtype)))
     return Flow(*params)
-
-
-def _bases(parts: Parts, flow: Any) -> list[tuple[Any, Any]]:
-    """Means and deviations at each level."""
-    if flow.transform is not None:
-        refuse(
-            "flow.transform",
-            "None (`elementwise` behind the flow may do the same)",
-            type(flow.transform).__name__,
-        )
-    counts = len(flow.q0), len(flow.flows), len(flow.merges) + 1
-    if len(set(counts)) > 1:
-        refuse(
-            "flow",
-            "as many q0 as flows, and one of merges less",
-            f"{counts[0]}, {counts[1]}, {counts[2] - 1}",
-        )
-    for i, merge in enumerate(flow.merges):
-        split(parts, f"flow.merges[{i}]", merge, "Merge")
-    return [_base(parts, f"flow.q0[{i}]", base) for i, base in enumerate(flow.q0)]
-
-
-def _base(parts: Parts, path: str, base: Any) -> tuple[Any, Any]:
-    """Tensors (1, C, H, W) in float64: means and deviations."""
-    name = parts.name(path, base, *_BASES)
-    if base.temperature is not None:
-        refuse(f"{path}.temperature", "None", base.temperature)
-    if len(base.shape) != 3:
-        refuse(f"{path}.shape", "that of an image", tuple(base.shape))
-    mean, log_deviation = base.loc.double(), base.log_scale.double()
-    if name == "GlowBase":
-        if base.num_classes is not None:
-            refuse(f"{path}.num_classes", "None", base.num_classes)
-        factor = base.logscale_factor
-        mean = mean * (factor * base.loc_logs.double()).exp()
-        log_deviation = log_deviation * (factor * base.log_scale_logs.double()).exp()
-    shape = (1, *base.shape)
-    return mean.expand(shape), log_deviation.exp().expand(shape)
 
 
 def _glow(parts: Parts, flow: Any, bases: list[Any]) -> glow.Params:
@@ -178,40 +129,3 @@ def _one_after_another(parts: Parts, flow: Any, base: Any) -> list[Any]:
             actnorm.Params(*level[:2], size),
         ]
     return params
-
-
-def _placed(flow: Any, latents: Any, several: bool) -> Array:
-    """Numbers of each latent where they are in a row, (D,) in float64."""
-    both = _together(flow, latents) if several else latents[0]
-    values: Array = both.numpy().ravel().astype(FLOAT64)
-    return values
-
-
-def _together(flow: Any, latents: Any) -> Any:
-    """An image of all latents, as the library merges and unsqueezes them."""
-    image = flow.flows[0][-1](latents[0])[0]
-    for merge, level, latent in zip(flow.merges, flow.flows[1:], latents[1:], strict=True):
-        image = level[-1](merge([image, latent])[0])[0]
-    return image
-
-
-def _image(flow: Any) -> tuple[int, int, int]:
-    """(C, H, W) of what a NormalizingFlow makes."""
-    channels, height, width = flow.q0.shape
-    times = 2 ** sum(type(part).__name__ == "Squeeze" for part in flow.flows)
-    return channels // times**2, height * times, width * times
-
-
-def _evaluate(parts: Parts, flow: Any, x: Any, context: Any) -> tuple[Any, Any]:
-    """Latents without their means and deviations, in their places."""
-    if parts.has(flow, "NormalizingFlow"):
-        mean, deviation = _base(parts, "flow.q0", flow.q0)
-        images = x.reshape(-1, *_image(flow))
-        latent = (flow.inverse(images) - mean.to(x)) / deviation.to(x)
-        return latent.flatten(1), flow.log_prob(images)
-    bases = _bases(parts, flow)
-    shape = _together(flow, [mean for mean, _ in bases]).shape[1:]
-    images = x.reshape(-1, *shape)
-    latents = flow.inverse_and_log_det(images)[0]
-    own = [(z - mean.to(x)) / deviation.to(x) for z, (mean, deviation) in zip(latents, bases, strict=True)]
-    return _together(flow, own).flatten(1), flow.log_prob(images, None)
