@@ -5,7 +5,7 @@
 trains a Glow of two levels on 1500 of the 1797 digits of 8 x 8 pixels that scikit-learn ships, loads it with
 `kernels.interop.from_normflows`, compares log_prob with the library's, prints bits per dimension of the
 digits that it was trained on and of the others, and writes images.png, .svg and .csv beside this file: real
-digits, and samples at temperatures 0.5, 0.7 and 1. Two to three minutes on 2 cores.
+digits, and samples at temperatures 0.5, 0.7 and 1. Some minutes on 2 cores.
 """
 
 import time
