@@ -24,6 +24,12 @@ def _itself(loaded: Any) -> Any:
     return loaded
 
 
+def _everywhere(loaded: Any) -> Array:
+    """Normals of three deviations: beyond the bounds of splines."""
+    normals = standard_normal(_ROWS, loaded.dim, 0, dtype=FLOAT32)
+    return np.concatenate([np.float32(radius) * normals for radius in _RADII])
+
+
 class Library(NamedTuple):
     """How flows of a library are read and evaluated."""
 
@@ -31,6 +37,7 @@ class Library(NamedTuple):
     read: Callable[[Any], Any]  # a Flow, or a Perceptron
     evaluate: Callable[..., Any]  # (x, context or None) to (z, log_prob), or x to what a network is, tensors
     comparable: Callable[[Any], Any] = _itself  # of a loaded flow the one that does what `evaluate` does
+    points: Callable[[Any], Array] = _everywhere  # where a loaded flow is evaluated: (N, D) float32
 
 
 class _Points(NamedTuple):
@@ -104,7 +111,7 @@ def _empty_caches(flow: Any) -> dict[int, Any]:
 
 def _check(loaded: Flow, flow: Any, library: Library) -> None:
     """Refuse a Flow that differs from the library's, which is made double here."""
-    points = _points(loaded)
+    points = _points(loaded, library)
     single = _library_values(flow, points, library) if loaded.dtype == FLOAT32 else None
     _convert(flow, FLOAT64)
     context = None if points.context is None else points.context.astype(np.float64)
@@ -133,9 +140,8 @@ def check_float32(ours: Array, theirs: Array, library: Library, root: str = "flo
         refuse(root, expected, f"{np.exp(np.mean(times)):.2g} times")
 
 
-def _points(flow: Flow) -> _Points:
-    normals = standard_normal(_ROWS, flow.dim, 0, dtype=FLOAT32)
-    x = np.concatenate([np.float32(radius) * normals for radius in _RADII])
+def _points(flow: Flow, library: Library) -> _Points:
+    x = library.points(flow)
     columns = flow.context_dim
     return _Points(x, standard_normal(len(x), columns, 1, dtype=FLOAT32) if columns else None)
 
