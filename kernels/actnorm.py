@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from seqgap.kernels._core import check
 from seqgap.kernels._core.check import FLOAT64, Array
-from seqgap.kernels._core.family import Family
 from seqgap.kernels._core.normals import standard_normal
+from seqgap.kernels._core.rows import WORTH_LIGHT
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets.diagonal import IDENTITY, diagonal, to_data, to_latent
+from seqgap.kernels._nets.image_family import ImageFamily
 from seqgap.kernels._nets.image_shapes import dim_of, fitting, shape_of, square
 from seqgap.kernels._nets.mixing import Mixing
 
@@ -74,5 +75,5 @@ def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Any, ...]:
     return diagonal(scale, shift, IDENTITY)
 
 
-_family = Family(Params, _arrays, to_data, to_latent)
+_family = ImageFamily(Params, _arrays, WORTH_LIGHT, (to_data, to_latent))
 forward, inverse, log_prob, sample = _family.forward, _family.inverse, _family.log_prob, _family.sample

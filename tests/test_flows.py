@@ -48,13 +48,20 @@ def test_round_trips(flow: Case, dtype: Dtype, dim: int) -> None:
 @pytest.mark.parametrize("verb", ["forward", "inverse"])
 def test_log_det_is_that_of_the_numerical_jacobian(flow: Case, dim: int, verb: str) -> None:
     params, z = params_and_batch(flow, dim, 4, np.dtype(np.float64), verb)
-    params, transform, h = finely(params), flow.kernel(verb), 1e-5
+    params, transform = finely(params), flow.kernel(verb)
     allowed = max(1e-7, flow.operation(verb).tolerance.of(dim, z.dtype))
     _, log_det = transform(z, params)
-    for row, expected in zip(z, log_det, strict=True):
+
+    def by_differences(row: Any, h: float) -> float:
         steps = h * np.eye(dim)
         jacobian = (transform(row + steps, params)[0] - transform(row - steps, params)[0]) / (2 * h)
-        assert np.linalg.slogdet(jacobian).logabsdet == pytest.approx(expected, abs=allowed)
+        return float(np.linalg.slogdet(jacobian).logabsdet)
+
+    for row, expected in zip(z, log_det, strict=True):  # a smaller step where a ReLU bends within one
+        found = [by_differences(row, 1e-5)]
+        while abs(found[-1] - expected) > allowed and len(found) < 3:
+            found.append(by_differences(row, 0.1 ** (5 + len(found))))
+        assert found[-1] == pytest.approx(expected, abs=allowed)
 
 
 @pytest.mark.dims(7)

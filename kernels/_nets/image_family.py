@@ -19,14 +19,15 @@ WORTH_IMAGES = 2048
 
 
 class ImageFamily(Family):
-    """A family whose parameters become a `Program`. worth: as in `rows.Step`."""
+    """A family whose parameters become a `Program`, or what other rows take. worth: as in `Family`."""
 
     together = 1  # a row is an image that nothing shares
 
     def __init__(
-        self, params: type[Any], arrays: Callable[..., tuple[Any, ...]], worth: int = WORTH_IMAGES
-    ) -> None:
-        super().__init__(params, arrays, to_data, to_latent, worth)
+        self, params: type[Any], arrays: Callable[..., tuple[Any, ...]], worth: int = WORTH_IMAGES,
+        rows: tuple[Callable[..., Any], Callable[..., Any]] = (to_data, to_latent),
+    ) -> None:  # fmt: skip
+        super().__init__(params, arrays, *rows, worth)
 
     def sample(
         self, n: int, params: Any, seed: Seed = None, *, temperature: float = 1.0, rng: RNG = None,
