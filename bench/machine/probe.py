@@ -71,7 +71,7 @@ def measure_machine(*, parallel: bool) -> Machine:
 def probe(*, parallel: bool) -> Ceilings:
     """The ceilings, measured in this process: compiles, and with `parallel` starts the thread pool."""
     sizes, threads = cache_sizes(), threads_available()
-    best = least_seconds({(name, dtype): job for dtype in DTYPES for name, job in _arithmetic(dtype).items()})
+    best = least_seconds({(name, dtype): job for dtype in DTYPES for name, job in arithmetic(dtype).items()})
     fma_latency, flop, exp, normal = (
         {dtype: best[name, dtype] for dtype in DTYPES} for name in ("latency", "flop", "exp", "normal")
     )
@@ -100,7 +100,7 @@ def least_seconds(jobs: Mapping[Key, Job], rounds: int = _ROUNDS) -> dict[Key, f
     return {key: min(turns[key]) / job.units for key, job in jobs.items()}
 
 
-def _arithmetic(dtype: str) -> dict[str, Job]:
+def arithmetic(dtype: str) -> dict[str, Job]:
     """The probes of one core's arithmetic: fma steps, flops, exps, normals."""
     real = np.dtype(dtype).type
     factors = real(1), real(0.999), real(0.001)

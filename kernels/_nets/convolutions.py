@@ -58,8 +58,8 @@ def _add_taps(
 ) -> Any:  # fmt: skip
     """Sums of a block: so many vectors of channels at each of so many pixels, both literals.
 
-    filters: (address of the taps' distances, how many, input channels, 1 for ReLU). origin, result: (address,
-    entries of a pixel). places: numbers of the pixels.
+    filters: (address of the taps' distances, how many, input channels, 1 for ReLU, 1 to add to what is in the
+    result). origin, result: (address, entries of a pixel). places: numbers of the pixels.
     """
     if not all(isinstance(literal, types.IntegerLiteral) for literal in (vectors, pixels)):
         return None
@@ -67,7 +67,7 @@ def _add_taps(
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         factors, shifts, layer, source, numbers, sums = arguments[:6]
-        distances, tap_count, channels, rectified = cgutils.unpack_tuple(builder, layer)
+        distances, tap_count, channels, rectified, added = cgutils.unpack_tuple(builder, layer)[:5]
         (start, pitch), (end, line) = (cgutils.unpack_tuple(builder, pair) for pair in (source, sums))
         vector = context.get_value_type(vector_of(weight.dtype))
         align = weight.dtype.bitwidth // 8
@@ -81,7 +81,10 @@ def _add_taps(
 
         where = [builder.load(builder.gep(numbers, [INDEX(p)])) for p in range(count)]
         inputs = [builder.gep(start, [builder.mul(number, pitch)]) for number in where]
-        slots = [[cgutils.alloca_once_value(builder, value) for value in loaded(shifts)] for _ in where]
+        results = [builder.gep(end, [builder.mul(number, line)]) for number in where]
+        adds = builder.icmp_signed("!=", added, INDEX(0))
+        starts = [builder.select(adds, target, shifts) for target in results]
+        slots = [[cgutils.alloca_once_value(builder, value) for value in loaded(base)] for base in starts]
         step = INDEX(across * vector.count)
         with cgutils.for_range_slice(builder, INDEX(0), tap_count, INDEX(1), INDEX) as (tap, _):
             distance = builder.load(builder.gep(distances, [tap]))
@@ -95,8 +98,8 @@ def _add_taps(
                         builder.store(call_fma(builder, factor, value, builder.load(slot)), slot)
         positive = builder.icmp_signed("!=", rectified, INDEX(0))
         zero = splat(builder, vector.element(0.0), vector.count)
-        for number, row in zip(where, slots, strict=True):
-            targets = vectors_at(builder.gep(end, [builder.mul(number, line)]))
+        for base, row in zip(results, slots, strict=True):
+            targets = vectors_at(base)
             for slot, target in zip(row, targets, strict=True):
                 value = builder.load(slot)
                 below = builder.fcmp_ordered("<", value, zero)  # NaN stays NaN
@@ -105,7 +108,7 @@ def _add_taps(
         return context.get_dummy_value()
 
     index = types.CPointer(types.int64)
-    filters_of = types.Tuple((index, types.intp, types.intp, types.intp))
+    filters_of = types.Tuple((index, *[types.intp] * 6))
     buffer = types.Tuple((weight, types.intp))
     return types.void(weight, weight, filters_of, buffer, index, buffer, vectors, pixels), codegen
 
@@ -141,25 +144,26 @@ def convolve(
     """result[p] = bias + sum over taps t, channels c of weight[t, c] source[p + t, c], for so many vectors.
 
     weight: (taps, channels, outputs) for each block of 4, 2 or 1 vectors of outputs, those of 1 alone unless
-    `wide`. filters, origin, result: as those of `_add_taps`. places: (numbers of pixels, how many).
+    `wide`. filters, origin, result: as those of `_add_taps`, filters also with the first tap to take and how
+    many weight has. places: (numbers of pixels, how many).
     """
     isolate()
-    size, at = filters[1] * filters[2] * lanes(bias), 0
+    line, at = filters[2] * lanes(bias), 0  # numbers of a tap for a vector
+    first, taps = filters[5], filters[6]
     while at < vectors:
         left = vectors - at
-        layer = moved(weight, at * size), moved(bias, at * lanes(bias))
+        across = 1 if wide == 0 or left == 1 else (2 if left < 4 else 4)
+        layer = moved(weight, (at * taps + across * first) * line), moved(bias, at * lanes(bias))
         target = moved(result[0], at * lanes(bias)), result[1]
-        if wide == 0 or left == 1:
+        if across == 1:
             p = _one_by_eight(layer, filters, origin, places, target, 0) if wide else 0
             p = _one_by_four(layer, filters, origin, places, target, p)
             _one_by_one(layer, filters, origin, places, target, p)
-            at += 1
-        elif left < 4:
+        elif across == 2:
             p = _two_by_eight(layer, filters, origin, places, target, 0)
             p = _two_by_four(layer, filters, origin, places, target, p)
             _two_by_one(layer, filters, origin, places, target, p)
-            at += 2
         else:
             p = _four_by_four(layer, filters, origin, places, target, 0)
             _four_by_one(layer, filters, origin, places, target, p)
-            at += 4
+        at += across

@@ -8,7 +8,7 @@ from seqgap.kernels._core.check import Array
 from seqgap.kernels._core.jit import has_wide_vectors
 from seqgap.kernels._core.llvm import VECTOR_BYTES
 from seqgap.kernels._nets.conditioners import Layer
-from seqgap.kernels._nets.image_levels import Coupling, Level
+from seqgap.kernels._nets.image_levels import Coupling, Level, passes
 from seqgap.kernels._nets.image_rows import CONVOLVE, COPY, COUPLE, FIELDS, READ, WRITE
 from seqgap.kernels._nets.mixing import Mixing
 from seqgap.kernels._nets.packed import aligned
@@ -118,7 +118,7 @@ class _PackedLevel:
                 records += self._coupled(step, weights, state, back)
             else:
                 own = Layer(step.weight[:, :, None, None], step.shift, rectified=False)
-                records.append(self._convolved(own, weights[back], (state, spare), None))
+                records += self._convolved(own, weights[back], (state, spare), None)
                 state, spare = spare, state
         return [*records, (WRITE, *self._row, *self._pixels[None], *state)]
 
@@ -139,24 +139,28 @@ class _PackedLevel:
         *hidden, last = zip(step.conditioner.layers, weights, strict=True)
         for index, (layer, own) in enumerate(hidden):
             result = self._hidden[index % 2]
-            records.append(self._convolved(layer, own, (origin, result), None))
+            records += self._convolved(layer, own, (origin, result), None)
             origin = result
-        records.append(self._convolved(*last, (origin, self._out), parity))
+        records += self._convolved(*last, (origin, self._out), parity)
         places = self._pixels[parity]
         return [*records, (COUPLE, *self._out, start + first, line, channels, *places, step.form, back)]
 
     def _convolved(
         self, layer: Layer, weights: tuple[int, int], buffers: tuple[Any, Any], parity: int | None
-    ) -> tuple[int, ...]:
+    ) -> list[tuple[int, ...]]:
         """A convolution from one buffer, (start, entries of a pixel), to another, at pixels of a parity."""
-        (origin, line), result = buffers
-        reach = layer.weight.shape[-1] // 2
-        across = self._level.shape.width + 2 * self._level.border
-        steps = np.arange(-reach, reach + 1)
-        taps = self._packer.table(line * (across * steps[:, None] + steps))
+        ((origin, line), result), level = buffers, self._level
+        size, channels = layer.weight.shape[-1], layer.weight.shape[1]
+        steps = np.arange(size) - size // 2
+        taps = self._packer.table(line * ((level.shape.width + 2 * level.border) * steps[:, None] + steps))
         vectors = self._packer.vectors(len(layer.bias)) // self._packer.lanes
-        filters = taps, layer.weight[0, 0].size, layer.weight.shape[1], int(layer.rectified)
-        return (CONVOLVE, *weights, *filters, origin, line, *self._pixels[parity], *result, vectors)
+        records: list[tuple[int, ...]] = []
+        for rows, first, lines, added in passes(level.shape.height, size, layer.rectified):
+            low, high = (level.before(row, parity) for row in rows)
+            own = taps + first * size, lines * size, channels, layer.rectified, added, first * size, size**2
+            places = self._pixels[parity][0] + low, high - low
+            records.append((CONVOLVE, *weights, *own, origin, line, *places, *result, vectors))
+        return records
 
 
 def pack(levels: list[Level], dtype: np.dtype[Any], log_det: float) -> Packed:

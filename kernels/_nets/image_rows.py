@@ -13,7 +13,7 @@ from seqgap.kernels._core.vecmath import exp, sigmoid, softplus
 from seqgap.kernels._nets.convolutions import convolve, keep_first, write_first
 from seqgap.kernels._nets.dense import address, entry, moved, put, read, write
 
-FIELDS = 14
+FIELDS = 17
 READ, WRITE, COPY, CONVOLVE, COUPLE = range(5)
 _SIGMOID, _EXP, _EXP_SHIFT, _PRIOR = range(4)
 
@@ -53,12 +53,14 @@ def _copy(record: Any, tables: Any, room: Any) -> None:
 
 @jit_inline
 def _convolved(record: Any, tables: Any, numbers: Any, room: Any, wide: Any) -> None:
-    filters = moved(tables, entry(record, 3)), entry(record, 4), entry(record, 5), entry(record, 6)
-    origin = moved(room, entry(record, 7)), entry(record, 8)
-    places = moved(tables, entry(record, 9)), entry(record, 10)
-    result = moved(room, entry(record, 11)), entry(record, 12)
     weight, bias = moved(numbers, entry(record, 1)), moved(numbers, entry(record, 2))
-    convolve(weight, bias, filters, origin, places, result, entry(record, 13), wide)
+    distances, taps, channels = moved(tables, entry(record, 3)), entry(record, 4), entry(record, 5)
+    rectified, added, first, all_taps = entry(record, 6), entry(record, 7), entry(record, 8), entry(record, 9)
+    filters = distances, taps, channels, rectified, added, first, all_taps
+    origin = moved(room, entry(record, 10)), entry(record, 11)
+    places = moved(tables, entry(record, 12)), entry(record, 13)
+    result = moved(room, entry(record, 14)), entry(record, 15)
+    convolve(weight, bias, filters, origin, places, result, entry(record, 16), wide)
 
 
 @jit_inline
