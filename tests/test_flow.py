@@ -39,9 +39,10 @@ def same_bits(first: Any, second: Any) -> bool:
     return all(bits(a) == bits(b) for a, b in zip(first, second, strict=True))
 
 
-def test_it_gives_the_bits_of_the_public_functions(flow: Case, dtype: Dtype) -> None:
-    z, params = flow.operation("forward").inputs(19, 40, dtype, 2).args
-    held = Flow(params, dim=19)
+@pytest.mark.dims(19)
+def test_it_gives_the_bits_of_the_public_functions(flow: Case, dtype: Dtype, dim: int) -> None:
+    z, params = flow.operation("forward").inputs(dim, 40, dtype, 2).args
+    held = Flow(params, dim=dim)
     for verb in ("forward", "inverse"):
         expected = flow.kernel(verb)(z, params)
         assert same_bits(getattr(held, verb)(z), expected)
@@ -51,7 +52,7 @@ def test_it_gives_the_bits_of_the_public_functions(flow: Case, dtype: Dtype) -> 
         assert same_bits(result, expected)
         assert same_bits(getattr(held, verb)(z[:1]), [array[:1] for array in expected])
     assert held.log_prob(z).tobytes() == flow.kernel("log_prob")(z, params).tobytes()
-    drawn = flow.operation("sample").inputs(19, 33, dtype, 2)
+    drawn = flow.operation("sample").inputs(dim, 33, dtype, 2)
     assert (
         held.sample(33, drawn.args[2]).tobytes()
         == flow.kernel("sample")(*drawn.args, **drawn.kwargs).tobytes()
@@ -176,8 +177,9 @@ def test_a_file_gives_the_same_flow(tmp_path: Path, dtype: Dtype, name: str) -> 
         assert all(file[key].dtype != object for key in file.files)
 
 
-def test_every_family_has_a_file(tmp_path: Path, flow: Case) -> None:
-    held = Flow(flow.kernel("random_params")(6, 1), dim=6)
+@pytest.mark.dims(6)
+def test_every_family_has_a_file(tmp_path: Path, flow: Case, dim: int) -> None:
+    held = Flow(flow.kernel("random_params")(dim, 1), dim=dim)
     held.save(tmp_path / "flow.npz")
     assert Flow.load(tmp_path / "flow.npz").sample(5, 1).tobytes() == held.sample(5, 1).tobytes()
 
