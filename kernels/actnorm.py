@@ -61,7 +61,10 @@ def from_data(x: ArrayLike, image_shape: ArrayLike) -> Params:
         raise ValueError(f"x: expected shape (N, {shape.dim}) with N at least 1, got {batch.shape}")
     check.finite("x", batch)
     channels = batch.astype(FLOAT64).reshape(-1, shape.channels, shape.pixels)
-    mean, deviation = channels.mean(axis=(0, 2)), channels.std(axis=(0, 2))
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = channels.mean(axis=(0, 2)), channels.std(axis=(0, 2))
+    if not np.isfinite(deviation).all():
+        raise ValueError("x: expected numbers whose squares float64 can sum, got larger ones")
     shift, log_scale = -mean, -np.log(deviation + _LEAST)
     return Params(shift.astype(batch.dtype), log_scale.astype(batch.dtype), np.array(shape))
 

@@ -132,7 +132,8 @@ def _add_steps(program: Program, name: str, level: Level, scale: str) -> None:
         step = level.step(k)
         own = f"{name}.{{}}[{k}]"
         known = own, step, shape.channels, program.dtype
-        program.mix(Mixing.of_norm(*known).then(Mixing.of_factors(*known)))
+        both = Mixing.of_norm(*known).then(Mixing.of_factors(*known))
+        program.mix(both.held(own.format("upper"), program.dtype))
         program.couple(Conditioner.of(own, step, program.dtype, shape, "channel"), "channel", scale)
 
 

@@ -18,6 +18,8 @@ from seqgap.kernels._core.jit import isolate, jit_exact
 from seqgap.kernels._core.seeds import RNG, Seed, key_of
 from seqgap.kernels._nets.image_shapes import ORDERS, Places, dim_of, fitting, square
 
+_PRECISIONS = ("float64", "float32")
+
 
 class Params(NamedTuple):
     """Which squares."""
@@ -35,7 +37,10 @@ class Params(NamedTuple):
     @property
     def dtype(self) -> np.dtype[Any] | None:
         """float64, float32, or None where it is open."""
-        return None if self.precision is None else check.dtype(self.precision)
+        if self.precision is None:
+            return None
+        check.choice("params.precision", self.precision, _PRECISIONS)
+        return np.dtype(self.precision)
 
 
 def random_params(
@@ -49,7 +54,7 @@ def random_params(
 
 
 def _arrays(params: Params, dtype: np.dtype[Any], dim: int) -> tuple[Array, Array]:
-    shape = fitting(params, dim)
+    shape, _ = fitting(params, dim), params.dtype  # which is checked
     shape.squeezed("params.image_shape")
     check.choice("params.order", params.order, ORDERS)
     order = np.arange(dim)

@@ -186,3 +186,79 @@ def test_triangles_are_read_on_their_side_alone() -> None:
     upper = MIXING.upper + np.tril(np.full((3, 3), 9.0))
     full = MIXING._replace(lower=lower, upper=upper)
     assert conv1x1.sample(4, full, 1).tobytes() == conv1x1.sample(4, MIXING, 1).tobytes()
+
+
+STEEP = np.array([[0, 0, 0], [1e200, 0, 0], [0, 1e200, 0]])
+UPPER = np.triu(np.full((3, 3), 1e300), 1)
+
+
+@pytest.mark.parametrize("real", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    ("family", "params", "message"),
+    [
+        (conv1x1, MIXING._replace(lower=STEEP), "params.upper: expected a map"),
+        (conv1x1, MIXING._replace(upper=UPPER), "params.upper: expected a map"),
+        (
+            actnorm,
+            NORM._replace(shift=np.full(3, 1e308), log_scale=np.full(3, 9.0)),
+            "params.shift: expected",
+        ),
+        (
+            glow,
+            with_level(GLOW, 0, upper=np.triu(np.full((4, 4, 4), 1e300), 1)),
+            "params.levels.0.upper[0]: expected a map",
+        ),
+    ],
+)
+def test_maps_that_no_dtype_holds(family: Any, params: Any, message: str, real: Any) -> None:
+    """Factors that are regular, but whose product or inverse overflows: no error or warning of NumPy."""
+    with pytest.raises(ValueError, match="^" + re.escape(message)) as error:
+        family.inverse(np.zeros((2, params.dim), real), params)
+    assert type(error.value) is ValueError
+
+
+def test_maps_that_float32_does_not_hold() -> None:
+    large = MIXING._replace(upper=np.triu(np.full((3, 3), 1e60), 1))
+    assert np.isfinite(conv1x1.inverse(np.ones((2, 17)), large)[0]).all()
+    with pytest.raises(ValueError, match=r"^params\.upper: expected a map that float32 holds"):
+        conv1x1.inverse(np.ones((2, 17), np.float32), large)
+
+
+def test_a_list_of_levels_beside_out() -> None:
+    x, listed = np.ones((2, 16)), GLOW._replace(levels=list(GLOW.levels))
+    result = np.empty_like(x)
+    glow.forward(x, listed, out=result)
+    assert result.tobytes() == glow.forward(x, GLOW)[0].tobytes()
+    shift = GLOW.levels[0].shift.copy()
+    levels = [GLOW.levels[0]._replace(shift=shift), GLOW.levels[1]]
+    with pytest.raises(ValueError, match=r"^out: expected no overlap with params\.levels\.0\.shift"):
+        glow.forward(x[:1], GLOW._replace(levels=levels), out=shift.reshape(1, 16))
+
+
+def test_ragged_fields_beside_out() -> None:
+    with pytest.raises(ValueError, match=r"^params\.shift: expected a regular array"):
+        actnorm.forward(np.zeros((2, 17)), NORM._replace(shift=[[1], [1, 2]]), out=np.empty((2, 17)))
+
+
+@pytest.mark.parametrize("shape", [(1, 2**31, 2**31), (2**62, 2, 2), (2**40, 2**40, 2**40)])
+def test_images_larger_than_memory(shape: tuple[int, int, int]) -> None:
+    for family, params in ((conv1x1, MIXING), (glow, GLOW), (realnvp_image, REALNVP)):
+        huge = params._replace(image_shape=np.array(shape))
+        for use in (lambda huge=huge: Flow(huge), lambda huge=huge, own=family: own.sample(0, huge, 1)):
+            with pytest.raises(ValueError, match=r"^params\.image_shape: expected at most"):
+                use()
+    with pytest.raises(ValueError, match=r"^params\.factored_out: expected an integer"):
+        Flow(MIXING._replace(factored_out=2**62))
+
+
+@pytest.mark.parametrize(("precision", "error"), [("x", ValueError), (1.5, TypeError), ("f2", ValueError)])
+def test_precision_of_a_squeeze(precision: Any, error: type[Exception]) -> None:
+    wrong = squeeze.Params(np.array([2, 4, 4]), precision=precision)
+    for use in (lambda: squeeze.forward(np.zeros((1, 32)), wrong), lambda: squeeze.sample(1, wrong, 1)):
+        with pytest.raises(error, match=r"^params\.precision: expected one of"):
+            use()
+
+
+def test_data_whose_variance_overflows() -> None:
+    with pytest.raises(ValueError, match=r"^x: expected numbers whose squares"):
+        actnorm.from_data(np.full((2, 12), 1e308), [3, 2, 2])

@@ -284,11 +284,11 @@ def separate(out: Array, **inputs: Any) -> None:
 
 def _refuse_overlap(out: Array, name: str, value: Any) -> None:
     """Memory that `out` and a value share; of a Params its fields, by their names."""
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) or (isinstance(value, list) and any(hasattr(v, "_fields") for v in value)):
         names = getattr(value, "_fields", range(len(value)))
         for field, item in zip(names, value, strict=True):
             _refuse_overlap(out, f"{name}.{field}", item)
-    elif np.may_share_memory(out, np.asarray(value)):  # also a memoryview, or what has __array__
+    elif np.may_share_memory(out, asarray(name, value)):  # also a memoryview, or what has __array__
         raise ValueError(f"out: expected no overlap with {name}, got overlapping memory")
 
 

@@ -13,6 +13,9 @@ from seqgap.kernels._core.check import Array
 ORDERS = ("channel_major", "position_major")
 
 
+_MOST = 2**58  # numbers of an image, and entries behind it: their tables have sizes that NumPy can count
+
+
 class Shape(NamedTuple):
     """Of an image."""
 
@@ -48,12 +51,15 @@ def shape_of(name: str, value: Any) -> Shape:
     numbers = check.integers(name, value, 1)
     if numbers.shape != (3,) or not (numbers > 0).all():
         raise ValueError(f"{name}: expected (C, H, W), each at least 1, got {numbers.tolist()!r:.60}")
-    return Shape(*map(int, numbers))
+    shape = Shape(*map(int, numbers))
+    if shape.dim > _MOST:
+        raise ValueError(f"{name}: expected at most {_MOST} numbers, got (C, H, W) = {tuple(shape)}")
+    return shape
 
 
 def dim_of(params: Any) -> int:
     """D of a part of a flow: its image, and what left the flow before."""
-    beyond = check.count("params.factored_out", params.factored_out)
+    beyond = check.integer("params.factored_out", params.factored_out, 0, _MOST)
     return shape_of("params.image_shape", params.image_shape).dim + beyond
 
 

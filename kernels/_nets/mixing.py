@@ -28,7 +28,10 @@ class Mixing(NamedTuple):
         )
         _exponents(named(name, "log_scale"), log_scale, dtype)
         scale, back = np.exp(log_scale), np.exp(-log_scale)
-        return cls(np.diag(scale), scale * shift, np.diag(back), -shift, float(log_scale.sum()))
+        with np.errstate(over="ignore"):
+            moved = scale * shift
+        own = cls(np.diag(scale), moved, np.diag(back), -shift, float(log_scale.sum()))
+        return own.held(named(name, "shift"), dtype)
 
     @classmethod
     def of_factors(cls, name: str, params: Any, channels: int, dtype: np.dtype[Any]) -> "Mixing":
@@ -47,19 +50,30 @@ class Mixing(NamedTuple):
             raise ValueError(f"{named(name, 'sign')}: expected 1 or -1 for each channel, got others")
         unit = np.tril(lower, -1) + np.eye(channels)
         scaled = np.triu(upper, 1) + np.diag(sign * np.exp(log_diagonal))
-        inverse = (np.linalg.inv(scaled) @ np.linalg.inv(unit))[:, order]
+        weight, inverse = _product_and_inverse(unit, scaled)
         zero = np.zeros(channels)
-        return cls((unit @ scaled)[order], zero, inverse, zero, float(log_diagonal.sum()))
+        own = cls(weight[order], zero, inverse[:, order], zero, float(log_diagonal.sum()))
+        return own.held(named(name, "upper"), dtype)
+
+    def held(self, name: str, dtype: np.dtype[Any]) -> "Mixing":
+        """The map itself; ValueError, naming the argument, where a dtype cannot hold it or its inverse."""
+        most = np.finfo(dtype).max
+        if not all((np.abs(values) <= most).all() for values in self[:4]):
+            raise ValueError(
+                f"{name}: expected a map that {dtype} holds, and its inverse, got larger numbers"
+            )
+        return self
 
     def then(self, later: "Mixing") -> "Mixing":
-        """Both, this one nearer to the data."""
-        return Mixing(
-            later.weight @ self.weight,
-            later.weight @ self.shift + later.shift,
-            self.inverse @ later.inverse,
-            self.inverse @ later.inverse_shift + self.inverse_shift,
-            self.log_det + later.log_det,
-        )
+        """Both, this one nearer to the data; they may hold inf and NaN, as `held` says."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return Mixing(
+                later.weight @ self.weight,
+                later.weight @ self.shift + later.shift,
+                self.inverse @ later.inverse,
+                self.inverse @ later.inverse_shift + self.inverse_shift,
+                self.log_det + later.log_det,
+            )
 
 
 def factors(channels: int, count: int, key: np.uint64, stream: int) -> tuple[Array, ...]:
@@ -78,6 +92,15 @@ def factors(channels: int, count: int, key: np.uint64, stream: int) -> tuple[Arr
     )
     sign = np.where(signs < 0, -1.0, 1.0)
     return np.argsort(keys), np.tril(lower, -1), np.triu(upper, 1), sign, 0.3 * log_diagonal
+
+
+def _product_and_inverse(lower: Array, upper: Array) -> tuple[Array, Array]:
+    """Of two triangular factors; NaN where elimination overflows or underflows to a singular matrix."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        try:
+            return lower @ upper, np.linalg.inv(upper) @ np.linalg.inv(lower)
+        except np.linalg.LinAlgError:
+            return lower @ upper, np.full(lower.shape, np.nan)
 
 
 def _finite(name: str, value: Any, shape: tuple[int, ...]) -> Array:
