@@ -1,6 +1,7 @@
 """Glow models of normflows: the library's own densities and samples to rounding, or a refusal by name."""
 
 import importlib.util
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -343,6 +344,11 @@ def _pixels(model: Any, nf: Any) -> Any:
 def _singular(model: Any, nf: Any) -> Any:
     block(model, nf, 1, use_lu=False)
     model.flows[1][0].flows[1].W.data.zero_()
+
+
+@refused("flow.q0[0]: expected finite means, and finite deviations above 0, got others")
+def _endless(model: Any, nf: Any) -> Any:
+    model.q0[0].log_scale.data.fill_(math.inf)
 
 
 @refused("flow.flows[1][0].flows[1].P: expected a matrix that permutes, got another one")

@@ -45,8 +45,11 @@ def _moments(parts: Parts, path: str, base: Any) -> tuple[Any, Any]:
         factor = base.logscale_factor
         mean = mean * (factor * base.loc_logs.double()).exp()
         log_deviation = log_deviation * (factor * base.log_scale_logs.double()).exp()
+    deviation = log_deviation.exp()
+    if not (mean.isfinite().all() and deviation.isfinite().all() and (deviation > 0).all()):
+        refuse(path, "finite means, and finite deviations above 0", "others")
     shape = (1, *base.shape)
-    return mean.expand(shape), log_deviation.exp().expand(shape)
+    return mean.expand(shape), deviation.expand(shape)
 
 
 def placed(parts: Parts, flow: Any, latents: Any) -> Any:
