@@ -63,9 +63,8 @@ def _from_names(prefix: str, cls: Any, fields: dict[str, Any]) -> Any:
 def _levels(name: str, cls: Any, fields: dict[str, Any]) -> tuple[Any, ...]:
     """As many as there are fields of, of the class `Level` in the module of a Params."""
     level = importlib.import_module(cls.__module__).Level
-    count = len(
-        {key.removeprefix(f"{name}.").partition(".")[0] for key in fields if key.startswith(f"{name}.")}
-    )
+    known = (key.removeprefix(f"{name}.") for key in fields if key.startswith(f"{name}."))
+    count = len({key.partition(".")[0] for key in known})
     return tuple(_from_names(f"{name}.{number}", level, fields) for number in range(count))
 
 

@@ -56,15 +56,9 @@ def prior(
     half = shape.halved(named(name, "image_shape")).channels
     if weight is None and bias is None:
         return None
-    return Conditioner(
-        (
-            _blocked(
-                _layer(
-                    name, (f"{prefix}weight", f"{prefix}bias"), (weight, bias), dtype, (shape.channels, half)
-                )
-            ),
-        )
-    )
+    fields, size = (f"{prefix}weight", f"{prefix}bias"), (shape.channels, half)
+    layer = _layer(name, fields, (weight, bias), dtype, size)
+    return Conditioner((_blocked(layer),))
 
 
 def named(name: str, field: str) -> str:
@@ -104,10 +98,9 @@ def random_network(count: int, sizes: tuple[int, int, int], key: np.uint64, stre
     Normals of three streams; outputs of size 0.1 where hidden units have size 1.
     """
     inputs, hidden, outputs = sizes
+    layers = ((inputs, hidden, 3, 1.0), (hidden, hidden, 1, 1.4), (hidden, outputs, 3, 0.1))
     fields = []
-    for index, (fan, width, size, gain) in enumerate(
-        ((inputs, hidden, 3, 1.0), (hidden, hidden, 1, 1.4), (hidden, outputs, 3, 0.1))
-    ):
+    for index, (fan, width, size, gain) in enumerate(layers):
         values = standard_normal(count * width, fan * size * size + 1, key, stream=stream + index)
         weight = gain / np.sqrt(fan * size * size) * values[:, 1:]
         fields += [weight.reshape(count, width, fan, size, size), 0.1 * values[:, 0].reshape(count, width)]

@@ -22,16 +22,12 @@ _SIGMOID, _EXP, _EXP_SHIFT, _PRIOR = range(4)
 def _transfer(record: Any, tables: Any, row: Any, room: Any, into: Any) -> None:
     """The image from entries of a row to scratch, or back."""
     isolate()
-    channels, count, entries = (
-        moved(tables, entry(record, 1)),
-        entry(record, 2),
-        moved(tables, entry(record, 3)),
-    )
+    channels, entries = moved(tables, entry(record, 1)), moved(tables, entry(record, 3))
     places, pixels = moved(tables, entry(record, 4)), entry(record, 5)
     image, line = moved(room, entry(record, 6)), entry(record, 7)
     for p in range(pixels):
         start, there = entry(entries, p), entry(places, p) * line
-        for c in range(count):
+        for c in range(entry(record, 2)):
             at = start + entry(channels, c)
             if into:
                 put(image, there + c, entry(row, at))
@@ -95,12 +91,8 @@ def _couple(record: Any, tables: Any, room: Any) -> Any:
     isolate()
     numbers, pitch = moved(room, entry(record, 1)), entry(record, 2)
     image, line, channels = moved(room, entry(record, 3)), entry(record, 4), entry(record, 5)
-    places, pixels, form, back = (
-        moved(tables, entry(record, 6)),
-        entry(record, 7),
-        entry(record, 8),
-        entry(record, 9),
-    )
+    places, pixels = moved(tables, entry(record, 6)), entry(record, 7)
+    form, back = entry(record, 8), entry(record, 9)
     total = filled(room, number(room, 0))
     for p in range(pixels):
         place = entry(places, p)
