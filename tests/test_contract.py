@@ -80,7 +80,7 @@ for case in cases().values():
     for operation in case.operations:
         if operation.noise is None and operation.name != case.sampler:
             continue
-        made = operation.inputs(13, 11, np.dtype(np.float64), 2**64 - 1)
+        made = operation.inputs(*operation.near((13,)), 11, np.dtype(np.float64), 2**64 - 1)
         result = case.kernel(operation.name)(*made.args, **made.kwargs)
         for array in result if isinstance(result, tuple) else (result,):
             found.append(f"{case.stem} {operation.name} {hashlib.sha256(array.tobytes()).hexdigest()}")

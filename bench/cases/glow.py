@@ -6,7 +6,7 @@ import numpy as np
 
 from seqgap.bench.model.case import EXP_FLOPS, Call, Cost, Dtype, Operation, rounding
 from seqgap.bench.model.flow import Direction, flow
-from seqgap.bench.peers import normflows_glow
+from seqgap.bench.peers import deployed, normflows_glow
 from seqgap.bench.peers.image_flows import (
     Operations,
     halves,
@@ -19,6 +19,7 @@ from seqgap.bench.peers.image_flows import (
     unsqueezed,
 )
 from seqgap.bench.peers.images import multiplications, side
+from seqgap.bench.peers.onnx_images import transformed
 from seqgap.kernels import glow
 from seqgap.kernels.normal import standard_normal
 
@@ -159,6 +160,7 @@ CASE = flow(
         lambda torch, z, levels: to_data(of_torch(torch), z, levels),
         lambda jax, z, levels: to_data(of_jax(jax), z, levels),
         tables=tables, models={"normflows": normflows_glow.forward},
+        deployed=deployed.exported(transformed(to_data), tables),
     ),
     Direction(
         _cost,
@@ -166,6 +168,7 @@ CASE = flow(
         lambda torch, x, levels: to_latent(of_torch(torch), x, levels),
         lambda jax, x, levels: to_latent(of_jax(jax), x, levels),
         tables=tables, models={"normflows": normflows_glow.inverse},
+        deployed=deployed.exported(transformed(to_latent), tables),
     ),
     tolerance=_TOLERANCE,
     sizes=(48, 192, 768, 3072),

@@ -6,6 +6,7 @@ import numpy as np
 
 from seqgap.bench.model.case import EXP_FLOPS, Call, Cost, Dtype, Operation, rounding
 from seqgap.bench.model.flow import Direction, flow
+from seqgap.bench.peers import deployed
 from seqgap.bench.peers.image_flows import (
     Operations,
     halves,
@@ -18,6 +19,7 @@ from seqgap.bench.peers.image_flows import (
     unsqueezed,
 )
 from seqgap.bench.peers.images import multiplications, side
+from seqgap.bench.peers.onnx_images import transformed
 from seqgap.kernels import realnvp_image
 from seqgap.kernels.normal import standard_normal
 
@@ -144,6 +146,7 @@ CASE = flow(
         lambda torch, z, levels: to_data(of_torch(torch), z, levels),
         lambda jax, z, levels: to_data(of_jax(jax), z, levels),
         tables=tables,
+        deployed=deployed.exported(transformed(to_data), tables),
     ),
     Direction(
         _cost,
@@ -151,6 +154,7 @@ CASE = flow(
         lambda torch, x, levels: to_latent(of_torch(torch), x, levels),
         lambda jax, x, levels: to_latent(of_jax(jax), x, levels),
         tables=tables,
+        deployed=deployed.exported(transformed(to_latent), tables),
     ),
     tolerance=_TOLERANCE,
     sizes=(48, 192, 768, 3072),

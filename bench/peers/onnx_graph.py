@@ -53,8 +53,8 @@ class Graph:
     """
 
     def __init__(self, engine: Engine, shape: tuple[int, int]) -> None:
-        rows, self.dim = shape
-        self._gathers_columns = engine.gathers_columns or rows == 1
+        self.rows, self.dim = shape
+        self._gathers_columns = engine.gathers_columns or self.rows == 1
         self.fuses_elementwise = engine.fuses_elementwise
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
