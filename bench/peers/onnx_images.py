@@ -34,7 +34,7 @@ class Images:
         return self._with("Sub", other)
 
     def __rsub__(self, other: Any) -> "Images":
-        return -self + other
+        return (-self)._with("Add", other)
 
     def __mul__(self, other: Any) -> "Images":
         return self._with("Mul", other)
