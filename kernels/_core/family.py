@@ -166,7 +166,7 @@ class Family:
 
     def _sample(
         self, n: int, dim: int, params: Any, key: np.uint64, first_row: int, out: Any, threads: int,
-        temperature: float = 1.0,
+        *, temperature: float = 1.0,
     ) -> Array:  # fmt: skip
         n, dtype = check.count("n", n), params.dtype or check.FLOAT64
         self._refuse_contexts(params)

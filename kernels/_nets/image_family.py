@@ -40,7 +40,7 @@ class ImageFamily(Family):
         """
         check.instance("params", params, self.params)
         heat, key = check.nonnegative("temperature", temperature), key_of(seed, rng)
-        return self._sample(n, params.dim, params, key, first_row, out, threads, heat)
+        return self._sample(n, params.dim, params, key, first_row, out, threads, temperature=heat)
 
     def bits_per_dim(self, x: ArrayLike, params: Any, *, bins: int = 256, threads: int = 1) -> Array:
         """-log_prob(x) / (D log 2) + log2(bins), shape (N,), dtype of x.
