@@ -64,7 +64,7 @@ _BESIDE_RESUME = ("resume", "quiet", "verbose")
 )  # fmt: skip
 @click.option(
     "--dtype", callback=words, metavar="NAME,...", shell_complete=completed(dtype_names),
-    help="float64, float32. [default: float64; full: both]",
+    help="float64, float32. [default: float64]",
 )  # fmt: skip
 @click.option(
     "--seed",
@@ -141,8 +141,9 @@ def _options(chosen: dict[str, Any]) -> "Options":
 
     budget = chosen.pop("budget", None)
     chosen = with_own_cases(chosen)
-    if "batch" in chosen:
-        chosen["map"] = ()
+    for sizes, further in (("batch", "map"), ("dim", "curve")):
+        if sizes in chosen:
+            chosen[further] = ()
     if "threads" in chosen:
         chosen["ladder_threads"] = max(chosen["threads"])
     options = validated(replace(profile(chosen.pop("profile", "quick"), threads_available()), **chosen))

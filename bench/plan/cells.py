@@ -1,6 +1,7 @@
 """Which cells a run measures, and what is too slow to be worth its time."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -38,9 +39,10 @@ def plan(options: Options) -> list[Cell]:
 
 
 def _cells(stem: str, operation: Operation, options: Options) -> Iterator[Cell]:
+    if f"{stem}.{operation.name}" in paired():
+        further = {"dim": (*options.dim, *options.curve), "batch": (*options.batch, *options.map)}
+        options = replace(options, **further)
     dtypes, dims, batches = sizes(operation, options)
-    if f"{stem}.{operation.name}" in paired() and not operation.batches:
-        batches = tuple(dict.fromkeys((*batches, *options.map)))
     impls = [impl for impl in operation.implementation_names if impl in options.impl]
     for dtype, threads, batch, dim, impl in product(dtypes, options.threads, batches, dims, impls):
         if implementation(impl).takes(dtype, threads):

@@ -20,6 +20,7 @@ class Options:
     impl: tuple[str, ...] = ("python", "numpy", "numba")
     dim: tuple[int, ...] = (4, 64, 256)
     batch: tuple[int, ...] = (1, 1024)
+    curve: tuple[int, ...] = ()  # further dimensions, of the matched pairs alone: for their curves
     map: tuple[int, ...] = ()  # further batch sizes, of the matched pairs alone: for the map of the gap
     threads: tuple[int, ...] = (1,)
     ladder_threads: int = 1  # the most that the ladders have
@@ -59,6 +60,7 @@ class Options:
             "impl": (lambda v: v in known, f"some of {', '.join(known)}"),
             "dim": sizes,
             "batch": sizes,
+            "curve": sizes,
             "map": sizes,
             "threads": thread_counts,
             "ladder_threads": thread_counts,
@@ -73,14 +75,15 @@ class Options:
             value = getattr(self, name)
             values = value if isinstance(value, tuple) else (value,)
             wrong = [v for v in values if not right(v)]
-            if wrong or not (values or name == "map"):
+            if wrong or not (values or name in ("curve", "map")):
                 raise ValueError(f"{name}: expected {expected}, got {wrong[0] if wrong else 'none'!r}")
 
 
 def profile(name: str, threads: int) -> Options:
     """The options of a profile on a machine with that many threads.
 
-    quick measures the matched pairs of the cases that say so, smoke the same at fewer sizes, full everything.
+    quick measures the matched pairs of the cases that say so, smoke the same at fewer sizes. full measures all
+    operations, and the matched pairs among them at every power of two.
     """
     common = Options(case=quick(), ladder_threads=threads)
     if name == "smoke":
@@ -88,7 +91,6 @@ def profile(name: str, threads: int) -> Options:
             common, profile=name, processes=2, dim=(2, 16), batch=(1, 64), seconds=0.005, longest=0.02
         )
     if name == "full":
-        dims, some_threads = tuple(2**k for k in range(1, 11)), tuple(sorted({1, threads}))
-        full = replace(common, profile=name, case=("*",), dtype=DTYPES, seconds=0.015)
-        return replace(full, dim=dims, map=(4, 32, 256), threads=some_threads)
+        full = replace(common, profile=name, case=("*",), threads=tuple(sorted({1, threads})), seconds=0.015)
+        return replace(full, dim=(4, 16, 64, 256), curve=(2, 8, 32, 128, 512, 1024), map=(4, 32, 256))
     return common
