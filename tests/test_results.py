@@ -188,7 +188,7 @@ def refused(start: object) -> Iterator[None]:
 
 ENVIRONMENTS = [
     b"", b"{}", b"[1]", b"3", b"null", b'{"schema": 3', 100_000 * b"[", b"\x00\xff", b"\x89PNG\r\n",
-    b'{"schema": 1, "options": {}}', b'{"schema": 4, "options": {}}', b'{"schema": "3", "options": {}}',
+    b'{"schema": 1, "options": {}}', b'{"schema": 5, "options": {}}', b'{"schema": "3", "options": {}}',
 ]  # fmt: skip
 
 
@@ -201,7 +201,7 @@ def test_a_foreign_environment_is_refused_with_one_line(folder: Path, content: b
 
 def test_an_older_schema_is_refused_with_what_to_do(folder: Path) -> None:
     (folder / ENVIRONMENT).write_text('{"schema": 2, "options": {}}')
-    with pytest.raises(ResultError, match="of schema 3 but 2; measure again, or read it with the version"):
+    with pytest.raises(ResultError, match="of schema 4 but 2; measure again, or read it with the version"):
         read_run(folder)
 
 

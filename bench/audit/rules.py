@@ -18,6 +18,7 @@ from seqgap.bench.audit.setup import bounds, pictures, setup, value
 from seqgap.bench.audit.statistics import intervals_given, meaningful_centre, normality
 from seqgap.bench.audit.tables import reported
 from seqgap.bench.model.cell import Cell
+from seqgap.bench.results.tables import Table
 
 _NO_RATIOS = "no two of the timed cells are compared"
 _NEIGHBOURS = 0.95  # of compared pairs that must have been measured in one block; a stopped run breaks some
@@ -163,3 +164,8 @@ def audit(results: Path | Run) -> list[Finding]:
     """The twelve findings of a result folder; ResultError where it is none or nothing was timed."""
     run = timed_run(results) if isinstance(results, Path) else results
     return [Finding(rule, title, *check(run)) for rule, (title, check) in enumerate(RULES, 1)]
+
+
+def table(run: Run) -> Table:
+    """The twelve findings, a line each."""
+    return Table("audit", Finding._fields, audit(run))

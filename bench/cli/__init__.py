@@ -14,6 +14,7 @@ from seqgap.bench.cli.list import list_cases
 from seqgap.bench.cli.machine import machine
 from seqgap.bench.cli.options import examples
 from seqgap.bench.cli.plot import plot
+from seqgap.bench.cli.report import report
 from seqgap.bench.cli.run import run
 from seqgap.bench.cli.show import show
 from seqgap.bench.cli.verify import verify
@@ -52,7 +53,7 @@ def cli(context: click.Context) -> None:
     context.obj, context.default_map = config.defaults(cli)
 
 
-for _command in (run, show, machine, plot, verify, list_cases, ladder, audit, compare):
+for _command in (run, show, machine, plot, report, verify, list_cases, ladder, audit, compare):
     cli.add_command(_command)
 
 

@@ -13,7 +13,6 @@ from seqgap.bench.cli.tables import TABLE, format_option, print_tables
 
 if TYPE_CHECKING:
     from seqgap.bench.audit import Finding
-    from seqgap.bench.results.tables import Table
 
 _COLOURS = {"pass": "green", "fail": "red", "not applicable": "dim"}
 
@@ -37,6 +36,7 @@ def audit(results: Path, style: str) -> None:
     """
     from seqgap.bench.analysis.run import timed_run
     from seqgap.bench.audit.rules import audit as audited
+    from seqgap.bench.audit.rules import table
     from seqgap.bench.report.text import tell_damaged
 
     run = timed_run(results)
@@ -45,16 +45,9 @@ def audit(results: Path, style: str) -> None:
     if style == TABLE:
         _show(findings)
     else:
-        print_tables([_table(findings)], style)
+        print_tables([table(run)], style)
     if any(finding.verdict == "fail" for finding in findings):
         sys.exit(1)
-
-
-def _table(findings: "list[Finding]") -> "Table":
-    from seqgap.bench.audit import Finding
-    from seqgap.bench.results.tables import Table
-
-    return Table("audit", Finding._fields, findings)
 
 
 def _show(findings: "list[Finding]") -> None:

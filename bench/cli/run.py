@@ -98,6 +98,7 @@ def run(
 
     Every finished cell is on disk at once: after Ctrl-C, a kill or a full disk --resume goes on.
     """
+    from seqgap.bench.audit.rules import table
     from seqgap.bench.measure.parent import measure_run, started
     from seqgap.bench.measure.stop import stoppable
     from seqgap.bench.report.summary import report
@@ -116,7 +117,7 @@ def run(
         if resume is None:
             enlist(folder.path)
         measure_run(notes, folder)
-        complete = report(folder.path, notes, make_console() if verbose else None)
+        complete = report(folder.path, notes, make_console() if verbose else None, table)
     if not complete:
         sys.exit(1)
 

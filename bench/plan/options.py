@@ -82,8 +82,8 @@ class Options:
 def profile(name: str, threads: int) -> Options:
     """The options of a profile on a machine with that many threads.
 
-    quick measures the matched pairs of the cases that say so, smoke the same at fewer sizes. full measures all
-    operations, and the matched pairs among them at every power of two.
+    quick measures the matched pairs of the cases that say so, smoke the same at fewer sizes. full measures
+    all operations, and the matched pairs among them at every power of two.
     """
     common = Options(case=quick(), ladder_threads=threads)
     if name == "smoke":

@@ -25,19 +25,25 @@ def print_crossings(console: Console, crossings: Sequence[Crossing]) -> None:
         show(console, table, f"{impl}, {dtype}, {threads_text(threads)}")
 
 
-def print_fractions(console: Console, run: Run) -> None:
-    """How near the compiled operations come to the machine's ceilings, each at its largest size."""
+def nearest_ceilings(run: Run) -> list[Measured]:
+    """The compiled operations whose ceiling is known, each at its largest size."""
     largest: dict[str, Measured] = {}
     for cell in run.bounds:
         if cell.impl == "numba":
             measured = run.measured[cell]
             known = largest.setdefault(cell.name, measured)
             largest[cell.name] = max(known, measured, key=lambda m: m.cell.dim * m.cell.batch)
+    return [measured for _, measured in sorted(largest.items())]
+
+
+def print_fractions(console: Console, run: Run) -> None:
+    """How near the compiled operations come to the machine's ceilings, each at its largest size."""
+    largest = nearest_ceilings(run)
     if not largest:
         return
     console.print("\n[bold]How near the ceilings[/bold] (numba, largest size timed)")
     table = grid("operation", ">N", ">D", ">/call", ">of the\nceiling", "which is")
-    for _, measured in sorted(largest.items()):
+    for measured in largest:
         seconds, ceiling = run.bounds[measured.cell]
         size = map(str, measured.cell.columns("operation", "batch", "dim"))
         table.add_row(*size, si(measured.seconds), f"{seconds / measured.seconds:.0%}", ceiling)

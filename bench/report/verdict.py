@@ -16,7 +16,7 @@ from seqgap.bench.report.text import si, threads_text
 LINES, WIDTH = 23, 80  # of a terminal of 24 lines, whose last has the prompt
 _INDENT = " " * 3
 _NAME, _COLUMN = 23, 28  # characters
-_NAMES = {"python": "plain Python", "numpy": "NumPy", "numba": "compiled (Numba)", "own": "yours"}
+NAMES = {"python": "plain Python", "numpy": "NumPy", "numba": "compiled (Numba)", "own": "yours"}
 _SHORT = {
     "interpreter": "interpreter",
     "redundant work": "repeats",
@@ -46,7 +46,7 @@ def _title(run: Run, shown: Sequence[PairVerdict]) -> Iterator[str]:
     if cells:
         dtypes = " or ".join(dict.fromkeys(cell.dtype for cell in cells))
         sizes = (
-            f"{_axis(run, cells)} {_range(c.dim for c in cells)}, calls of {_range(c.batch for c in cells)}"
+            f"{axis_of(run, cells)} {_range(c.dim for c in cells)}, calls of {_range(c.batch for c in cells)}"
         )
         text = f" | {dtypes}, {threads_text(min(cell.threads for cell in cells))} | {sizes}"
         yield _host(run, WIDTH - len(text)) + text
@@ -61,8 +61,8 @@ def _host(run: Run, room: int) -> str:
     return textwrap.shorten(name, max(room - len(known), 10), placeholder="") + known
 
 
-def _axis(run: Run, cells: Iterable[Cell]) -> str:
-    """What the sizes count."""
+def axis_of(run: Run, cells: Iterable[Cell]) -> str:
+    """What the sizes of cells count, as a label before a size."""
     axes = {run.operations[cell.name].axis for cell in cells}
     return " and ".join(sorted(axes)) + " ="
 
@@ -84,7 +84,7 @@ def _answers(shown: Sequence[PairVerdict]) -> Iterator[str]:
     for pair in shown:
         columns = _columns(pair)
         if columns != before:
-            yield f"{_INDENT}{'':{_NAME}}" + _row(_NAMES.get(impl, impl) for impl in columns)
+            yield f"{_INDENT}{'':{_NAME}}" + _row(NAMES.get(impl, impl) for impl in columns)
         before = columns
         texts = (_answer(pair.answers[impl]) for impl in columns)
         yield f"{_INDENT}{_cut(pair.title):{_NAME}}{_row(texts)}"
@@ -139,7 +139,7 @@ def _causes(run: Run, shown: Sequence[PairVerdict], room: int) -> list[str]:
     if not known:
         return [f"{head}  Not measured: that takes slower implementations too."]
     cell, threads = known[0][1].cell, known[0][1].rungs[-1].measured.cell.threads
-    sizes = f"{_axis(run, [cell])} {cell.dim}, calls of {cell.batch}, {threads_text(threads)}"
+    sizes = f"{axis_of(run, [cell])} {cell.dim}, calls of {cell.batch}, {threads_text(threads)}"
     lines = [f"{head}  ({sizes}, time of one sample)"]
     for pair, ladder in known:
         chain = _chain(pair.title, ladder)
@@ -171,18 +171,21 @@ def _product(rung: Rung, last: bool) -> str:
 
 
 def _controls(run: Run) -> Iterator[str]:
-    """What is left where neither side has more steps: a sentence for each control."""
-    for gap in controls(run):
-        first, second = gap.names
-        impl = _NAMES.get(gap.cell.impl, gap.cell.impl)
-        size = f"{_axis(run, [gap.cell])} {gap.cell.dim}, N = {gap.cell.batch}".replace(" ", _FIXED)
-        ends = span(gap.ratio) if gap.ratio.known else "(no interval)"
-        times = f"{factor(gap.ratio.middle)} times as long {ends}".replace(" ", _FIXED)
-        sentence = (
-            f"Control: {first} and {second} have equally many steps; the first takes {times}, {impl}, {size}."
-        )
+    for sentence in control_sentences(run):
         for line in textwrap.wrap(sentence, WIDTH, subsequent_indent=_INDENT, break_on_hyphens=False):
             yield line.replace(_FIXED, " ")
+
+
+def control_sentences(run: Run) -> Iterator[str]:
+    """What is left where neither side has more steps: a sentence for each control, its figures unbroken."""
+    for gap in controls(run):
+        first, second = gap.names
+        impl = NAMES.get(gap.cell.impl, gap.cell.impl)
+        size = f"{axis_of(run, [gap.cell])} {gap.cell.dim}, N = {gap.cell.batch}".replace(" ", _FIXED)
+        ends = span(gap.ratio) if gap.ratio.known else "(no interval)"
+        times = f"{factor(gap.ratio.middle)} times as long {ends}".replace(" ", _FIXED)
+        steps = f"{first} and {second} have equally many steps"
+        yield f"Control: {steps}; the first takes {times}, {impl}, {size}."
 
 
 def _sure(run: Run) -> Iterator[str]:
@@ -191,7 +194,7 @@ def _sure(run: Run) -> Iterator[str]:
     if sure.half_widths:
         widths = f"half of the {len(sure.half_widths)} ratios within {sure.visible:.0%}"
         yield f"3  How sure?  {sure.grade}: {widths}, the worst within {sure.half_widths[-1]:.0%}."
-        yield f"{_INDENT}Differences under {sure.visible:.0%} cannot be told here{_advice(run)}."
+        yield f"{_INDENT}Differences under {sure.visible:.0%} cannot be told here{advice(run)}."
     else:
         yield f"3  How sure?  {sure.grade}: intervals take two processes and a pair of samplers."
     processes = f"{run.processes} process{'es' * (run.processes != 1)}"
@@ -201,7 +204,8 @@ def _sure(run: Run) -> Iterator[str]:
         yield f"{_INDENT}{sure.failed} gave wrong results or errors and were not timed: seqgap show --tables"
 
 
-def _advice(run: Run) -> str:
+def advice(run: Run) -> str:
+    """What to do for narrower intervals, as the end of a sentence."""
     if run.options.processes < PROCESSES:
         return f": take --processes {PROCESSES}"
     return "" if run.options.profile == "full" else ": --profile full measures longer"

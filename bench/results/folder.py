@@ -20,7 +20,8 @@ from seqgap.bench.results.printable import printable_values
 from seqgap.bench.results.rows import PROBES, ROWS, Probe, ResultError, Row, read_rows, writing
 
 ENVIRONMENT, OPERATIONS = "environment.json", "operations.json"
-SCHEMA = 3
+SCHEMA = 4
+_READ = (3, SCHEMA)  # 3 has fewer options, which are as their defaults
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def read_environment(path: Path) -> dict[str, Any]:
     stored = _load(file)
     if not isinstance(stored, dict) or type(stored.get("schema")) is not int:
         raise ResultError(f"{file}: not an environment of schema {SCHEMA}")
-    if stored["schema"] != SCHEMA:
+    if stored["schema"] not in _READ:
         raise ResultError(
             f"{file}: not of schema {SCHEMA} but {stored['schema']}; measure again,"
             " or read it with the version of seqgap that wrote it"
