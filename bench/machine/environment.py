@@ -2,8 +2,11 @@
 
 import os
 import platform
+import shlex
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import distributions, version
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -28,6 +31,7 @@ def environment(blas: list[dict[str, Any]]) -> dict[str, Any]:
     """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command(),
         "machine": machine(),
         "versions": versions(),
         "blas": blas,
@@ -38,6 +42,11 @@ def environment(blas: list[dict[str, Any]]) -> dict[str, Any]:
         "garbage_collector": "collected before the timing of each cell, off during it",
         "timer": {"name": "time.perf_counter", "step": processor.timer_step()},
     }
+
+
+def command() -> str:
+    """What was typed to start this process, with the name of the program for its path."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def machine() -> dict[str, Any]:

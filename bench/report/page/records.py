@@ -16,6 +16,7 @@ from seqgap.bench.analysis.ladder import Ladder
 from seqgap.bench.analysis.run import Measured, Run
 from seqgap.bench.analysis.statistics import Interval
 from seqgap.bench.model.cell import Cell
+from seqgap.bench.model.registry import Comparison
 from seqgap.bench.plan.rungs import BEST
 
 Record: TypeAlias = dict[str, Any]
@@ -54,7 +55,11 @@ def pair_name(gap: Gap) -> str:
 
 
 def gaps(run: Run) -> list[Record]:
-    """Every comparison at every size: `ratio` with its interval, seconds of a sample in either direction."""
+    """Every comparison at every size: `ratio` with its interval, seconds of a sample in either direction.
+
+    A matched pair is one too where two families are compared by the same operations.
+    """
+    matched = {(c.sequential, c.parallel) for c in run.operations.matched}
     return [
         {
             "pair": pair_name(gap),
@@ -67,6 +72,7 @@ def gaps(run: Run) -> list[Record]:
             **_effort(gap.sequential, gap.parallel),
         }
         for gap in gaps_of.gaps(run)
+        if gap.kind == "matched" or gap.names not in matched
     ]
 
 
@@ -98,19 +104,29 @@ def cells(run: Run) -> list[Record]:
 
 def causes(run: Run) -> list[Record]:
     """Every rung of every ladder as a piece of a bar: from the seconds of the rung before to its own."""
-    return [piece for ladder in ladders_of.ladders(run) for piece in _pieces(run, ladder)]
+    known = ladders_of.ladders(run)
+    titles = Counter(_title(run, pair) for pair in {ladder.pair for ladder in known})
+    return [piece for ladder in known for piece in _pieces(ladder, _model(run, ladder.pair, titles))]
 
 
-def _pieces(run: Run, ladder: Ladder) -> Iterator[Record]:
+def _title(run: Run, pair: Comparison) -> str:
+    return run.operations[pair.sequential].title or pair.sequential
+
+
+def _model(run: Run, pair: Comparison, titles: Counter[str]) -> str:
+    """The title of a pair, with its operations where others have the same."""
+    title = _title(run, pair)
+    return title if titles[title] == 1 else f"{title}: {pair.sequential} / {pair.parallel}"
+
+
+def _pieces(ladder: Ladder, model: str) -> Iterator[Record]:
     cell = ladder.cell
-    title = run.operations[cell.name].title or cell.name
-    several = Counter(of.cell.name for of in ladders_of.ladders(run) if of.cell == cell)[cell.name] > 1
     before = ladder.rungs[0].measured.per_sample.middle
     for rung in ladder.rungs[1:]:
         assert rung.factor is not None
         after = rung.measured.per_sample.middle
         yield {
-            "model": f"{title}, {ladder.parallel}" if several else title,
+            "model": model,
             "dtype": cell.dtype,
             "N": cell.batch,
             "D": cell.dim,

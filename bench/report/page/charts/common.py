@@ -18,7 +18,7 @@ CHOSEN = "datum.dtype == dtype && datum.threads == threads"
 SHOWN = "indexof(hidden, datum.impl) < 0"
 KNOWN = "isValid(datum.low)"  # of an interval
 CONDITIONS = (("disturbed", "met other load"), ("rounds", "rounds"), ("processes", "processes"))
-NO_GAP: Spec = {"data": {"values": [{}]}, "mark": {"type": "rule", "strokeDash": [4, 4]}}
+NO_GAP: Spec = {"data": {"values": [{}]}, "mark": {"type": "rule", "strokeDash": [4, 4], "aria": False}}
 _UNITS = ((1, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 
 
@@ -98,5 +98,5 @@ def ends(text: str, encoding: Spec) -> Spec:
             {"filter": "datum.D == datum.last"},
         ],
         "mark": {"type": "text", "align": "left", "dx": 9},
-        "encoding": {**encoding, "text": {"field": text}, "shape": None},
+        "encoding": {**encoding, "text": {"field": text}},
     }

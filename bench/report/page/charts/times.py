@@ -64,7 +64,12 @@ def causes(names: Sequence[str], chosen: Spec) -> Spec:
             {
                 "transform": [{"filter": f"datum.factor >= {_LABELLED}"}],
                 "mark": {"type": "text", "fontWeight": "bold", "color": "black"},
-                "encoding": {"x": {**x, "field": "centre"}, "y": y, "text": {"field": "label"}},
+                "encoding": {
+                    "x": {**x, "field": "centre"},
+                    "y": y,
+                    "text": {"field": "label"},
+                    "tooltip": said,
+                },
             },
         ],
     )
@@ -77,6 +82,7 @@ def curves(impls: Sequence[str], axis: str, chosen: Spec) -> Spec:
     """
     y = seconds("y", "seconds")
     look = {"x": size(axis), "y": y, **implementation(impls), "detail": {"field": "operation"}}
+    line = {key: look[key] for key in ("x", "y", "color", "detail")}
     dashes = {"condition": {"test": "datum.direction == 'parallel'", "value": [5, 4]}, "value": [1, 0]}
     interval = {
         "x": look["x"],
@@ -100,7 +106,7 @@ def curves(impls: Sequence[str], axis: str, chosen: Spec) -> Spec:
         layer=[
             {
                 "mark": {"type": "line", "strokeWidth": 1.5},
-                "encoding": {**look, "strokeDash": dashes, "shape": None},
+                "encoding": {**line, "strokeDash": dashes},
             },
             {"transform": [{"filter": KNOWN}], "mark": {"type": "rule"}, "encoding": interval},
             _points("sequential", look, filled=True),
