@@ -65,7 +65,7 @@ class Results:
         """The rows that were skipped or failed, each cell once."""
         return list({row.cell: row for row in self.rows if row.status != "ok"}.values())
 
-    @property
+    @functools.cached_property
     def processes(self) -> int:
         """How many processes have measured."""
         return len({row.process for row in self.rows if row.status == "ok"})

@@ -13,7 +13,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from seqgap.bench.analysis.compare import changes
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.statistics import METHOD
-from seqgap.bench.analysis.tables import tables as analysed
 from seqgap.bench.report.page import prose
 from seqgap.bench.report.page.chapters import Before, Chapter, chapters, datasets
 from seqgap.bench.report.page.charts import quality
@@ -111,7 +110,7 @@ def _context(run: Run, audited: Table | None, earlier: Run | None) -> dict[str, 
         "choices": chosen,
         "method": METHOD,
         "options": [(name, _listed(value)) for name, value in run.options.to_json().items()],
-        "files": [ENVIRONMENT, OPERATIONS, ROWS, PROBES, *analysed(run)],
+        "files": (ENVIRONMENT, OPERATIONS, ROWS, PROBES),
         "bundles": bundles(),
         "page": _data(chosen, contents, datasets(run, before)),
         "rounds": packed_rounds(run),
