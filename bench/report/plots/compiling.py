@@ -7,7 +7,7 @@ from matplotlib.ticker import EngFormatter, NullFormatter
 
 from seqgap.bench.analysis.compiling import Kernel, kernels, table
 from seqgap.bench.analysis.run import Run
-from seqgap.bench.report.plots.style import COLOURS, FAINT, Picture, footed, new_figure, plain_text
+from seqgap.bench.report.plots.style import COLOURS, FAINT, Picture, captioned, new_figure, plain_text
 
 _MOST = 40  # kernels in the picture
 _LEAST = 1e-3  # seconds at which the axis begins
@@ -26,7 +26,7 @@ def picture(run: Run) -> Picture | None:
     )
     more = len(kernels(run)) - len(shown)
     notes = [f"{more} more kernels, none slower than these, are in the table alone."] if more else []
-    return Picture(footed(figure, [run], *notes), table(run))
+    return captioned(figure, table(run), [run], *notes)
 
 
 def _subtitle(shown: Sequence[Kernel]) -> str:

@@ -9,7 +9,7 @@ from seqgap.bench.analysis.curves import Kind, kinds, table
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.model.implementation import MAIN
 from seqgap.bench.report.plots.panel import Panel
-from seqgap.bench.report.plots.style import Picture, footed, new_figure, plain_text
+from seqgap.bench.report.plots.style import Picture, captioned, new_figure, plain_text
 from seqgap.bench.report.text import threads_text
 
 _TITLE = 8.6  # inches that the title needs
@@ -51,7 +51,7 @@ def picture(runs: Sequence[Run], name: str) -> Picture:
         "filled marker: D dependent steps; open marker: all dimensions at once; same colour: same model",
         fontsize=11,
     )
-    return Picture(footed(figure, runs, _NOTE), table(runs, name))
+    return captioned(figure, table(runs, name), runs, _NOTE)
 
 
 def _shown(runs: Sequence[Run], names: set[str]) -> list[str]:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from seqgap.bench.analysis.gap import FELT, Gap, map_table, mapped
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.model.implementation import MAIN
-from seqgap.bench.report.plots.style import GREY, LIGHT, Picture, footed, new_figure, plain_text
+from seqgap.bench.report.plots.style import GREY, LIGHT, Picture, captioned, new_figure, plain_text
 from seqgap.bench.report.text import threads_text
 
 _COLOURS = "PuOr_r"  # orange: the sequential direction is slower; told apart by all eyes
@@ -56,7 +56,7 @@ def picture(run: Run) -> Picture | None:
         fontsize=10,
     )
     known = any(gap.ratio.known for gap in shown)
-    return Picture(footed(figure, [run], _NOTE + (_KNOWN if known else _UNKNOWN)), map_table(run))
+    return captioned(figure, map_table(run), [run], _NOTE + (_KNOWN if known else _UNKNOWN))
 
 
 def _answers(batches: Sequence[int]) -> list[str]:

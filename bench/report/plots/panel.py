@@ -10,6 +10,7 @@ from seqgap.bench.analysis.curves import Kind, too_slow
 from seqgap.bench.analysis.run import Measured, Run
 from seqgap.bench.analysis.scaling import Curve, Slope, crossings, curves, slopes
 from seqgap.bench.analysis.statistics import Interval
+from seqgap.bench.report.plots.labels import End, label_ends
 from seqgap.bench.report.plots.limits import draw_limits
 from seqgap.bench.report.plots.style import (
     FAINT,
@@ -18,8 +19,6 @@ from seqgap.bench.report.plots.style import (
     LINES,
     MARKERS,
     SHADES,
-    End,
-    label_ends,
     plain_text,
 )
 

@@ -10,7 +10,7 @@ from seqgap.bench.analysis import rounds as analysis
 from seqgap.bench.analysis.rounds import Rounds, Sample
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.statistics import Array
-from seqgap.bench.report.plots.style import COLOURS, FAINT, GREY, Picture, footed, new_figure
+from seqgap.bench.report.plots.style import COLOURS, FAINT, GREY, Picture, captioned, new_figure
 from seqgap.bench.results.run import DISTURBED
 
 _LOWEST, _HIGHEST = 0.7, 1.5
@@ -40,7 +40,7 @@ def picture(run: Run) -> Picture | None:
         "point: one round; line: running median in each process; orange: the host was slow before or after",
         fontsize=10,
     )
-    return Picture(footed(figure, [run], _note(rounds, analysis.step(run))), analysis.table(run))
+    return captioned(figure, analysis.table(run), [run], _note(rounds, analysis.step(run)))
 
 
 def _joined(rounds: Sequence[Rounds]) -> tuple[Array, Array]:

@@ -9,16 +9,15 @@ from matplotlib.ticker import EngFormatter
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.speedup import SpeedUp, speed_ups, table
 from seqgap.bench.model.cell import DTYPES
+from seqgap.bench.report.plots.labels import End, label_ends
 from seqgap.bench.report.plots.style import (
     COLOURS,
     FAINT,
     GREY,
     LIGHT,
     MARKERS,
-    End,
     Picture,
-    footed,
-    label_ends,
+    captioned,
     new_figure,
 )
 
@@ -44,7 +43,7 @@ def picture(run: Run) -> Picture | None:
         "curve: Amdahl's law 1 / (s + (1 - s) / t) with the fitted serial fraction s",
         fontsize=10,
     )
-    return Picture(footed(figure, [run], *_notes(panels)), table(run))
+    return captioned(figure, table(run), [run], *_notes(panels))
 
 
 def _cores(run: Run) -> int | None:
