@@ -22,23 +22,23 @@ def laid_out(picture: Picture) -> Any:
 
 
 def texts(figure: Any) -> Iterator[Text]:
-    """Every text that is seen, those of ticks and legends too; only ticks inside the limits."""
+    """Every text that is seen, those of ticks and legends too."""
+    unseen = set(_unseen(figure))
     for text in figure.findobj(Text):
-        if text.get_text().strip() and text.get_visible() and _shown(text):
+        if text.get_text().strip() and text.get_visible() and text not in unseen:
             yield text
 
 
-def _shown(text: Text) -> bool:
-    axes = text.axes
-    if axes is None:
-        return True
-    if not axes.get_visible():
-        return False
-    for axis in (axes.xaxis, axes.yaxis):
-        if any(text in (tick.label1, tick.label2) for tick in (*axis.majorTicks, *axis.minorTicks)):
-            drawn = axis.get_ticklabels(minor=False) + axis.get_ticklabels(minor=True)
-            return text in drawn
-    return True
+def _unseen(figure: Any) -> Iterator[Text]:
+    """Texts of hidden panels, and of ticks beyond the ends of an axis."""
+    for axes in figure.axes:
+        if not axes.get_visible():
+            yield from axes.findobj(Text)
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in (*axis.majorTicks, *axis.minorTicks):
+                if not low - 1e-9 * abs(low) <= tick.get_loc() <= high + 1e-9 * abs(high):
+                    yield from (tick.label1, tick.label2)
 
 
 def faults(picture: Picture) -> list[str]:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.ticker import EngFormatter, FixedLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from seqgap.bench.analysis.statistics import Interval
 from seqgap.bench.report.plots.style import FAINT, FONT, GREY, plain_text, spread
+from seqgap.bench.report.text import si
 
 _STEPS = (1, 2, 5)
 
@@ -56,7 +57,7 @@ def ratio_ticks(axis: Any, low: float, high: float) -> None:
 
 def second_ticks(axis: Any) -> None:
     """10 us, 1 ms: units instead of powers."""
-    axis.set_major_formatter(EngFormatter("s", sep=" "))
+    axis.set_major_formatter(FuncFormatter(lambda seconds, _: si(seconds)))
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -111,3 +112,11 @@ def limits_of(values: Sequence[Interval], reach: float = 3.0) -> tuple[float, fl
 def empty(axes: Any, text: str) -> None:
     """A panel that has nothing to show, and why."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=GREY, fontsize=FONT)
+
+
+def titled_legend(figure: Any, title: str, handles: Sequence[Any], columns: int) -> None:
+    """A legend above all panels, and the title of the picture above it."""
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=columns, frameon=False, fontsize=FONT,
+        title=title, title_fontsize=FONT + 1.4, columnspacing=1.4, handletextpad=0.6,
+    )  # fmt: skip

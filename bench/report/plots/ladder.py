@@ -8,8 +8,18 @@ from matplotlib.patches import Patch
 
 from seqgap.bench.analysis.ladder import Ladder, ladders, table
 from seqgap.bench.analysis.run import Run
-from seqgap.bench.report.plots.labels import second_ticks
-from seqgap.bench.report.plots.style import COLOURS, FAINT, FONT, GREY, Picture, captioned, plain_text, sheet
+from seqgap.bench.report.plots.labels import second_ticks, titled_legend
+from seqgap.bench.report.plots.style import (
+    COLOURS,
+    FAINT,
+    FONT,
+    GREY,
+    Picture,
+    captioned,
+    cut,
+    plain_text,
+    sheet,
+)
 from seqgap.bench.report.text import si, threads_text
 from seqgap.bench.report.verdict import factor
 from seqgap.bench.results.printable import printable
@@ -37,7 +47,11 @@ _COLOURS = {
     "order": COLOURS[2],
 }
 _OTHERS = (COLOURS[3], GREY, "#7A486A", "#8A5F00")
-_OF_NUMPY = "numpy"
+_NOTE = (
+    "From the right end, the slowest code, each cause takes its factor off; diamond: all at once, the fastest"
+    " code. order: what one step at a time itself costs. Intervals: ladder.csv."
+)
+_FIRST, _OF_NUMPY = "plain Python", "numpy"
 
 
 class Segment(NamedTuple):
@@ -62,25 +76,36 @@ def picture(run: Run) -> Picture | None:
     for axes, group in zip(grid, groups, strict=True):
         _panel(axes, group, limits, causes)
     grid[-1].set_xlabel("time of one sample")
-    handles = [Patch(color=colour, label=plain_text(cause)) for cause, colour in causes.items()]
-    slower = Patch(facecolor="white", edgecolor=GREY, hatch="////", label="hatched, going back: made it slower")
-    figure.legend(handles=[*handles, slower], loc="outside upper left", ncols=4, frameon=False, fontsize=FONT)
-    figure.suptitle("What makes one step at a time slow: the time of one sample, cause by cause")
+    handles = [
+        Patch(color=colour, label=plain_text(cause)) for cause, colour in sorted(causes.items(), key=_rank)
+    ]
+    slower = Patch(
+        facecolor="white", edgecolor=GREY, hatch="////", label="hatched, going back: made it slower"
+    )
+    title = "What makes one step at a time slow: the time of one sample, cause by cause"
+    titled_legend(figure, title, [*handles, slower], 4)
     return captioned(figure, table(run), [run], *_notes(known))
 
 
+def _rank(item: tuple[str, str]) -> tuple[int, str]:
+    """Causes in the order of the rungs, those of several rungs last."""
+    known = list(_COLOURS)
+    return known.index(item[0]) if item[0] in known else len(known), item[0]
+
+
 def _notes(known: Sequence[Ladder]) -> list[str]:
-    notes = [
-        "From the right end, the slowest code, each cause takes its factor off; diamond: all at once, the fastest"
-        " code. order: what one step at a time itself costs. Intervals: ladder.csv."
-    ]
+    notes = [_NOTE]
+    if any(ladder.rungs[0].name != _FIRST for ladder in known):
+        notes.append("* begins at a faster rung: the slower ones took too long, or there are none.")
     if any(segment.cause == _MERGED for ladder in known for segment in segments(ladder)):
-        notes.append("N = 1: a call of NumPy for each step costs more than the interpreter it saves; both are one.")
+        notes.append(
+            "N = 1: a call of NumPy for each step costs more than the interpreter it saves; both are one."
+        )
     return notes
 
 
 def segments(ladder: Ladder) -> list[Segment]:
-    """The causes of a ladder; for one sample from plain Python to compiled code is one, NumPy's rungs left out."""
+    """The causes of a ladder; for one sample it is one from plain Python to compiled code, without NumPy."""
     first, *rungs = ladder.rungs
     merged = ladder.cell.batch == 1 and first.measured.cell.impl == "python"
     if merged and any(rung.measured.cell.impl.startswith(_OF_NUMPY) for rung in rungs):
@@ -108,7 +133,7 @@ def _limits(known: Sequence[Ladder]) -> tuple[float, float]:
 
 
 def _ends(ladder: Ladder) -> tuple[float, float, float]:
-    """Seconds of one sample: of the slowest rung, where the causes that help lead to, and of the last rung."""
+    """Seconds of one sample: of the slowest rung, after all causes that help, and of the last rung."""
     start = ladder.rungs[0].measured.per_sample.middle
     helped = sum(max(segment.log, 0) for segment in segments(ladder))
     return start, start * np.exp(-helped), ladder.rungs[-1].measured.per_sample.middle
@@ -138,7 +163,9 @@ def _label(ladder: Ladder) -> str:
     first, last = (rung.measured.per_sample.middle for rung in (ladder.rungs[0], ladder.rungs[-1]))
     dtype = "" if ladder.cell.dtype == "float64" else f", {ladder.cell.dtype}"
     times = f"{si(first)} to {si(last)}: {factor(ladder.total.middle)}x"
-    return plain_text(f"{ladder.cell.name}, {ladder.cell.dim}{dtype}\n{times}")
+    begun = "" if ladder.rungs[0].name == _FIRST else "*"
+    name = cut(ladder.cell.name, 26)
+    return plain_text(f"{name}, {ladder.cell.dim}{dtype}{begun}\n{times}")
 
 
 def _bar(axes: Any, height: int, ladder: Ladder, causes: dict[str, str]) -> None:
@@ -153,7 +180,8 @@ def _bar(axes: Any, height: int, ladder: Ladder, causes: dict[str, str]) -> None
         elif segment.log < 0:
             _piece(axes, (left, left - segment.log), height + 0.26, 0.24, segment, colour)
             left -= segment.log
-    axes.plot(last, height - 0.1, "D", color="black", markersize=4.5, zorder=4, clip_on=False)
+    lane = height + 0.26 if last > turn * (1 + 1e-9) else height - 0.1
+    axes.plot(last, lane, "D", color="black", markersize=4.5, zorder=4, clip_on=False)
 
 
 def _other(causes: dict[str, str]) -> str:
@@ -161,7 +189,9 @@ def _other(causes: dict[str, str]) -> str:
     return _OTHERS[len(causes.keys() - _COLOURS.keys()) % len(_OTHERS)]
 
 
-def _piece(axes: Any, ends: tuple[float, float], y: float, tall: float, segment: Segment, colour: str) -> None:
+def _piece(
+    axes: Any, ends: tuple[float, float], y: float, tall: float, segment: Segment, colour: str
+) -> None:
     """One segment, with its factor where that has room."""
     low, high = np.exp(ends)
     helps = segment.log > 0

@@ -1,12 +1,11 @@
 """How an implementation, a pair and a size look and are called in every picture."""
 
 from collections.abc import Sequence
-from textwrap import shorten
 from typing import NamedTuple
 
 from seqgap.bench.analysis.verdict import PairVerdict
 from seqgap.bench.model.implementation import MAIN
-from seqgap.bench.report.plots.style import COLOURS, GREY, plain_text
+from seqgap.bench.report.plots.style import COLOURS, GREY, cut, plain_text
 from seqgap.bench.results.printable import printable
 
 
@@ -47,7 +46,7 @@ def titles(pairs: Sequence[PairVerdict], letters: int) -> list[str]:
     """What readers call the pairs, in so many letters; of two that are called the same their operations."""
     known = [pair.title for pair in pairs]
     unique = [pair.title if known.count(pair.title) == 1 else pair.names[0] for pair in pairs]
-    return [plain_text(shorten(printable(text), letters, placeholder=" …")) for text in unique]
+    return [plain_text(cut(printable(text), letters)) for text in unique]
 
 
 def batch_text(batch: int, most: int) -> str:

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import shorten, wrap
+from textwrap import wrap
 from typing import Any, NamedTuple
 from xml.sax.saxutils import escape
 
@@ -111,12 +111,14 @@ def captioned(figure: Figure, table: Table, runs: Sequence[Run], *notes: str) ->
     about = [*notes, *(f"{name}{_about(run)}" for name, run in zip(names, runs, strict=True)), METHOD]
     width = int(_LETTERS * figure.get_figwidth())
     lines = [part for note in notes for part in wrap(note, width)]
-    lines += [
-        shorten(f"{name}{_short(run)}", width, placeholder=" …")
-        for name, run in zip(names, runs, strict=True)
-    ]
+    lines += [cut(f"{name}{_short(run)}", width) for name, run in zip(names, runs, strict=True)]
     figure.supxlabel(plain_text("\n".join(lines)), fontsize=FONT, color=GREY)
     return Picture(figure, table, "\n".join(about))
+
+
+def cut(text: str, letters: int) -> str:
+    """The text in so many letters."""
+    return text if len(text) <= letters else f"{text[: letters - 1]}…"
 
 
 def plain_text(text: str) -> str:
@@ -126,11 +128,11 @@ def plain_text(text: str) -> str:
 
 def _short(run: Run) -> str:
     """What a reader of the picture has to know of the run."""
-    machine, cut = run.environment["machine"], str(run.environment["started"])[:10]
+    machine, day = run.environment["machine"], str(run.environment["started"])[:10]
     processes = f"{run.processes} process{'es' * (run.processes != 1)}"
     intervals = "95% intervals" if run.processes > 1 else "no intervals"
-    cpu = shorten(printable(str(machine["cpu"])), 50, placeholder=" …")
-    return printable(f"{cpu}, {machine['cores']} cores · {cut} · {processes}, {intervals}")
+    cpu = cut(printable(str(machine["cpu"])), 50)
+    return printable(f"{cpu}, {machine['cores']} cores · {day} · {processes}, {intervals}")
 
 
 def _about(run: Run) -> str:
