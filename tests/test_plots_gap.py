@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pictures import faults
 from synthetic import SMALL, write_run
@@ -11,7 +12,7 @@ from synthetic import SMALL, write_run
 from seqgap.bench.analysis.gap import gaps
 from seqgap.bench.analysis.run import Run, read_run
 from seqgap.bench.plan.options import Options
-from seqgap.bench.report.plots import gap
+from seqgap.bench.report.plots import forest, gap
 from seqgap.bench.report.plots.style import Picture, house_style
 from seqgap.bench.report.verdict import factor
 
@@ -99,7 +100,33 @@ def test_no_picture_without_a_pair(tmp_path: Path) -> None:
     assert gap.picture(read_run(write_run(tmp_path / "run", options))) is None
 
 
-MODULES = (gap,)
+MODULES = (gap, forest)
+
+
+def test_the_forest_has_every_compiled_ratio_and_names_the_ends_of_each_pair(run: Run, many: Run) -> None:
+    for known in (run, many):
+        wanted = [g for g in gaps(known) if (g.kind, g.cell.impl) == ("matched", "numba")]
+        picture = drawn(forest, known)
+        head, *lines = picture.table.read_back()
+        ratios = [float(line[head.index("ratio")]) for line in lines]
+        assert ratios == sorted((g.ratio.middle for g in wanted), reverse=True)
+        dots = [
+            line for axes in picture.figure.axes for line in axes.lines if line.get_marker() in ("o", ".")
+        ]
+        shown = [x for line in dots for x in np.atleast_1d(line.get_xdata())]
+        assert set(ratios) <= set(map(float, shown))
+    labels = [label.get_text() for label in picture.figure.axes[-1].get_yticklabels()]
+    assert len(labels) == 2 * len({g.names for g in wanted})
+
+
+def test_the_forest_counts_what_is_above_and_below_1(tmp_path: Path) -> None:
+    def seconds(cell: Any) -> float:
+        return {2: 2.0, 8: 0.5}.get(cell.dim, 1.0) if cell.operation == "forward" else 1.0
+
+    options = replace(LINEAR, impl=("numba",), batch=(1,))
+    picture = drawn(forest, read_run(write_run(tmp_path / "run", options, seconds=seconds, noise=0.01)))
+    title = picture.figure.get_suptitle()
+    assert "1 above 1 (orange), 1 below (blue), 2 whose interval contains 1 (grey)" in title
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rsplit(".", 1)[1])

@@ -5,7 +5,14 @@ from seqgap.bench.analysis.run import Run, once
 from seqgap.bench.results.tables import Table
 
 REPORTED = (gap.table, ranking.table, scaling.table)  # those without a picture
-_BEHIND_PICTURES = (gap.map_table, ladder.table, speedup.table, compiling.table, rounds.table)
+_BEHIND_PICTURES = (
+    gap.map_table,
+    gap.forest_table,
+    ladder.table,
+    speedup.table,
+    compiling.table,
+    rounds.table,
+)
 
 
 @once

@@ -6,11 +6,11 @@ from pathlib import Path
 from seqgap.bench.analysis.curves import kinds
 from seqgap.bench.analysis.run import Run, timed
 from seqgap.bench.report import unset as unset  # before all that imports matplotlib
-from seqgap.bench.report.plots import compiling, curves, gap, gap_map, ladder, rounds, threads
+from seqgap.bench.report.plots import compiling, curves, forest, gap, gap_map, ladder, rounds, threads
 from seqgap.bench.report.plots.style import Picture, house_style, save
 
 _PANELS: tuple[Callable[[Run], Picture | None], ...] = tuple(
-    module.picture for module in (gap, gap_map, ladder, threads, compiling, rounds)
+    module.picture for module in (gap, ladder, gap_map, forest, threads, compiling, rounds)
 )
 
 

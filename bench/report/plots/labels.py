@@ -10,7 +10,7 @@ from seqgap.bench.analysis.statistics import Interval
 from seqgap.bench.report.plots.style import FAINT, FONT, GREY, plain_text, spread
 from seqgap.bench.report.text import si
 
-_STEPS = (1, 2, 5)
+_STEPS, _FINE = (1, 2, 5), (1, 1.5, 2, 3, 5, 7)
 
 
 class End(NamedTuple):
@@ -44,8 +44,8 @@ def label_ends(axes: Any, ends: Sequence[End], x: float, line: float = 0.1) -> N
 
 
 def ratio_ticks(axis: Any, low: float, high: float) -> None:
-    """Plain numbers between the limits of a logarithmic axis: powers of ten, or 1, 2 and 5 on a short one."""
-    steps = _STEPS if high / low < 50 else (1,)
+    """Plain numbers between the limits of a logarithmic axis: powers of ten, on a short one more."""
+    steps: Sequence[float] = _FINE if high / low < 6 else _STEPS if high / low < 50 else (1,)
     every = 1 + int(np.log10(high / low)) // 5 if steps == (1,) else 1
     powers = range(-12, 13)
     ticks = [step * 10.0**power for power in powers for step in steps if power % every == 0]

@@ -17,6 +17,7 @@ from seqgap.bench.report.plots.style import (
     Picture,
     captioned,
     cut,
+    legible,
     plain_text,
     sheet,
 )
@@ -204,12 +205,5 @@ def _piece(
     room = (ends[1] - ends[0]) / float(np.log(np.divide(*reversed(axes.get_xlim())))) * _AXIS
     if helps and room > 0.09 * len(text):
         axes.text(
-            np.exp(sum(ends) / 2), y, text, ha="center", va="center", fontsize=FONT, color=_legible(colour)
+            np.exp(sum(ends) / 2), y, text, ha="center", va="center", fontsize=FONT, color=legible(colour)
         )
-
-
-def _legible(colour: str) -> str:
-    """Black or white, whichever contrasts more (WCAG 2.2, relative luminance) with a colour."""
-    rgb = np.array([int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)])
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return "black" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "white"

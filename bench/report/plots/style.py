@@ -116,6 +116,13 @@ def captioned(figure: Figure, table: Table, runs: Sequence[Run], *notes: str) ->
     return Picture(figure, table, "\n".join(about))
 
 
+def legible(colour: str) -> str:
+    """Black or white, whichever contrasts more (WCAG 2.2, relative luminance) with a colour."""
+    rgb = np.array([int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return "black" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "white"
+
+
 def cut(text: str, letters: int) -> str:
     """The text in so many letters."""
     return text if len(text) <= letters else f"{text[: letters - 1]}…"
