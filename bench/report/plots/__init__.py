@@ -10,6 +10,7 @@ from seqgap.bench.report.plots import (
     change,
     compiling,
     curves,
+    families,
     forest,
     gap,
     gap_map,
@@ -21,7 +22,7 @@ from seqgap.bench.report.plots import (
 from seqgap.bench.report.plots.style import Picture, house_style, save
 
 _PANELS: tuple[Callable[[Run], Picture | None], ...] = tuple(
-    module.picture for module in (gap, ladder, gap_map, forest, peers, threads, compiling, rounds)
+    module.picture for module in (gap, ladder, gap_map, forest, families, peers, threads, compiling, rounds)
 )
 
 

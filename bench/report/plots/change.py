@@ -32,7 +32,7 @@ def picture(old: Run, new: Run) -> Picture | None:
     figure.suptitle(f"{len(changed)} cells in both runs: what changed\n{', '.join(parts)}")
     more = len(changed) - len(shown)
     rest = f" {more} cells that changed less: change.csv." if more else ""
-    note = f"Line: interval; grey band: {CHANGE_MARGIN:.0%}, which do not matter. {CORRECTION}.{rest}"
+    note = f"Line: interval; grey band: up to {CHANGE_MARGIN:.0%}, which does not matter. {CORRECTION}.{rest}"
     return captioned(figure, change_table(old, new, changed), [old, new], note)
 
 

@@ -43,13 +43,13 @@ def label_ends(axes: Any, ends: Sequence[End], x: float, line: float = 0.1) -> N
         )  # fmt: skip
 
 
-def ratio_ticks(axis: Any, low: float, high: float) -> None:
-    """Plain numbers between the limits of a logarithmic axis: powers of ten, on a short one more."""
+def ratio_ticks(axis: Any, low: float, high: float, ticks: Sequence[float] = ()) -> None:
+    """Plain numbers between the limits of a logarithmic axis: `ticks`, or powers of ten and what fits."""
     steps: Sequence[float] = _FINE if high / low < 6 else _STEPS if high / low < 50 else (1,)
     every = 1 + int(np.log10(high / low)) // 5 if steps == (1,) else 1
     powers = range(-12, 13)
-    ticks = [step * 10.0**power for power in powers for step in steps if power % every == 0]
-    inside = [tick for tick in ticks if low <= tick <= high]
+    usual = [step * 10.0**power for power in powers for step in steps if power % every == 0]
+    inside = [tick for tick in ticks or usual if low <= tick <= high]
     axis.set_major_locator(FixedLocator(inside))
     axis.set_minor_locator(NullLocator())
     axis.set_ticklabels([f"{tick:,.6g}".replace(",", "") for tick in inside])
