@@ -33,7 +33,9 @@ def picture(run: Run) -> Picture | None:
         panels = list(grid[first : first + rows, place % columns])
         _pair(panels, pair, limits)
         panels[0].set_title(title)
-        panels[-1].set_xlabel(plain_text(run.operations[pair.names[0]].axis), labelpad=0)
+        panels[len(_ends_of_batches(pair)) - 1].set_xlabel(
+            plain_text(run.operations[pair.names[0]].axis), labelpad=0
+        )
         if place % columns:
             for axes in panels:
                 axes.set_ylabel("")

@@ -49,8 +49,8 @@ _COLOURS = {
 }
 _OTHERS = (COLOURS[3], GREY, "#7A486A", "#8A5F00")
 _NOTE = (
-    "From the right end, the slowest code, each cause takes its factor off; diamond: all at once, the fastest"
-    " code. order: what one step at a time itself costs. Intervals: ladder.csv."
+    "From the right end, the slowest code, each cause takes its factor off; diamond: all at once."
+    " order: what one step at a time itself costs. Intervals: ladder.csv."
 )
 _FIRST, _OF_NUMPY = "plain Python", "numpy"
 
