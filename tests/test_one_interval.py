@@ -38,7 +38,11 @@ def ratios(path: Path) -> Seen:
     def size(line: dict[str, str], threads: str = "") -> str:
         return f"-{line['dtype']}-D{line['dim']}-N{line['batch']}-t{threads or line['threads']}"
 
-    for file, ends in (("gap.csv", "ratio ratio_low ratio_high"), ("gap-map.csv", "ratio low high")):
+    for file, ends in (
+        ("gap.csv", "ratio ratio_low ratio_high"),
+        ("gap-map.csv", "ratio low high"),
+        ("forest.csv", "ratio low high"),
+    ):
         for line in lines(path, file):
             cells = (f"{line[side]}-{line['impl']}{size(line)}" for side in ("sequential", "parallel"))
             note(file, *cells, line, ends)

@@ -361,7 +361,7 @@ def test_a_folder_is_read_without_the_file(monkeypatch: pytest.MonkeyPatch, fini
         result = invoke(*arguments)
         assert isinstance(result.exception, SystemExit | None), result.exception
         assert result.exit_code == (1 if arguments[0] == "audit" else 0), result.output
-    assert "own-mine.sequential / parallel, own" in (finished / "gap-map.svg").read_text()
+    assert "own-mine, own, over " in (finished / "gap-map.svg").read_text()
 
 
 def test_the_ladder_has_the_rungs_that_the_file_has(finished: Path) -> None:

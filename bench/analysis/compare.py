@@ -24,8 +24,9 @@ from seqgap.bench.analysis.statistics import (
     p_values,
     split,
 )
-from seqgap.bench.model.cell import Cell
+from seqgap.bench.model.cell import COLUMNS, Cell
 from seqgap.bench.results.rows import ResultError
+from seqgap.bench.results.tables import Table
 
 CHANGE_MARGIN = 0.03  # differences up to it do not matter
 PROBE_MARGIN = 0.02  # a host that got so much slower or faster is named
@@ -81,6 +82,20 @@ def changes(old: Run, new: Run, margin: float = CHANGE_MARGIN) -> list[Change]:
         raise ResultError(f"{old.path} and {new.path}: no timed cell in both")
     decided = {change.cell: change for change in _decided(list(_differences(old, new, both)), margin)}
     return [decided.get(cell) or _from_one_process(old, new, cell) for cell in both]
+
+
+def change_table(old: Run, new: Run, changed: Sequence[Change]) -> Table:
+    """change.csv: a line for each cell, with the names of both folders."""
+    head = ["old", "new", *COLUMNS, "old_seconds", "new_seconds", "ratio", "low", "high", "verdict"]
+    lines = [
+        (
+            old.name, new.name, *change.cell.columns(),
+            old.measured[change.cell].seconds, new.measured[change.cell].seconds,
+            *change.ratio.columns, change.verdict,
+        )
+        for change in changed
+    ]  # fmt: skip
+    return Table("change.csv", head, lines)
 
 
 def visible(changed: Sequence[Change]) -> float:

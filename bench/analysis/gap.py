@@ -8,6 +8,7 @@ from seqgap.bench.analysis.run import Measured, Run, once
 from seqgap.bench.analysis.statistics import Interval
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.implementation import MAIN
+from seqgap.bench.plan.rungs import BEST
 from seqgap.bench.results.tables import Table
 
 FELT = 1.1  # a ratio below it is no gap to speak of
@@ -86,3 +87,17 @@ def map_table(run: Run) -> Table:
     head = ["sequential", "parallel", *_SIZE, "ratio", "low", "high", f"above_{FELT}"]
     lines = [(*g.names, *g.cell.columns(*_SIZE), *g.ratio.columns, g.felt) for g in mapped(run)]
     return Table("gap-map.csv", head, lines)
+
+
+@once
+def compiled(run: Run) -> list[Gap]:
+    """The gaps of all matched pairs in the compiled code, or of a case from outside, largest first."""
+    matched = [gap for gap in gaps(run) if gap.kind == "matched" and gap.cell.impl in BEST]
+    return sorted(matched, key=lambda gap: -gap.ratio.middle)
+
+
+def forest_table(run: Run) -> Table:
+    """forest.csv: one line for each compiled gap."""
+    head = ["sequential", "parallel", *_SIZE, "ratio", "low", "high", "verdict"]
+    lines = [(*g.names, *g.cell.columns(*_SIZE), *g.ratio.columns, g.verdict) for g in compiled(run)]
+    return Table("forest.csv", head, lines)

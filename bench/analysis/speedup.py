@@ -15,6 +15,7 @@ from seqgap.bench.results.tables import Table, Value
 _SIZE = ("operation", "dtype", "dim", "batch", "threads")
 _FIGURES = ("speed_up", "speed_up_low", "speed_up_high")
 _HEAD = (*_SIZE, *_FIGURES, "base_seconds_per_sample", "serial_fraction", "cores_busy")
+FEWEST_COUNTS = 3  # of threads, for a fit
 
 
 class SpeedUp(NamedTuple):
@@ -29,7 +30,9 @@ class SpeedUp(NamedTuple):
 
     @property
     def serial_fraction(self) -> float:
-        """Of Amdahl's law, as fitted to the points."""
+        """Of Amdahl's law, as fitted to the points; NaN below three numbers of threads, 1 among them."""
+        if len(self.points) < FEWEST_COUNTS - 1:
+            return np.nan  # one point would be solved for, not fitted
         return serial_fraction([m.cell.threads for m, _ in self.points], [i.middle for _, i in self.points])
 
 

@@ -1,11 +1,23 @@
 """Every table of a result folder, made anew from its rows."""
 
-from seqgap.bench.analysis import compiling, curves, gap, ladder, ranking, rounds, scaling, speedup
+from seqgap.bench.analysis import compiling, curves, families, gap, ladder, ranking, rounds, scaling, speedup
 from seqgap.bench.analysis.run import Run, once
 from seqgap.bench.results.tables import Table
 
-REPORTED = (gap.table, ranking.table, scaling.table)  # those without a picture
-_BEHIND_PICTURES = (gap.map_table, ladder.table, speedup.table, compiling.table, rounds.table)
+REPORTED = (
+    gap.table,
+    ranking.table,
+    scaling.table,
+)  # those that a run has even where no picture can be drawn
+_BEHIND_PICTURES = (
+    gap.map_table,
+    gap.forest_table,
+    families.table,
+    ladder.table,
+    speedup.table,
+    compiling.table,
+    rounds.table,
+)
 
 
 @once

@@ -25,7 +25,8 @@ def differences(run: Run, name: str) -> list[str]:
     if lines is None:
         return [f"{name} is missing"]
     named = lines[:1] and lines[0][:1] == ["run"]  # by the folder, which may have another name by now
-    if named and len({line[0] for line in lines[1:] if line}) > 1:
+    of_two = lines[:1] and lines[0][:2] == ["old", "new"]
+    if of_two or (named and len({line[0] for line in lines[1:] if line}) > 1):
         return []
     table = tables(run).get(name)
     if table is None:

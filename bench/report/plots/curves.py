@@ -1,69 +1,102 @@
-"""Speed against dimension: what every operation takes for one sample, its limits, and where curves cross."""
+"""Time of one sample against the dimension, pair by pair: every implementation in both directions."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-import numpy as np
+from matplotlib.lines import Line2D
 
 from seqgap.bench.analysis.curves import Kind, kinds, table
 from seqgap.bench.analysis.run import Run
-from seqgap.bench.model.implementation import MAIN
+from seqgap.bench.report.plots.labels import titled_legend
+from seqgap.bench.report.plots.looks import batch_text, in_order, look
 from seqgap.bench.report.plots.panel import Panel
-from seqgap.bench.report.plots.style import Picture, footed, new_figure, plain_text
+from seqgap.bench.report.plots.style import Picture, captioned, cut, plain_text, sheet
 from seqgap.bench.report.text import threads_text
 
-_TITLE = 8.6  # inches that the title needs
+_COLUMNS, _MOST = 3, 12  # models
 _NOTE = (
-    "bar: 95% interval of the median; band: 5 to 95% of the rounds; x: left out as too slow, estimated;"
-    " ring: host disturbed; star: crossover D* whose interval ends within the picture\n"
-    "D^k: between the last two D; grey: what this machine cannot beat, the chain where there are D dependent"
-    " steps, and where the data of the smallest operation outgrow a cache"
+    "Bar: 95% interval. D^k: between the last two D. x: left out as too slow, estimated."
+    " Ring: host disturbed. Star: where two curves cross for certain."
 )
+_LIMITS = (
+    "Grey: what the machine cannot beat: memory (line), the call (dashed), the dependent steps (dash-dot);"
+    " dotted: the data outgrow a cache."
+)
+
+
+class Model(NamedTuple):
+    """What a column shows: the two directions of a pair, or an operation that has none."""
+
+    names: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """Both names, the second in short where it is of the same family."""
+        stem = f"{self.names[0].split('.')[0]}."
+        return plain_text(
+            cut(" / ".join((self.names[0], *(n.removeprefix(stem) for n in self.names[1:]))), 36)
+        )
 
 
 def picture(runs: Sequence[Run], name: str) -> Picture:
     """The curves of one or more runs, which are told apart by line style; name: one of `kinds`."""
     kind = kinds(runs)[name]
     cells = [c for run in runs for c in run.measured if (c.dtype, c.threads) == kind]
-    shown = _shown(runs, {cell.name for cell in cells})
-    batches = sorted({c.batch for c in cells if c.name in shown})
+    models = list(_models(runs, {cell.name for cell in cells}))
+    shown = models[:_MOST]
+    names = {name for model in shown for name in model.names}
+    batches = sorted({c.batch for c in cells if c.name in names})
     batches = sorted({batches[0], batches[-1]})
     impls = _impls(runs, kind)
-    figure = new_figure(max(1.2 + 4.9 * len(impls), _TITLE), 2 + 4.3 * len(batches))
-    grid = figure.subplots(len(batches), len(impls), sharex=True, sharey="row", squeeze=False)
-    dims = sorted({c.dim for c in cells})
-    for i, batch in enumerate(batches):
-        panels = [Panel(grid[i, j], runs, kind, batch, impl, shown) for j, impl in enumerate(impls)]
-        for panel in panels:
-            panel.draw_curves()
-        bottom, top = grid[i, 0].get_ylim()
-        grid[i, 0].set_ylim(bottom / 1.5, top * 2)
-        for panel in panels:
-            panel.finish(dims)
-        grid[i, 0].set_ylabel("seconds for one sample")
-        right = grid[i, -1].secondary_yaxis("right", functions=(_reciprocal, _reciprocal))
-        right.set_ylabel("samples for each second")
-    axis = _axis(runs, shown)
-    for axes in grid[-1]:
-        axes.set_xlabel(plain_text(axis))
-    figure.suptitle(
-        f"Cost of one sample against {axis.removesuffix(' D')} ({kind.dtype}, {threads_text(kind.threads)})\n"
-        "filled marker: D dependent steps; open marker: all dimensions at once; same colour: same model",
-        fontsize=11,
-    )
-    return Picture(footed(figure, runs, _NOTE), table(runs, name))
+    columns = min(_COLUMNS, len(shown))
+    groups, rows = -(-len(shown) // columns), len(batches)
+    figure = sheet(1.8 + groups * (0.3 + 2.15 * rows))
+    grid = figure.subplots(rows * groups, columns, squeeze=False)
+    limited = False
+    for place, model in enumerate(shown):
+        first = place // columns * rows
+        for axes, batch in zip(grid[first : first + rows, place % columns], batches, strict=True):
+            panel = Panel(axes, runs, kind, batch, model.names)
+            panel.draw(impls)
+            limited = limited or panel.limited
+            if place % columns == 0:
+                axes.set_ylabel(batch_text(batch, batches[-1]))
+        grid[first, place % columns].set_title(model.title)
+        grid[first + rows - 1, place % columns].set_xlabel(_axis(runs, model), labelpad=0)
+    for axes in grid[-rows:, (len(shown) - 1) % columns + 1 :].flat:
+        axes.set_visible(False)
+    title = f"Time of one sample ({kind.dtype}, {threads_text(kind.threads)})"
+    titled_legend(figure, title, list(_handles(impls)), 5)
+    more = len(models) - len(shown)
+    notes = [_NOTE, *([_LIMITS] if limited else [])]
+    notes += [f"{more} more operations are in the table alone."] if more else []
+    return captioned(figure, table(runs, name), runs, *notes)
 
 
-def _shown(runs: Sequence[Run], names: set[str]) -> list[str]:
-    """The operations that take part in a comparison; all where none does."""
-    return sorted(names & {name for run in runs for name in run.operations.compared} or names)
+def _models(runs: Sequence[Run], names: set[str]) -> Iterator[Model]:
+    """The matched pairs; where there is none, the operations that are compared, or all."""
+    matched = {(c.sequential, c.parallel): None for run in runs for c in run.operations.matched}
+    pairs = [tuple(name for name in pair if name in names) for pair in matched if names.issuperset(pair)]
+    compared = names & {name for run in runs for name in run.operations.compared}
+    alone = [(name,) for name in sorted(compared or names)]
+    yield from map(Model, pairs or alone)
 
 
-def _axis(runs: Sequence[Run], shown: Sequence[str]) -> str:
+def _handles(impls: Sequence[str]) -> Iterator[Line2D]:
+    for impl in impls:
+        seen = look(impl, impls)
+        yield Line2D([], [], color=seen.colour, marker=seen.marker, markersize=5, label=plain_text(seen.name))
+    for text, face in (("one step at a time", "black"), ("all at once", "white")):
+        yield Line2D(
+            [], [], color="black", marker="o", markersize=5, markerfacecolor=face, linestyle="", label=text
+        )
+
+
+def _axis(runs: Sequence[Run], model: Model) -> str:
     """What the sizes of the operations count."""
     known = (run.operations.operations for run in runs)
-    axes = sorted({operations[name].axis for operations in known for name in shown if name in operations})
-    return ", ".join("dimension D" if axis == "D" else axis for axis in axes)
+    axes = {operations[name].axis for operations in known for name in model.names if name in operations}
+    return plain_text(", ".join(sorted(axes)))
 
 
 def _impls(runs: Sequence[Run], kind: Kind) -> list[str]:
@@ -72,9 +105,4 @@ def _impls(runs: Sequence[Run], kind: Kind) -> list[str]:
     timed = {c.impl for run in runs for c in run.measured if (c.dtype, c.threads) == kind}
     dims = {impl: {c.dim for c in tried if c.impl == impl} for impl in timed}
     kept = {impl for impl in timed if len(dims[impl]) > 1} or timed
-    return sorted(kept, key=lambda impl: (MAIN.index(impl) if impl in MAIN else len(MAIN), impl))
-
-
-def _reciprocal(values: Any) -> Any:
-    with np.errstate(divide="ignore"):
-        return 1 / np.asarray(values, float)
+    return in_order(list(kept))

@@ -12,7 +12,10 @@ from seqgap.bench.analysis.scaling import Curve
 from seqgap.bench.machine.ceilings import PRIVATE, Ceilings, memory_seconds, working_bytes
 from seqgap.bench.model.case import Cost
 from seqgap.bench.model.cell import Cell
-from seqgap.bench.report.plots.style import GREY, LIGHT
+from seqgap.bench.report.plots.style import LIGHT
+
+CALL, BANDWIDTH, CHAIN = "call of a compiled function", "bandwidth", "chain of D multiply-adds"
+_LINES = {BANDWIDTH: "-", CALL: "--", CHAIN: "-."}
 
 
 class Limits:
@@ -37,11 +40,11 @@ class Limits:
         curve, ceilings = self._curves[0], self._ceilings
         seconds = [min(memory_seconds(*need, ceilings)[0] for need in self._needs(dim)) for dim in dims]
         heights = {
-            "call of a compiled function": [ceilings.call_arrays / curve.batch] * len(dims),
-            "bandwidth": [of_call / curve.batch for of_call in seconds],
+            CALL: [ceilings.call_arrays / curve.batch] * len(dims),
+            BANDWIDTH: [of_call / curve.batch for of_call in seconds],
         }
         if curve.batch == 1:
-            heights["chain of D multiply-adds"] = [dim * ceilings.fma_latency[curve.dtype] for dim in dims]
+            heights[CHAIN] = [dim * ceilings.fma_latency[curve.dtype] for dim in dims]
         return heights
 
     def outgrown(self, dims: Sequence[int]) -> Iterator[tuple[str, int]]:
@@ -58,23 +61,17 @@ class Limits:
                 yield level.level, between[above]
 
 
-def draw_limits(axes: Any, run: Run, curves: Collection[Curve], dims: Sequence[int]) -> None:
-    """The ceilings of the machine, and the D at which the smallest operation outgrows a cache.
+def draw_limits(axes: Any, run: Run, curves: Collection[Curve], dims: Sequence[int]) -> bool:
+    """The ceilings of the machine, and the D at which the smallest operation outgrows a cache; if known.
 
     axes: seconds for one sample against D, both logarithmic, whose limits are set. dims: measured, rising.
     """
     if run.ceilings is None:
-        return
+        return False
     limits = Limits(run, run.ceilings, curves)
     grid = np.unique(np.geomspace(dims[0], dims[-1], 60).astype(int)).tolist()
-    bottom = axes.get_ylim()[0]
     for text, values in limits.lines(grid).items():
-        axes.plot(grid, values, color=LIGHT, linewidth=1, zorder=0.5)
-        visible = [(dim, value) for dim, value in zip(grid, values, strict=True) if value >= bottom]
-        if visible:
-            axes.text(*visible[0], text, color=GREY, fontsize=6.5, va="bottom", ha="left")
+        axes.plot(grid, values, _LINES[text], color=LIGHT, linewidth=1, zorder=0.5, label=text)
     for level, dim in limits.outgrown(dims):
-        axes.axvline(dim, color=LIGHT, linewidth=0.8, linestyle=(0, (1, 3)), zorder=0.5)
-        axes.text(
-            dim, 0.995, f" {level}", transform=axes.get_xaxis_transform(), color=GREY, fontsize=6.5, va="top"
-        )
+        axes.axvline(dim, color=LIGHT, linewidth=0.8, linestyle=(0, (1, 3)), zorder=0.5, label=level)
+    return True

@@ -1,112 +1,114 @@
-"""Every round against the clock: drift, disturbances, and processes that differ."""
+"""How steady the host was, by process: probes against the clock, rounds, and the processes' medians."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from matplotlib.ticker import MaxNLocator
 
 from seqgap.bench.analysis import rounds as analysis
 from seqgap.bench.analysis.rounds import Rounds, Sample
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.statistics import Array
-from seqgap.bench.report.plots.style import COLOURS, FAINT, GREY, Picture, footed, new_figure
+from seqgap.bench.report.plots.labels import empty, ratio_ticks
+from seqgap.bench.report.plots.style import COLOURS, FAINT, GREY, Picture, captioned, sheet
 from seqgap.bench.results.run import DISTURBED
 
 _LOWEST, _HIGHEST = 0.7, 1.5
-_TICKS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
-_OF_PROCESSES, _SLOW = (COLOURS[0], COLOURS[5]), COLOURS[1]
+_TICKS = (0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2)
 _HIGHEST_PROBE = 2.0  # probes above are drawn there
-_SHORTEST = 51  # rounds in a running median
+_USUAL, _SLOW = COLOURS[0], COLOURS[1]
+_MOST = 5  # processes beside each other
+_PARTS = 40  # of the rounds of a process, in the order of time
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_BINS = 41
+_HEADS = ("probes of the host", "rounds of\nall cells", "medians of\nthe cells")
 
 
 def picture(run: Run) -> Picture | None:
-    """Rounds above, probes of the host below; processes count from 1, in the table too. None where no row."""
+    """A column for each process, which count from 1, in the table too. None where no row."""
     if not run.measured:
         return None
     rounds, probes = analysis.rounds(run), analysis.probes(run)
-    figure = new_figure(10, 6.4 if probes else 5)
-    grid = figure.subplots(
-        1 + bool(probes), sharex=True, squeeze=False, height_ratios=[4, 1] if probes else None
-    )[:, 0]
-    _points(grid[0], analysis.shown(run))
-    _medians(grid[0], rounds)
-    if probes:
-        _strip(grid[1], probes)
-    grid[-1].set_xlabel("minutes since the first timing")
-    _boundaries(list(grid), rounds)
-    figure.suptitle(
-        "Every round against the clock: drift of the machine would bend the line\n"
-        "point: one round; line: running median in each process; orange: the host was slow before or after",
-        fontsize=10,
-    )
-    return Picture(footed(figure, [run], _note(rounds, analysis.step(run))), analysis.table(run))
+    processes = sorted({of_row.row.process for of_row in rounds})
+    shown = processes[:_MOST]
+    figure = sheet(7.2)
+    grid = figure.subplots(3, len(shown), squeeze=False, sharey="row")
+    for column, process in zip(grid.T, shown, strict=True):
+        of_process = [of_row for of_row in rounds if of_row.row.process == process]
+        _probes(column[0], [probe for probe in probes if probe.process == process + 1])
+        _rounds(column[1], of_process)
+        _offsets(column[2], offsets(run, process))
+        column[0].set_title(f"process {process + 1}")
+        column[0].set_xlabel("minutes")
+        column[1].set_xlabel("rounds, in their order")
+        column[2].set_xlabel("cells")
+    for axes, head in zip(grid[:, 0], _HEADS, strict=True):
+        axes.set_ylabel(head)
+    figure.suptitle("How steady the timings were: all over their own medians, process by process")
+    return captioned(figure, analysis.table(run), [run], *_notes(rounds, len(processes) - len(shown)))
 
 
-def _joined(rounds: Sequence[Rounds]) -> tuple[Array, Array]:
-    """Minutes and ratios of all rounds."""
-    return np.concatenate([r.minutes for r in rounds]), np.concatenate([r.ratios for r in rounds])
+def offsets(run: Run, process: int) -> Array:
+    """The median of each cell in a process over the cell's geometric mean of all processes."""
+    ratios = [
+        row.median / measured.seconds
+        for measured in run.measured.values() for row in measured.rows if row.process == process
+    ]  # fmt: skip
+    return np.array(ratios)
 
 
-def _note(rounds: Sequence[Rounds], step: int) -> str:
-    _, ratios = _joined(rounds)
+def _notes(rounds: Sequence[Rounds], more: int) -> list[str]:
+    ratios = np.concatenate([of_row.ratios for of_row in rounds])
     above, below = int(np.sum(ratios > _HIGHEST)), int(np.sum(ratios < _LOWEST))
-    text = f"{len(ratios)} rounds, {above} above {_HIGHEST} and {below} below {_LOWEST}, outside the picture"
-    return f"{text}; {f'one in {step}' if step > 1 else 'all'} drawn, the medians of all."
+    slow = sum(of_row.disturbed for of_row in rounds)
+    probes = f"orange above {DISTURBED:g}: the host was slow; {slow} of {len(rounds)} blocks were beside one"
+    outside = f"{len(ratios)} rounds, {above} above {_HIGHEST:g} and {below} below {_LOWEST:g}"
+    texts = [
+        f"Top: fixed work over its median, {probes}.",
+        f"Middle: 5, 25, 50, 75 and 95% of the rounds; {outside}.",
+        "Bottom: what the intervals are made of, cells by their offset; line: the median.",
+    ]
+    return [*texts, *([f"{more} more processes are in the table alone."] if more else [])]
 
 
-def _points(axes: Any, rounds: Sequence[Rounds]) -> None:
-    for colour in (*_OF_PROCESSES, _SLOW):
-        chosen = [of_row for of_row in rounds if _colour(of_row) == colour]
-        if chosen:
-            axes.plot(*_joined(chosen), ".", markersize=1.8, color=colour, rasterized=True)
-    axes.set(yscale="log", ylim=(_LOWEST, _HIGHEST), ylabel="round / median of its cell, all processes")
-    axes.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
-    axes.minorticks_off()
-    axes.grid(color=FAINT, linewidth=0.5)
-
-
-def _colour(of_row: Rounds) -> str:
-    return _SLOW if of_row.disturbed else _OF_PROCESSES[of_row.row.process % 2]
-
-
-def _medians(axes: Any, rounds: Sequence[Rounds]) -> None:
-    for process in sorted({of_row.row.process for of_row in rounds}):
-        joined = _joined([of_row for of_row in rounds if of_row.row.process == process])
-        count = len(joined[0])
-        width = min(max(1, count // 2), max(_SHORTEST, count // 20))
-        windows = (sliding_window_view(values, width)[:: max(1, width // 10)] for values in joined)
-        axes.plot(*(np.median(window, axis=1) for window in windows), color="black", linewidth=1.2)
-
-
-def _strip(axes: Any, probes: Sequence[Sample]) -> None:
+def _probes(axes: Any, probes: Sequence[Sample]) -> None:
+    _frame(axes, _LOWEST, _HIGHEST_PROBE)
+    if not probes:
+        empty(axes, "no probes")
+        return
     _, minutes, ratios = np.array(probes).T
+    shown = np.clip(ratios, _LOWEST, _HIGHEST_PROBE)
     slow = ratios > DISTURBED
-    shown = np.minimum(ratios, _HIGHEST_PROBE)
     axes.plot(minutes[~slow], shown[~slow], ".", color=GREY, markersize=2, rasterized=True)
     axes.plot(minutes[slow], shown[slow], "D", color=_SLOW, markersize=3, rasterized=True)
     axes.axhline(DISTURBED, color=_SLOW, linewidth=0.8, linestyle="--")
-    axes.set_ylim(min(0.9, ratios.min() * 0.98), max(1.2, shown.max() * 1.05))
-    axes.set_ylabel("fixed work /\nits median")
-    axes.annotate(
-        f"slow above {DISTURBED:g}", (1, DISTURBED), (4, 0), xycoords=("axes fraction", "data"),
-        textcoords="offset points", color=_SLOW, fontsize=7.5, va="center", annotation_clip=False,
-    )  # fmt: skip
+
+
+def _rounds(axes: Any, rounds: Sequence[Rounds]) -> None:
+    """Quantiles of the rounds in parts of as many each: without the time that compiling took between them."""
+    _frame(axes, _LOWEST, _HIGHEST)
+    ratios = np.concatenate([of_row.ratios for of_row in rounds])
+    parts = np.array_split(np.arange(len(ratios)), min(_PARTS, len(ratios)))
+    times = [float(np.median(part)) for part in parts]
+    lines = np.array([np.quantile(ratios[part], _QUANTILES) for part in parts]).T
+    lowest, low, middle, high, highest = lines
+    axes.fill_between(times, lowest, highest, color=_USUAL, alpha=0.18, linewidth=0)
+    axes.fill_between(times, low, high, color=_USUAL, alpha=0.35, linewidth=0)
+    axes.plot(times, middle, color="black", linewidth=1.2, marker="" if len(times) > 1 else "o")
+
+
+def _offsets(axes: Any, ratios: Array) -> None:
+    _frame(axes, 1 / 1.25, 1.25)
+    edges = np.geomspace(1 / 1.25, 1.25, _BINS)
+    inside = np.clip(ratios, edges[0], edges[-1])
+    axes.hist(inside, edges, orientation="horizontal", color=_USUAL, alpha=0.7)
+    axes.axhline(float(np.median(ratios)), color="black", linewidth=1.2)
+
+
+def _frame(axes: Any, low: float, high: float) -> None:
+    axes.set(yscale="log", ylim=(low, high))
+    ratio_ticks(axes.yaxis, low, high, _TICKS)
+    axes.xaxis.set_major_locator(MaxNLocator(3))
+    axes.axhline(1, color="black", linewidth=0.5)
     axes.grid(color=FAINT, linewidth=0.5)
-
-
-def _boundaries(grid: Sequence[Any], rounds: Sequence[Rounds]) -> None:
-    """A line where each process begins, named where there is room."""
-    starts: dict[int, float] = {}
-    for of_row in rounds:
-        starts.setdefault(of_row.row.process, float(of_row.minutes[0]))
-    last, named = float(rounds[-1].minutes[-1]), -np.inf
-    for process, start in starts.items():
-        for axes in grid:
-            axes.axvline(start, color=GREY, linewidth=0.7, linestyle=":")
-        if start - named >= 0.09 * last:
-            named = start
-            grid[0].annotate(
-                f"process {process + 1}", (start, 1), (2, 2), xycoords=("data", "axes fraction"),
-                textcoords="offset points", fontsize=7.5, color=GREY, va="bottom",
-            )  # fmt: skip

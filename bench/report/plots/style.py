@@ -1,11 +1,13 @@
-"""What all pictures share: palette, footer, labels, and files that come out the same byte for byte."""
+"""What all pictures share: size, palette, caption, and files that come out the same byte for byte."""
 
+import io
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import wrap
 from typing import Any, NamedTuple
+from xml.sax.saxutils import escape
 
 import matplotlib
 import numpy as np
@@ -26,10 +28,15 @@ SHADES = (*COLOURS, "#004166", "#7A3600", "#005F46", "#7A486A", "#8A5F00", "#2F6
 MARKERS = "os^vDPX<>*hd"
 LINES = ("-", "--", ":", "-.")
 _DPI = 130
-_LETTERS = 16  # of the footer, in an inch
+_PIXELS, _SHOWN = 1200, 838  # the width of a picture, and the one at which GitHub shows it in a README
+WIDTH = _PIXELS / _DPI  # inches
+FONT = 9.6  # points: 9 of them at the width that is shown, the least that is legible
+_LETTERS = 12.5  # of the caption, in an inch
 GREY, LIGHT, FAINT = "#555555", "#999999", "#dddddd"
 _STYLE: Any = {
-    "font.size": 9,
+    "font.size": FONT,
+    "axes.titlesize": "medium",
+    "figure.titlesize": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "svg.fonttype": "none",
@@ -38,10 +45,14 @@ _STYLE: Any = {
 
 
 class Picture(NamedTuple):
-    """A figure, and the table behind it, whose name is that of all its files."""
+    """A figure, and the table behind it, whose name is that of all its files.
+
+    about: what the files say of it where it is not seen: machine, versions, method.
+    """
 
     figure: Figure
     table: Table
+    about: str = ""
 
 
 @contextmanager
@@ -60,27 +71,61 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def sheet(height: float) -> Figure:
+    """An empty figure of the width of all pictures."""
+    return new_figure(WIDTH, height)
+
+
+def shown_points(points: float, width: float) -> float:
+    """The size of a text in a figure of so many inches, where a README shows it: CSS points, 96 in 72."""
+    shrunk = min(1.0, _SHOWN / (width * _DPI))
+    return points / 72 * _DPI * shrunk * 72 / 96
+
+
 def save(picture: Picture, target: Path) -> list[Path]:
     """Write the picture as PNG and SVG, and its table as CSV."""
-    picture.figure.set_dpi(_DPI)  # the layout hangs on it
-    picture.figure.draw_without_rendering()
-    picture.figure.set_layout_engine(None)  # it has done its work; saving would do it twice more
-    written = []
-    for suffix, metadata in (("png", {}), ("svg", {"Date": None})):
-        path = (target / picture.table.name).with_suffix(f".{suffix}")
-        with writing(path):
-            picture.figure.savefig(path, dpi=_DPI, metadata=metadata)
-        written.append(path)
-    return [*written, write_table(picture.table, target)]
+    figure, table, about = picture
+    figure.set_dpi(_DPI)  # the layout hangs on it
+    figure.draw_without_rendering()
+    figure.set_layout_engine(None)  # it has done its work; saving would do it twice more
+    png, svg = ((target / table.name).with_suffix(suffix) for suffix in (".png", ".svg"))
+    with writing(png):
+        figure.savefig(png, dpi=_DPI, metadata={"Description": about} if about else {})
+    with writing(svg):
+        svg.write_text(_svg(figure, about), encoding="utf-8", newline="")
+    return [png, svg, write_table(table, target)]
 
 
-def footed(figure: Figure, runs: Sequence[Run], *notes: str) -> Figure:
-    """The figure with its footer: machine, versions, commit, sizes of the samples, method, drift."""
-    text = "\n".join([*notes, *(_footer(run, len(runs) > 1, i) for i, run in enumerate(runs)), METHOD])
+def _svg(figure: Figure, about: str) -> str:
+    """The picture as SVG; what it is about is its description, which screen readers read out."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", dpi=_DPI, metadata={"Date": None})
+    described = f"<desc>{escape(about)}</desc>\n <metadata>" if about else "<metadata>"
+    return text.getvalue().replace("<metadata>", described, 1)
+
+
+def captioned(figure: Figure, table: Table, runs: Sequence[Run], *notes: str) -> Picture:
+    """The picture with notes and a line for each run below it; its files hold versions and method too."""
+    several = len(runs) > 1
+    names = [f"{run.name} ({LINES[k % len(LINES)]}): " if several else "" for k, run in enumerate(runs)]
+    about = [*notes, *(f"{name}{_about(run)}" for name, run in zip(names, runs, strict=True)), METHOD]
     width = int(_LETTERS * figure.get_figwidth())
-    lines = [part for line in text.splitlines() for part in wrap(line, width)]
-    figure.supxlabel(plain_text("\n".join(lines)), fontsize=7, color=GREY)
-    return figure
+    lines = [part for note in notes for part in wrap(note, width)]
+    lines += [cut(f"{name}{_short(run)}", width) for name, run in zip(names, runs, strict=True)]
+    figure.supxlabel(plain_text("\n".join(lines)), fontsize=FONT, color=GREY)
+    return Picture(figure, table, "\n".join(about))
+
+
+def legible(colour: str) -> str:
+    """Black or white, whichever contrasts more (WCAG 2.2, relative luminance) with a colour."""
+    rgb = np.array([int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return "black" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "white"
+
+
+def cut(text: str, letters: int) -> str:
+    """The text in so many letters."""
+    return text if len(text) <= letters else f"{text[: letters - 1]}…"
 
 
 def plain_text(text: str) -> str:
@@ -88,7 +133,16 @@ def plain_text(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _footer(run: Run, several: bool, index: int) -> str:
+def _short(run: Run) -> str:
+    """What a reader of the picture has to know of the run."""
+    machine, day = run.environment["machine"], str(run.environment["started"])[:10]
+    processes = f"{run.processes} process{'es' * (run.processes != 1)}"
+    intervals = "95% intervals" if run.processes > 1 else "no intervals"
+    cpu = cut(printable(str(machine["cpu"])), 50)
+    return printable(f"{cpu}, {machine['cores']} cores · {day} · {processes}, {intervals}")
+
+
+def _about(run: Run) -> str:
     try:
         machine, versions = run.environment["machine"], run.environment["versions"]
         where = "{cpu}, {cores} cores, {threads} threads, {system}".format_map(machine)
@@ -97,8 +151,7 @@ def _footer(run: Run, several: bool, index: int) -> str:
         parts = [where, *clock, what, *_commit(run), str(run.environment["started"])]
     except (KeyError, TypeError, AttributeError):
         raise ResultError(f"{run.path / ENVIRONMENT}: no machine or versions") from None
-    name = f"{run.name} ({LINES[index % len(LINES)]}): " if several else ""
-    return f"{name}{printable(' · '.join(parts))}\n{_sampling(run)}"
+    return f"{printable(' · '.join(parts))}\n{_sampling(run)}"
 
 
 def _commit(run: Run) -> list[str]:
@@ -122,30 +175,3 @@ def spread(heights: Sequence[float], gap: float) -> NDArray[np.float64]:
     ramp = gap * np.arange(len(heights))
     moved: NDArray[np.float64] = isotonic_regression(np.asarray(heights) - ramp).x + ramp
     return moved
-
-
-class End(NamedTuple):
-    """Where a curve ends, and what to write there."""
-
-    x: float
-    y: float
-    text: str
-    colour: str
-
-
-def label_ends(axes: Any, ends: Sequence[End], x: float) -> None:
-    """Name each curve beside its end, at `x`, moved apart; on logarithmic axes whose limits are set."""
-    if not ends:
-        return
-    ends = sorted(ends, key=lambda end: end.y)
-    bottom, top = axes.get_ylim()
-    gap = np.log(top / bottom) * min(0.05, 0.97 / len(ends))
-    places = spread([np.log(end.y) for end in ends], gap)
-    places -= max(0.0, places[-1] - np.log(top) + gap / 2)  # down again where they were pushed off the top
-    places += max(0.0, np.log(bottom) + gap / 2 - places[0])
-    for end, height in zip(ends, places, strict=True):
-        axes.annotate(
-            plain_text(end.text), (end.x, end.y), (x, np.exp(height)),
-            color=end.colour, fontsize=7.5, va="center",
-            arrowprops={"arrowstyle": "-", "color": end.colour, "linewidth": 0.4, "relpos": (0, 0.5)},
-        )  # fmt: skip
