@@ -13,7 +13,7 @@ author = copyright = "The seqgap authors"  # noqa: A001  # Sphinx reads this nam
 version = release = seqgap.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.doctest", "docstrings", "families", "pages"]
-exclude_patterns = ["performance_notes.md"]  # what performance.py copies into performance.md
+exclude_patterns = ["_build", "performance_notes.md"]  # performance.py copies the notes into performance.md
 nitpicky = True
 highlight_language = "text"  # of indented blocks in docstrings, which are formulas
 

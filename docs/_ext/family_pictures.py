@@ -101,11 +101,11 @@ def _frame(axes: Axes, title: str, x: str, y: str) -> None:
 
 
 def plane(module: ModuleType, axes: list[Axes]) -> None:
-    """`forward` of random parameters, D = 2: where a grid of latents and 300 normals go."""
+    """`forward` of random parameters, D = 2: where a grid of latents and 200 normals go."""
     params = _params(module, 2)
-    ticks, fine = np.linspace(-2, 2, 9), np.linspace(-2, 2, 41)
+    ticks, fine = np.linspace(-2, 2, 9), np.linspace(-2, 2, 25)
     lines = [[(t, f) for f in fine] for t in ticks] + [[(f, t) for f in fine] for t in ticks]
-    points = standard_normal(300, 2, SEED)
+    points = standard_normal(200, 2, SEED)
     for ax, move in ((axes[0], lambda rows: rows), (axes[1], lambda rows: module.forward(rows, params)[0])):
         for number, line in enumerate(lines):
             ax.plot(*np.transpose(move([list(p) for p in line])), lw=1, color=(BLUE, ORANGE)[number // 9])
@@ -159,7 +159,7 @@ def _mosaic(tiles: Any) -> Any:
 
 def chains(module: ModuleType, axes: list[Axes]) -> None:
     """`trajectory`, D = 2: chains from their first states to their last."""
-    states = np.array(_states(module, 150))  # (T + 1, N, 2)
+    states = np.array(_states(module, 100))  # (T + 1, N, 2)
     axes[0].plot(states[:, :12, 0], lw=0.8)
     for state, colour, name in ((states[0], GREY, "first"), (states[-1], BLUE, "last")):
         axes[1].scatter(*state.T, s=8, color=colour, label=f"{name} state")
@@ -170,7 +170,7 @@ def chains(module: ModuleType, axes: list[Axes]) -> None:
 
 def _states(module: ModuleType, count: int) -> Any:
     if hasattr(module, "random_params"):
-        return module.trajectory(standard_normal(count, 2, SEED), _params(module, 2, steps=100), SEED)
+        return module.trajectory(standard_normal(count, 2, SEED), _params(module, 2, steps=50), SEED)
     turns = np.linspace(0, 2 * math.pi, count, endpoint=False)  # data that are noised: a ring
     ring = np.transpose([2 * np.cos(turns), 2 * np.sin(turns)]).tolist()
     schedule = module.Schedule(module.linear_betas(100))
