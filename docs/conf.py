@@ -20,7 +20,6 @@ highlight_language = "text"  # of indented blocks in docstrings, which are formu
 myst_heading_anchors = 4
 autodoc_typehints = "none"  # shapes and dtypes say more than ArrayLike: docstrings have them
 autodoc_member_order = "bysource"
-doctest_global_setup = "import numpy as np"
 
 html_theme = "pydata_sphinx_theme"
 html_title = "seqgap"

@@ -81,7 +81,7 @@ def _table(head: tuple[str, ...], lines: list[tuple[str, ...]]) -> list[str]:
 
 def _class(module: ModuleType, name: str, kind: type) -> Iterator[str]:
     if kind.__module__ != module.__name__ and len(_owners(kind)) > 1:
-        yield from ("", f"{name}: :py:class:`{kind.__module__}.{name}`", "")
+        yield from ("", f"``{name}``: see the :py:class:`API <{kind.__module__}.{name}>`.", "")
         return
     yield f".. autoclass:: {module.__name__}.{name}"
     if issubclass(kind, tuple):
