@@ -5,6 +5,13 @@ own kind, the point itself left out: Kynkaanniemi et al., "Improved precision an
 generative models" (2019); Naeem et al., "Reliable fidelity and diversity metrics for generative models"
 (2020). A unique ratio says little alone, since it hangs on N: set it beside what N uniform draws would have,
 `expected_unique_ratio`. Of a collapsed generator it is 1 / N.
+
+With N data x_i, M samples y_j, and the balls B of either kind:
+
+    precision = mean over j of [y_j in some B(x_i)]
+    recall = mean over i of [x_i in some B(y_j)]
+    density = sum over i, j of [y_j in B(x_i)] / (k M)
+    coverage = mean over i of [some y_j in B(x_i)]
 """
 
 import math

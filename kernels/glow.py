@@ -1,9 +1,14 @@
 """Glow: a multi-scale flow over images, of actnorm, 1 x 1 convolutions and affine couplings.
 
 Data to latent, at each level: a squeeze, K steps of `actnorm`, `conv1x1` and `conv_coupling` (channel mask),
-and, but for the last level, a `split`, at which the second half of the channels leaves. What leaves stays in
-its place in the row, and so do the pixels of a squeeze: entry j of z and entry j of x are of one pixel.
-log_det is the sum of theirs. All latents are N(0, I), also where a split has a prior of its own; so a
+and, but for the last level, a `split`, at which the second half of the channels leaves. A step is
+
+    y = W ((x + b) exp(s)) at each pixel
+    z_a = y_a, z_b = (y_b + t) sigmoid(u + 2) of its two halves of channels
+
+with t and u made of y_a by convolutions (scale "exp": exp(u) instead). What leaves stays in its place in the
+row, and so do the pixels of a squeeze: entry j of z and entry j of x are of one pixel. log_det is the sum of
+theirs. All latents are N(0, I), also where a split has a prior of its own; so a
 temperature scales every deviation. Kingma and Dhariwal, "Glow: generative flow with invertible 1x1
 convolutions" (2018), section 3 and figure 2.
 """

@@ -3,6 +3,14 @@
 Durkan, Bekasov, Murray and Papamakarios, "Neural spline flows" (2019), arXiv 1906.04032: z_i = f_i(x_i), a
 spline of B bins on [-bound, bound] and the identity beyond, its widths, heights and slopes made of features
 before i by a network. `forward` takes D dependent steps in an autoregressive layer, and one in a coupling.
+In the bin from (x_k, y_k) of width w and height h, with slopes d_k and d_k+1 at its ends, s = h / w and t =
+(x - x_k) / w (equations 4 and 5):
+
+    f(x) = y_k + h (s t^2 + d_k t (1 - t)) / q
+    q = s + (d_k+1 + d_k - 2 s) t (1 - t)
+    f'(x) = s^2 (d_k+1 t^2 + 2 s t (1 - t) + d_k (1 - t)^2) / q^2
+
+log_det of `inverse` = sum over layers and features of log f'.
 """
 
 from typing import Any, NamedTuple
