@@ -40,8 +40,8 @@ def plan(options: Options) -> list[Cell]:
 
 def _cells(stem: str, operation: Operation, options: Options) -> Iterator[Cell]:
     if f"{stem}.{operation.name}" in paired():
-        further = {"dim": (*options.dim, *options.curve), "batch": (*options.batch, *options.map)}
-        options = replace(options, **further)
+        dims, batches = (*options.dim, *options.curve), (*options.batch, *options.map)
+        options = replace(options, dim=dims, batch=batches)
     dtypes, dims, batches = sizes(operation, options)
     impls = [impl for impl in operation.implementation_names if impl in options.impl]
     for dtype, threads, batch, dim, impl in product(dtypes, options.threads, batches, dims, impls):
