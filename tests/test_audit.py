@@ -283,7 +283,7 @@ def test_rules_that_say_nothing_about_a_folder_are_not_applicable(tmp_path: Path
 
 def test_required_entries_are_those_that_a_run_stores() -> None:
     stored = any_environment() | dict.fromkeys(("options", "ceilings", "schema"))
-    elsewhere = {"timer.name", "timer.step", "ceilings"}
+    elsewhere = {"timer.name", "timer.step", "ceilings", "command"}
     known = {key for key in REQUIRED + OPTIONAL if not key.startswith("versions.")} | {"versions"}
     assert set(dotted(stored)) == known | elsewhere
 

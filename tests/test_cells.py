@@ -73,6 +73,13 @@ def test_the_map_has_further_batch_sizes_of_the_matched_pairs_alone() -> None:
     assert len(plan(options)) == len(set(plan(options)))
 
 
+def test_curves_have_further_sizes_of_the_matched_pairs_alone() -> None:
+    options = Options(batch=(1,), dim=(4,), curve=(4, 8), impl=("numba",), case=("linear_ar", "affine"))
+    sizes = {(cell.case, cell.dim) for cell in plan(options)}
+    assert sizes == {("linear_ar", 4), ("linear_ar", 8), ("affine", 4)}
+    assert len(plan(options)) == len(set(plan(options)))
+
+
 def test_slow_and_large_cells_are_left_out_with_a_reason() -> None:
     options = Options()
     assert too_slow(Cell("linear_ar", "forward", "python", "float64", 1024, 1024, 1), options)

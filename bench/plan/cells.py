@@ -28,13 +28,13 @@ def planned(options: Options) -> tuple[Cell, ...]:
 
 def plan(options: Options) -> list[Cell]:
     """Every combination of the options, those that share D, N and threads next to each other."""
-    cells = [
+    cells = dict.fromkeys(
         cell
         for case in cases().values()
         for operation in case.operations
         if operation.timed and matches(f"{case.stem}.{operation.name}", options.case)
         for cell in _cells(case.stem, operation, options)
-    ]
+    )
     return sorted(cells, key=lambda cell: (DTYPES.index(cell.dtype), cell.threads, cell.batch, cell.dim))
 
 
