@@ -94,6 +94,11 @@ PEERS = tuple(name for name, row in _TABLE.items() if row.peer)
 MAIN = ("python", "numpy", "numba", OWN)  # what users know, from slow to fast as far as anyone can tell
 
 
+def in_order(names: Iterable[str]) -> list[str]:
+    """Each name once: MAIN first, in its order, then the others by the alphabet."""
+    return sorted(set(names), key=lambda name: (MAIN.index(name) if name in MAIN else len(MAIN), name))
+
+
 def implementation(name: str) -> Implementation:
     """The row of a name; one that is not in the table is our own way of what its name begins with."""
     if name in _TABLE:

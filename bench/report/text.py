@@ -15,6 +15,12 @@ from seqgap.bench.analysis.statistics import Interval
 Item = TypeVar("Item")
 Key = TypeVar("Key")
 _FEW = 3
+_CAUSES = {
+    "redundant work": "repeated work",
+    "call overhead": "calls",
+    "vector width, checks": "vectors",
+    "true data dependence": "order",
+}
 
 
 def si(seconds: float) -> str:
@@ -25,6 +31,11 @@ def si(seconds: float) -> str:
         if seconds >= scale:
             return f"{seconds / scale:.3g} {unit}"
     return f"{seconds / 1e-9:.3g} ns"
+
+
+def plain_cause(cause: str) -> str:
+    """The cause of a rung in plain words; several causes where rungs between are missing."""
+    return " and ".join(_CAUSES.get(part, part) for part in cause.split(" + "))
 
 
 def threads_text(count: int) -> str:

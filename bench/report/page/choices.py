@@ -8,7 +8,7 @@ from seqgap.bench.analysis.ladder import ladders
 from seqgap.bench.analysis.ranking import peers_of, rankings
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.verdict import pairs
-from seqgap.bench.model.implementation import MAIN
+from seqgap.bench.model.implementation import in_order
 from seqgap.bench.report.page.records import pair_name
 
 _KINDS = {"matched": "Same weights", "control": "Controls", "family": "Families: different models"}
@@ -68,7 +68,7 @@ def choices(run: Run) -> Choices:
         _sizes("N", "Samples a call", (c.batch for c in cells), max(c.batch for c in main)),
         Choice("per", "Curves of", [Option("sample", "one sample"), Option("call", "one call")], "sample"),
     ]
-    return Choices(common, _ladder(run), _operation(run), implementations(run))
+    return Choices(common, _ladder(run), _operation(run), in_order(cell.impl for cell in run.measured))
 
 
 def _pairs(run: Run) -> list[Option]:
@@ -110,9 +110,3 @@ def _operation(run: Run) -> Choice | None:
         ranking.cell.name for ranking in rankings(run) if set(ranking.medians) - {"numba", "numpy"}
     )
     return Choice("operation", "Operation", _options(names), next(iter(names)))
-
-
-def implementations(run: Run) -> list[str]:
-    """What everybody knows first: its colours are the same on every page."""
-    timed = {cell.impl for cell in run.measured}
-    return sorted(timed, key=lambda impl: (MAIN.index(impl) if impl in MAIN else len(MAIN), impl))

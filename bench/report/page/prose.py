@@ -7,8 +7,8 @@ from typing import Any
 from seqgap.bench.analysis.ladder import Ladder
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.verdict import Answer, PairVerdict, certainty, pairs
-from seqgap.bench.model.implementation import MAIN
-from seqgap.bench.report.text import si, threads_text
+from seqgap.bench.model.implementation import in_order
+from seqgap.bench.report.text import plain_cause, si, threads_text
 from seqgap.bench.report.verdict import advice, axis_of, factor, span
 
 _WAYS = {
@@ -18,12 +18,6 @@ _WAYS = {
     "own": "as yours is written",
 }
 _SIZES = (("cores", "cores"), ("threads", "threads"), ("memory_gib", "GiB"))
-_CAUSES = {
-    "redundant work": "repeated work",
-    "call overhead": "calls",
-    "vector width, checks": "vectors",
-    "true data dependence": "the order itself",
-}
 
 
 def way(impl: str) -> str:
@@ -34,8 +28,7 @@ def way(impl: str) -> str:
 def answers(run: Run) -> Iterator[tuple[str, str]]:
     """(model, sentence) for every matched pair: how much slower one at a time is."""
     for pair in pairs(run):
-        order = sorted(pair.answers, key=lambda impl: MAIN.index(impl) if impl in MAIN else len(MAIN))
-        parts = (_answer(pair.answers[impl], way(impl)) for impl in order)
+        parts = (_answer(pair.answers[impl], way(impl)) for impl in in_order(pair.answers))
         yield pair.title, f"{'; '.join(parts)} ({' against '.join(pair.names)})."
 
 
@@ -66,7 +59,7 @@ def _reason(run: Run, pair: PairVerdict, ladder: Ladder) -> str:
     size = f"{axis_of(run, [cell])} {cell.dim}, calls of {cell.batch}, {threads}"
     ways = " to ".join(si(rung.measured.per_sample.middle) for rung in (first, last))
     factors = " x ".join(
-        f"{factor(step.factor.middle)} {_CAUSES.get(step.cause, step.cause)}" for step in steps if step.factor
+        f"{factor(step.factor.middle)} {plain_cause(step.cause)}" for step in steps if step.factor
     )
     ends = f" {span(last.factor)}" if last.factor and last.factor.known else ""
     whole = f"{factor(ladder.total.middle)} = {factors}{ends}"

@@ -18,6 +18,7 @@ from seqgap.bench.analysis.statistics import Interval
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.registry import Comparison
 from seqgap.bench.plan.rungs import BEST
+from seqgap.bench.report.text import plain_cause
 
 Record: TypeAlias = dict[str, Any]
 
@@ -131,7 +132,7 @@ def _pieces(ladder: Ladder, model: str) -> Iterator[Record]:
             "N": cell.batch,
             "D": cell.dim,
             "rung": rung.name,
-            "cause": rung.cause,
+            "cause": plain_cause(rung.cause),
             "cell": str(rung.measured.cell),
             "from": rounded(before),
             "to": rounded(after),

@@ -5,14 +5,14 @@ from typing import NamedTuple, TypeAlias
 
 from seqgap.bench.analysis import gap as gaps_of
 from seqgap.bench.analysis.compare import Change
-from seqgap.bench.analysis.ladder import ladders
+from seqgap.bench.analysis.ladder import Rung, ladders
 from seqgap.bench.analysis.ranking import peers_of, rankings
 from seqgap.bench.analysis.run import Measured, Run
 from seqgap.bench.analysis.statistics import Interval
 from seqgap.bench.report.machine import ceilings_table
 from seqgap.bench.report.page import records
 from seqgap.bench.report.shapes import nearest_ceilings
-from seqgap.bench.report.text import digits, heading, si
+from seqgap.bench.report.text import digits, heading, plain_cause, si
 from seqgap.bench.results.tables import Table
 
 
@@ -91,16 +91,14 @@ def gaps(run: Run) -> PageTable:
 
 def causes(run: Run) -> PageTable:
     """Every rung of every ladder."""
-    lines = [
-        [
-            heading(ladder), rung.name, _seconds(rung.measured.per_sample.middle),
-            *((_times(rung.factor.middle), _ends(rung.factor)) if rung.factor else ("", "")), rung.cause,
-        ]
-        for ladder in ladders(run)
-        for rung in ladder.rungs
-    ]  # fmt: skip
+    lines = [_rung(heading(ladder), rung) for ladder in ladders(run) for rung in ladder.rungs]
     head = ["of", "rung", "sample", "factor", "95%", "takes away"]
     return PageTable("causes-table", "What each step takes away", head, lines)
+
+
+def _rung(of: str, rung: Rung) -> list[Entry]:
+    factor = [_times(rung.factor.middle), _ends(rung.factor)] if rung.factor else ["", ""]
+    return [of, rung.name, _seconds(rung.measured.per_sample.middle), *factor, plain_cause(rung.cause)]
 
 
 def cells(run: Run) -> PageTable:

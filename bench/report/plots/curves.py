@@ -7,8 +7,9 @@ from matplotlib.lines import Line2D
 
 from seqgap.bench.analysis.curves import Kind, kinds, table
 from seqgap.bench.analysis.run import Run
+from seqgap.bench.model.implementation import in_order
 from seqgap.bench.report.plots.labels import titled_legend
-from seqgap.bench.report.plots.looks import batch_text, in_order, look
+from seqgap.bench.report.plots.looks import batch_text, look
 from seqgap.bench.report.plots.panel import Panel
 from seqgap.bench.report.plots.style import Picture, captioned, cut, plain_text, sheet
 from seqgap.bench.report.text import threads_text

@@ -6,8 +6,9 @@ from typing import Any
 from seqgap.bench.analysis.gap import Gap, table
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.verdict import PairVerdict, pairs
+from seqgap.bench.model.implementation import in_order
 from seqgap.bench.report.plots.labels import End, dim_ticks, label_ends, limits_of, ratio_ticks
-from seqgap.bench.report.plots.looks import batch_text, in_order, look, titles
+from seqgap.bench.report.plots.looks import batch_text, look, titles
 from seqgap.bench.report.plots.style import FAINT, Picture, captioned, plain_text, sheet
 from seqgap.bench.report.text import threads_text
 from seqgap.bench.report.verdict import factor

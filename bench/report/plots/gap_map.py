@@ -11,8 +11,9 @@ from matplotlib.patches import Patch
 from seqgap.bench.analysis.gap import FELT, Gap, map_table, mapped
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.verdict import pairs
+from seqgap.bench.model.implementation import in_order
 from seqgap.bench.report.plots.labels import titled_legend
-from seqgap.bench.report.plots.looks import in_order, look, titles
+from seqgap.bench.report.plots.looks import look, titles
 from seqgap.bench.report.plots.style import FONT, LIGHT, Picture, captioned, legible, plain_text, sheet
 from seqgap.bench.report.text import threads_text
 from seqgap.bench.report.verdict import factor

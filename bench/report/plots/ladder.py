@@ -21,21 +21,11 @@ from seqgap.bench.report.plots.style import (
     plain_text,
     sheet,
 )
-from seqgap.bench.report.text import si, threads_text
+from seqgap.bench.report.text import plain_cause, si, threads_text
 from seqgap.bench.report.verdict import factor
-from seqgap.bench.results.printable import printable
 
 _ROW = 0.44  # inches
 _AXIS = 5.6  # inches, about, that the axis has
-_NAMES = {
-    "interpreter": "interpreter",
-    "redundant work": "repeated work",
-    "call overhead": "calls",
-    "vector width, checks": "vectors",
-    "forgetting": "forgetting",
-    "threads": "threads",
-    "true data dependence": "order",
-}
 _MERGED = "interpreter and its calls"
 _COLOURS = {
     "interpreter": COLOURS[1],
@@ -114,15 +104,10 @@ def segments(ladder: Ladder) -> list[Segment]:
     else:
         merged = False
     seconds = np.log([rung.measured.per_sample.middle for rung in (first, *rungs)])
-    causes = [_plain(rung.cause) for rung in rungs]
+    causes = [plain_cause(rung.cause) for rung in rungs]
     if merged:
         causes[0] = _MERGED
     return [Segment(cause, float(log)) for cause, log in zip(causes, seconds[:-1] - seconds[1:], strict=True)]
-
-
-def _plain(cause: str) -> str:
-    """In plain words; several causes where rungs between are missing."""
-    return " and ".join(_NAMES.get(part, part) for part in printable(cause).split(" + "))
 
 
 def _limits(known: Sequence[Ladder]) -> tuple[float, float]:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from seqgap.bench.analysis.verdict import PairVerdict
-from seqgap.bench.model.implementation import MAIN
 from seqgap.bench.report.plots.style import COLOURS, GREY, cut, plain_text
 from seqgap.bench.results.printable import printable
 
@@ -35,11 +34,6 @@ def look(impl: str, others: Sequence[str] = ()) -> Look:
         return _LOOKS[impl]
     place = others.index(impl) if impl in others else 0
     return Look(impl, impl, *_OTHERS[place % len(_OTHERS)])
-
-
-def in_order(impls: Sequence[str]) -> list[str]:
-    """Those that users know first, from slow to fast."""
-    return sorted(set(impls), key=lambda impl: (MAIN.index(impl) if impl in MAIN else len(MAIN), impl))
 
 
 def titles(pairs: Sequence[PairVerdict], letters: int) -> list[str]:

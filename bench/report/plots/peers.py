@@ -9,8 +9,9 @@ from matplotlib.lines import Line2D
 from seqgap.bench.analysis.pairs import OURS
 from seqgap.bench.analysis.ranking import Ranking, peers_of, rankings, table
 from seqgap.bench.analysis.run import Run
+from seqgap.bench.model.implementation import in_order
 from seqgap.bench.report.plots.labels import dim_ticks, ratio_ticks, titled_legend
-from seqgap.bench.report.plots.looks import in_order, look
+from seqgap.bench.report.plots.looks import look
 from seqgap.bench.report.plots.style import FAINT, Picture, captioned, cut, sheet
 from seqgap.bench.report.text import in_groups, threads_text
 
