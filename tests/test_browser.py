@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from pages import hostile_folder, page_data, records, run_folder, with_page
+from page_runs import hostile_folder, page_data, records, run_folder, with_page
 from synthetic import read_csv
 
 from seqgap.bench.analysis.gap import table as gap_table

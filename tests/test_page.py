@@ -15,7 +15,7 @@ import altair
 import pytest
 import vl_convert
 from jsonschema import ValidationError
-from pages import COMMAND, HOSTILE, complete, hostile_folder, page_data, records, run_folder, with_page
+from page_runs import COMMAND, HOSTILE, complete, hostile_folder, page_data, records, run_folder, with_page
 from synthetic import edit_rows, read_csv, run_of, write_run
 
 from seqgap.bench.analysis.gap import table as gap_table

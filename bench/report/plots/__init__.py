@@ -46,9 +46,9 @@ def draw_ladder(run: Run, target: Path) -> list[Path]:
 
 
 def _pictures(runs: Sequence[Run]) -> Iterator[Picture]:
+    if len(runs) == 1:
+        yield from filter(None, (panel(runs[0]) for panel in _PANELS))
     for name in kinds(runs):
         yield curves.picture(runs, name)
     if len(runs) == 2:
         yield from filter(None, [change.picture(*runs)])
-    if len(runs) == 1:
-        yield from filter(None, (panel(runs[0]) for panel in _PANELS))
