@@ -8,6 +8,7 @@ from seqgap.bench.analysis.ladder import ladders
 from seqgap.bench.analysis.ranking import peers_of, rankings
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.verdict import pairs
+from seqgap.bench.model.cell import Cell
 from seqgap.bench.model.implementation import in_order
 from seqgap.bench.report.page.records import pair_name
 
@@ -54,7 +55,7 @@ class Choices(NamedTuple):
 
 
 def choices(run: Run) -> Choices:
-    """Those of a run, which begins with its main pair at its largest N on the fewest threads."""
+    """Those of a run, which begins with its main pair where the gap is largest, on the fewest threads."""
     cells = list(run.measured)
     named = _pairs(run)
     operations = str(named[0].value).split(" / ")
@@ -65,10 +66,17 @@ def choices(run: Run) -> Choices:
         Choice("pair", "Pair", named, named[0].value),
         Choice("dtype", "Numbers", _options(dtypes), dtype),
         _sizes("threads", "Threads", (c.threads for c in cells), min(c.threads for c in main)),
-        _sizes("N", "Samples a call", (c.batch for c in cells), max(c.batch for c in main)),
+        _sizes("N", "Samples a call", (c.batch for c in cells), _batch(run, main)),
         Choice("per", "Curves of", [Option("sample", "one sample"), Option("call", "one call")], "sample"),
     ]
     return Choices(common, _ladder(run), _operation(run), in_order(cell.impl for cell in run.measured))
+
+
+def _batch(run: Run, main: Sequence[Cell]) -> int:
+    """The N of the largest gap of the main pair; without one the largest N."""
+    if not pairs(run):
+        return max(cell.batch for cell in main)
+    return max(pairs(run)[0].gaps, key=lambda gap: gap.ratio.middle).cell.batch
 
 
 def _pairs(run: Run) -> list[Option]:

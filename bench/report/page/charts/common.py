@@ -90,13 +90,16 @@ def tooltip(*fields: tuple[str, str]) -> list[Spec]:
     return [{"field": field, "type": "nominal", "title": title} for field, title in fields]
 
 
-def ends(text: str, encoding: Spec) -> Spec:
-    """What names each curve beside its last point."""
+def ends(encoding: Spec) -> Spec:
+    """The name of each implementation beside the last point of its curve, the upper one of two."""
+    height = encoding["y"]["field"]
     return {
         "transform": [
             {"joinaggregate": [{"op": "max", "field": "D", "as": "last"}], "groupby": ["impl"]},
             {"filter": "datum.D == datum.last"},
+            {"joinaggregate": [{"op": "max", "field": height, "as": "top"}], "groupby": ["impl"]},
+            {"filter": f"datum.{height} == datum.top"},
         ],
         "mark": {"type": "text", "align": "left", "dx": 9},
-        "encoding": {**encoding, "text": {"field": text}},
+        "encoding": {**encoding, "text": {"field": "impl"}},
     }

@@ -53,7 +53,12 @@ def rounds() -> Spec:
         height=240,
         mark={"type": "point", "size": 18},
         encoding={
-            "x": {"field": "round", "type": "quantitative", "title": "round, one process after the other"},
+            "x": {
+                "field": "round",
+                "type": "quantitative",
+                "title": "round, one process after the other",
+                "axis": {"format": "d", "tickMinStep": 1},
+            },
             "y": {
                 "field": "seconds",
                 "type": "quantitative",

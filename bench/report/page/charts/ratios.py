@@ -53,7 +53,7 @@ def gap(impls: Sequence[str], axis: str, chosen: Spec) -> Spec:
             {"transform": [{"filter": KNOWN}], "mark": {"type": "area", "opacity": 0.22}, "encoding": ribbon},
             {"mark": {"type": "line", "strokeWidth": 2}, "encoding": line},
             {"name": "gap_points", "mark": point, "encoding": {**look, "y": ratio, "tooltip": _TOOLTIP}},
-            ends("impl", line),
+            ends(line),
         ],
     )
 

@@ -111,7 +111,7 @@ def curves(impls: Sequence[str], axis: str, chosen: Spec) -> Spec:
             {"transform": [{"filter": KNOWN}], "mark": {"type": "rule"}, "encoding": interval},
             _points("sequential", look, filled=True),
             _points("parallel", look, filled=False),
-            ends("impl", {key: look[key] for key in ("x", "y", "color")}),
+            ends({key: look[key] for key in ("x", "y", "color")}),
         ],
     )
 
@@ -180,6 +180,6 @@ def peers(impls: Sequence[str], axis: str, chosen: Spec) -> Spec:
                 "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
                 "encoding": {**look, "tooltip": said},
             },
-            ends("impl", line),
+            ends(line),
         ],
     )
