@@ -142,7 +142,7 @@ def test_folders_may_have_any_name_and_overlay(
     monkeypatch.setattr(summary, "draw", lambda *_: [])  # by the command that resumes
     again = invoke("run", "--resume", folder)
     assert again.exit_code == 0, again.output
-    assert f"Pictures and tables in {folder}\n" in again.output
+    assert f"Open {folder}/report.html; pictures" in again.output
     assert (folder / "rows.jsonl").read_bytes() == (finished[0] / "rows.jsonl").read_bytes()
     result = invoke("plot", finished[0], folder, "--out", both)
     assert result.exit_code == 0, result.output

@@ -173,10 +173,9 @@ def test_the_caption_is_cut_to_a_line_and_the_files_hold_all_of_it(tmp_path: Pat
         save(picture, tmp_path)
     assert sum("of a processor" in line for line in picture.figure.get_supxlabel().splitlines()) == 1
     assert faults(picture) == []
-    for text in (
-        (tmp_path / "curves.svg").read_text(),
-        Image.open(tmp_path / "curves.png").info["Description"],
-    ):
+    with Image.open(tmp_path / "curves.png") as image:
+        described = image.info["Description"]
+    for text in ((tmp_path / "curves.svg").read_text(), described):
         assert text.count("of a processor") >= 12
         assert METHOD in html.unescape(text)
 
