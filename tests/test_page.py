@@ -292,8 +292,9 @@ def test_the_bundles_are_those_that_were_fetched() -> None:
         assert "Redistribution and use" in bundle.terms
 
 
-def test_run_without_rows_of_an_environment_has_a_page(tmp_path: Path) -> None:
+def test_a_run_of_an_unknown_machine_has_a_page(tmp_path: Path) -> None:
     """What an environment lacks is left out of the page."""
     run = read_run(write_run(tmp_path / "r", Options(case=("linear_ar",), dim=(4,), batch=(1,))))
-    bare = run_of(run.rows, environment={"started": "x"})
-    assert "unknown processor" in write_page(bare, tmp_path / PAGE).read_text()
+    text = write_page(run_of(run.rows, environment={}), tmp_path / PAGE).read_text()
+    assert "unknown processor" in text
+    assert "an unknown time" in text

@@ -100,6 +100,7 @@ def _context(run: Run, audited: Table | None, earlier: Run | None) -> dict[str, 
     return {
         "run": run,
         "host": prose.host(run),
+        "started": str(run.environment.get("started") or "an unknown time"),
         "command": str(run.environment.get("command") or ""),
         "version": importlib.metadata.version("seqgap"),
         "answers": list(prose.answers(run)),

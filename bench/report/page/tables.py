@@ -13,6 +13,7 @@ from seqgap.bench.report.machine import ceilings_table
 from seqgap.bench.report.page import records
 from seqgap.bench.report.shapes import nearest_ceilings
 from seqgap.bench.report.text import digits, heading, plain_cause, si
+from seqgap.bench.results.printable import printable
 from seqgap.bench.results.tables import Table
 
 
@@ -142,7 +143,7 @@ def peers(run: Run) -> PageTable:
 
 def left_out(run: Run) -> PageTable:
     """What was not timed, and why."""
-    lines = [[str(row.cell), row.status, row.reason] for row in run.left_out]
+    lines = [[str(row.cell), row.status, printable(row.reason)] for row in run.left_out]
     return PageTable("left-out-table", "Not timed", ["cell", "because", "reason"], lines)
 
 
