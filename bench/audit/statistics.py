@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.signal import find_peaks
+from threadpoolctl import threadpool_limits
 
 from seqgap.bench.analysis.run import Run
 from seqgap.bench.analysis.statistics import METHOD, PROCESSES
@@ -65,12 +66,13 @@ def meaningful_centre(run: Run) -> Outcome:
     """All rounds are kept, so that the spread and the shape around a median can be seen."""
     lonely = [row.cell for measured in run.measured.values() for row in measured.rows if len(row.rounds) < 2]
     spread, tails, bimodal = [], [], []
-    for cell, measured in run.measured.items():
-        rounds = np.concatenate([np.log(row.rounds) - math.log(row.median) for row in measured.rows])
-        spread.append(np.exp(np.quantile(rounds, [0.05, 0.95, 0.99])))
-        tails.append((float(spread[-1][2]), str(cell)))
-        if _modes(rounds) > 1:
-            bimodal.append(cell)
+    with threadpool_limits(1):  # of tiny systems: two threads wait for each other, up to ten times as long
+        for cell, measured in run.measured.items():
+            rounds = np.concatenate([np.log(row.rounds) - math.log(row.median) for row in measured.rows])
+            spread.append(np.exp(np.quantile(rounds, [0.05, 0.95, 0.99])))
+            tails.append((float(spread[-1][2]), str(cell)))
+            if _modes(rounds) > 1:
+                bimodal.append(cell)
     counts = sorted(sum(len(row.rounds) for row in measured.rows) for measured in run.measured.values())
     typical = np.median(spread, axis=0)
     heavy = [cell for tail, cell in tails if tail > _TAIL]
