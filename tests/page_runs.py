@@ -9,7 +9,7 @@ from typing import Any
 from synthetic import CEILINGS, edit_json, edit_rows, plausible, write_run
 
 from seqgap.bench.analysis.run import Run, read_run
-from seqgap.bench.audit.rules import table
+from seqgap.bench.audit.rules import audit, table
 from seqgap.bench.model.cell import Cell
 from seqgap.bench.plan.options import Options
 from seqgap.bench.report.page import PAGE, write_page
@@ -39,7 +39,7 @@ def run_folder(path: Path, **kwargs: Any) -> Path:
 def with_page(path: Path, before: Run | None = None) -> Path:
     """The page of a folder."""
     run = read_run(path)
-    return write_page(run, path / PAGE, table(run), before)
+    return write_page(run, path / PAGE, table(audit(run)), before)
 
 
 def hostile_folder(path: Path) -> Path:

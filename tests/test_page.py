@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import re
+import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import altair
 import pytest
 import vl_convert
+from click.testing import CliRunner
 from jsonschema import ValidationError
 from page_runs import COMMAND, HOSTILE, complete, hostile_folder, page_data, records, run_folder, with_page
 from synthetic import edit_rows, read_csv, run_of, write_run
@@ -22,6 +24,7 @@ from seqgap.bench.analysis.gap import table as gap_table
 from seqgap.bench.analysis.run import read_run
 from seqgap.bench.analysis.verdict import pairs
 from seqgap.bench.audit.rules import RULES
+from seqgap.bench.cli import cli
 from seqgap.bench.plan.options import Options, profile
 from seqgap.bench.report.page import PAGE, bundles, packed, write_page
 from seqgap.bench.report.page.records import rounded
@@ -269,6 +272,21 @@ def test_one_process_has_no_intervals(tmp_path: Path) -> None:
     assert {record["low"] for record in records(data, "gaps")} == {None}
     assert "offsets" not in data["specs"]
     assert marks(complete(data, "gap"), "gap_points")
+
+
+def test_the_command_writes_the_page_beside_the_rows_or_elsewhere(folder: Path, tmp_path: Path) -> None:
+    copy, other = tmp_path / "run", tmp_path / "page.html"
+    shutil.copytree(folder, copy)
+    (copy / PAGE).unlink()
+    result = CliRunner().invoke(cli, ["report", str(copy)])
+    assert (result.exit_code, result.output) == (0, f"{copy / PAGE}\n")
+    assert 'id="changes"' not in (copy / PAGE).read_text()
+    result = CliRunner().invoke(cli, ["report", str(folder), str(copy), "--out", str(other)])
+    assert (result.exit_code, result.output) == (0, f"{other}\n")
+    assert 'id="changes"' in other.read_text()
+    with open(copy / ROWS, "a") as file:
+        file.write("no row\n")
+    assert CliRunner().invoke(cli, ["report", str(copy)]).exit_code == 2
 
 
 def test_only_what_has_changed_is_compared(tmp_path: Path) -> None:

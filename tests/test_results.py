@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic import write_run
+from synthetic import edit_json, write_run
 
 from seqgap.bench.analysis.run import read_run, timed_run
 from seqgap.bench.model.cell import Cell
@@ -203,6 +203,16 @@ def test_an_older_schema_is_refused_with_what_to_do(folder: Path) -> None:
     (folder / ENVIRONMENT).write_text('{"schema": 2, "options": {}}')
     with pytest.raises(ResultError, match="of schema 4 but 2; measure again, or read it with the version"):
         read_run(folder)
+
+
+def test_a_folder_of_the_schema_before_is_read(folder: Path) -> None:
+    def older(stored: Any) -> None:
+        stored["schema"] = 3
+        del stored["options"]["curve"]
+
+    edit_json(folder / ENVIRONMENT, older)
+    assert read_run(folder).options.curve == ()
+    assert read_run(folder).measured
 
 
 def stored_in(file: Path) -> Any:

@@ -4,7 +4,7 @@ Titles are the rules of Hoefler and Belli (SC15) in other words, numbered as the
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -166,6 +166,6 @@ def audit(results: Path | Run) -> list[Finding]:
     return [Finding(rule, title, *check(run)) for rule, (title, check) in enumerate(RULES, 1)]
 
 
-def table(run: Run) -> Table:
-    """The twelve findings, a line each."""
-    return Table("audit", Finding._fields, audit(run))
+def table(findings: Sequence[Finding]) -> Table:
+    """Findings, a line each."""
+    return Table("audit", Finding._fields, findings)

@@ -45,7 +45,7 @@ def audit(results: Path, style: str) -> None:
     if style == TABLE:
         _show(findings)
     else:
-        print_tables([table(run)], style)
+        print_tables([table(findings)], style)
     if any(finding.verdict == "fail" for finding in findings):
         sys.exit(1)
 

@@ -112,7 +112,7 @@ def _report(path: Path, notes: "Console", style: str, verbose: bool) -> bool:
     """Tables, ladder.csv and picture of a measured folder; False where a result was wrong."""
     from seqgap.bench.analysis.ladder import ladders, table
     from seqgap.bench.analysis.run import timed_run
-    from seqgap.bench.audit.rules import table as audited
+    from seqgap.bench.audit import rules
     from seqgap.bench.report.notes import print_other_rows, tell_wrong
     from seqgap.bench.report.page import PAGE, write_page
     from seqgap.bench.report.plots import draw_ladder
@@ -120,7 +120,7 @@ def _report(path: Path, notes: "Console", style: str, verbose: bool) -> bool:
 
     run = timed_run(path)
     names = ["rows.jsonl", "environment.json", "operations.json", *(p.name for p in draw_ladder(run, path))]
-    names.append(write_page(run, path / PAGE, audited(run)).name)
+    names.append(write_page(run, path / PAGE, rules.table(rules.audit(run))).name)
     if style != TABLE:
         print_tables([table(run)], style)
     elif verbose:

@@ -36,7 +36,7 @@ def report(results: tuple[Path, ...], out: Path | None) -> None:
     folders alone. Prints the path. Exit code 2 when lines of the files were damaged; all others are shown.
     """
     from seqgap.bench.analysis.run import timed_run
-    from seqgap.bench.audit.rules import table
+    from seqgap.bench.audit.rules import audit, table
     from seqgap.bench.report.page import PAGE, write_page
     from seqgap.bench.report.text import tell_damaged
 
@@ -45,6 +45,6 @@ def report(results: tuple[Path, ...], out: Path | None) -> None:
     target = results[-1] / PAGE if out is None else out
     if target.is_dir():
         raise click.UsageError(f"--out: expected a file, got the folder {target}")
-    click.echo(write_page(run, target, table(run), older[0] if older else None))
+    click.echo(write_page(run, target, table(audit(run)), older[0] if older else None))
     if damaged:
         sys.exit(2)

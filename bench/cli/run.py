@@ -98,7 +98,7 @@ def run(
 
     Every finished cell is on disk at once: after Ctrl-C, a kill or a full disk --resume goes on.
     """
-    from seqgap.bench.audit.rules import table
+    from seqgap.bench.audit.rules import audit, table
     from seqgap.bench.measure.parent import measure_run, started
     from seqgap.bench.measure.stop import stoppable
     from seqgap.bench.report.summary import report
@@ -117,7 +117,9 @@ def run(
         if resume is None:
             enlist(folder.path)
         measure_run(notes, folder)
-        complete = report(folder.path, notes, make_console() if verbose else None, table)
+        complete = report(
+            folder.path, notes, make_console() if verbose else None, lambda run: table(audit(run))
+        )
     if not complete:
         sys.exit(1)
 

@@ -16,7 +16,7 @@ from seqgap.bench.report.text import si, threads_text
 LINES, WIDTH = 23, 80  # of a terminal of 24 lines, whose last has the prompt
 _INDENT = " " * 3
 _NAME, _COLUMN = 23, 28  # characters
-NAMES = {"python": "plain Python", "numpy": "NumPy", "numba": "compiled (Numba)", "own": "yours"}
+_NAMES = {"python": "plain Python", "numpy": "NumPy", "numba": "compiled (Numba)", "own": "yours"}
 _SHORT = {
     "interpreter": "interpreter",
     "redundant work": "repeats",
@@ -84,7 +84,7 @@ def _answers(shown: Sequence[PairVerdict]) -> Iterator[str]:
     for pair in shown:
         columns = _columns(pair)
         if columns != before:
-            yield f"{_INDENT}{'':{_NAME}}" + _row(NAMES.get(impl, impl) for impl in columns)
+            yield f"{_INDENT}{'':{_NAME}}" + _row(_NAMES.get(impl, impl) for impl in columns)
         before = columns
         texts = (_answer(pair.answers[impl]) for impl in columns)
         yield f"{_INDENT}{_cut(pair.title):{_NAME}}{_row(texts)}"
@@ -180,7 +180,7 @@ def control_sentences(run: Run) -> Iterator[str]:
     """What is left where neither side has more steps: a sentence for each control, its figures unbroken."""
     for gap in controls(run):
         first, second = gap.names
-        impl = NAMES.get(gap.cell.impl, gap.cell.impl)
+        impl = _NAMES.get(gap.cell.impl, gap.cell.impl)
         size = f"{axis_of(run, [gap.cell])} {gap.cell.dim}, N = {gap.cell.batch}".replace(" ", _FIXED)
         ends = span(gap.ratio) if gap.ratio.known else "(no interval)"
         times = f"{factor(gap.ratio.middle)} times as long {ends}".replace(" ", _FIXED)

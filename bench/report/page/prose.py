@@ -20,7 +20,7 @@ _WAYS = {
 _SIZES = (("cores", "cores"), ("threads", "threads"), ("memory_gib", "GiB"))
 
 
-def way(impl: str) -> str:
+def _way(impl: str) -> str:
     """How a sentence calls an implementation."""
     return _WAYS.get(impl, f"in {impl}")
 
@@ -28,7 +28,7 @@ def way(impl: str) -> str:
 def answers(run: Run) -> Iterator[tuple[str, str]]:
     """(model, sentence) for every matched pair: how much slower one at a time is."""
     for pair in pairs(run):
-        parts = (_answer(pair.answers[impl], way(impl)) for impl in in_order(pair.answers))
+        parts = (_answer(pair.answers[impl], _way(impl)) for impl in in_order(pair.answers))
         yield pair.title, f"{'; '.join(parts)} ({' against '.join(pair.names)})."
 
 
