@@ -22,13 +22,13 @@ from seqgap.bench.report.text import plain_cause
 
 Record: TypeAlias = dict[str, Any]
 
-DIGITS = 5  # of every number on the page
+_DIGITS = 5  # of every number on the page
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def rounded(value: float) -> float | None:
     """Five digits; None, which is null in JSON, for what is no number."""
-    return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None
+    return float(f"{value:.{_DIGITS}g}") if np.isfinite(value) else None
 
 
 def _interval(name: str, interval: Interval) -> Record:
@@ -80,12 +80,19 @@ def gaps(run: Run) -> list[Record]:
 def compiled(run: Run) -> list[Record]:
     """The matched ones of the compiled samplers and of those from outside, each with a label of one line."""
     known = [record for record in gaps(run) if record["kind"] == "matched" and record["impl"] in BEST]
-    several = Counter(pair.split(" / ")[0] for pair in {record["pair"] for record in known})
-    return [
-        {**record, "label": f"{record['pair'] if several[name] > 1 else name} D{record['D']} N{record['N']}"}
-        for record in known
-        if (name := record["pair"].split(" / ")[0])
-    ]
+    sequential = Counter(_first(pair) for pair in {record["pair"] for record in known})
+    return [{**record, "label": _label(record, sequential)} for record in known]
+
+
+def _first(pair: str) -> str:
+    return pair.split(" / ")[0]
+
+
+def _label(record: Record, sequential: Counter[str]) -> str:
+    """The sequential operation and the size; both operations where it is one of several pairs."""
+    first = _first(record["pair"])
+    name = first if sequential[first] == 1 else record["pair"]
+    return f"{name} D{record['D']} N{record['N']}"
 
 
 def cells(run: Run) -> list[Record]:
